@@ -1,0 +1,474 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * libprofcore: a profiler that a service leaves switched on.
+ *
+ * A function or a block wrapped in one macro is a scope.  While recording,
+ * each thread keeps a call tree of its scopes; the result is a table like
+ * cProfile's, a .prof file that pstats and snakeviz open, and a JSON summary.
+ *
+ *     #include <profcore/prof.h>
+ *
+ *     float *embed_query(service *s, const char *query)
+ *     {
+ *         PROF_FUNCTION_SAVE();            // closes itself on every return
+ *         token_list ids;
+ *         PROF_SCOPE("tokenize") { ids = tokenize(s, query); }
+ *         PROF_ITEMS(ids.count);           // the table adds items per second
+ *         return run_model(s->encoder, ids);
+ *     }
+ *
+ *     $ PROFCORE=1 ./service               // records, writes at exit
+ *
+ * Part 1 is the macros, which is all that most programs need; part 2 is what
+ * a program calls to start, stop and save; part 3 is the functions that the
+ * macros stand on, for other languages and for special cases.  Results are
+ * walked and written with <profcore/snapshot.h>.
+ *
+ * No function here ends the process, throws, or installs a signal handler
+ * unasked.  All may be called from any thread.
+ */
+#ifndef PROFCORE_PROF_H
+#define PROFCORE_PROF_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* The version of this header, 0xMMmmpp; prof_version() is the library's. */
+#define PROF_VERSION 0x000100u
+
+#if defined(__GNUC__)
+#define PROF_API __attribute__((visibility("default")))
+#else
+#define PROF_API
+#endif
+
+/* The hot functions are called through the GOT, past the PLT, where the compiler can. */
+#if defined(__GNUC__) && !defined(__clang__)
+#define PROF_API_HOT PROF_API __attribute__((noplt))
+#else
+#define PROF_API_HOT PROF_API
+#endif
+
+/* ------------------------------------------------------------------------
+ * The types
+ */
+
+/*
+ * An open scope: an opaque place, one word.  Zero is PROF_SCOPE_NONE, which
+ * every function accepts and ignores.
+ */
+typedef struct prof_scope {
+    uintptr_t place;
+} prof_scope;
+
+#if defined(__cplusplus)
+#define PROF_SCOPE_NONE (prof_scope{0})
+#else
+#define PROF_SCOPE_NONE ((prof_scope){0})
+#endif
+
+/*
+ * A place in the program that opens scopes, made by PROF_SITE_INIT and
+ * usually static.  It must be writable and outlive its use; its text is
+ * copied at first use, and read only while its owner is mapped.  Sites with
+ * equal name, file and line are one function in every report.
+ */
+typedef struct prof_site {
+    uint32_t size;         /* sizeof(prof_site) */
+    uint32_t flags;        /* PROF_SITE_… */
+    const char *name;      /* as reports show it, UTF-8 */
+    const char *file;      /* as given, or NULL: shown as {name}, like a built-in */
+    uint32_t line;
+    uint32_t reserved;     /* 0 */
+    void *intern;          /* NULL; the library's own, by atomic access only */
+    uint64_t reserved2[2]; /* 0 */
+} prof_site;
+
+/* Site flags. */
+#define PROF_SITE_RSS 0x1u  /* measure resident memory: growth and peak; about 10 us a call */
+#define PROF_SITE_SAVE 0x2u /* the function gets files of its own, beside the run's */
+
+/* name and file: string literals, or other constants. */
+#define PROF_SITE_INIT(name, file, line, flags) \
+    { (uint32_t)sizeof(prof_site), (flags), (name), (file), (line), 0u, NULL, { 0u, 0u } }
+
+/* What a cold function returns: 0, or one of the negative values. */
+typedef int32_t prof_status;
+
+#define PROF_OK 0
+#define PROF_E_INVALID (-1)     /* an argument is wrong; the message says which */
+#define PROF_E_NO_MEMORY (-2)
+#define PROF_E_IO (-3)          /* the system refused; the message has its reason */
+#define PROF_E_FORMAT (-4)      /* a file is not what it should be */
+#define PROF_E_UNSUPPORTED (-5) /* not on this system, or not in this build */
+#define PROF_E_UNAVAILABLE (-6) /* could not be measured */
+#define PROF_E_BUSY (-7)
+#define PROF_E_LIMIT (-8)
+#define PROF_E_NOT_FOUND (-9)
+
+/*
+ * Why a cold function failed.  Untouched on success.  NULL is accepted
+ * wherever a function takes one.
+ */
+typedef struct prof_error {
+    uint32_t size; /* sizeof(prof_error) */
+    int32_t status;
+    char message[504]; /* what and where, UTF-8, no newline */
+} prof_error;
+
+#define PROF_ERROR_INIT { (uint32_t)sizeof(prof_error), 0, { 0 } }
+
+/* ------------------------------------------------------------------------
+ * Part 1: the macros
+ *
+ * They need GNU C (gcc or clang), C99 or C++11.  A stopped recorder costs
+ * each of them one load and one branch; with PROF_DISABLE defined they
+ * compile to nothing, and the program does the same without them.
+ *
+ * Names are string constants.  Text that is known only at run time becomes
+ * a site with prof_site_get().
+ */
+
+/*
+ * PROF_FUNCTION();          The rest of this function is a scope, named after it.
+ * PROF_FUNCTION_SAVE();     The same; it also measures resident memory, and the
+ *                           function gets files of its own (<name>_<time>.txt …).
+ * PROF_FUNCTION_WITH(flags); with PROF_SITE_… flags of your choice.
+ */
+#define PROF_FUNCTION() PROF_BLOCK_WITH(__func__, 0u)
+#define PROF_FUNCTION_SAVE() PROF_BLOCK_WITH(__func__, PROF_SITE_SAVE | PROF_SITE_RSS)
+#define PROF_FUNCTION_WITH(flags) PROF_BLOCK_WITH(__func__, flags)
+
+/*
+ * PROF_BLOCK("name");       A declaration: a scope from here to the end of the
+ *                           enclosing block.  The form for loop bodies.
+ */
+#define PROF_BLOCK(name) PROF_BLOCK_WITH(name, 0u)
+#define PROF_BLOCK_WITH(name, flags) \
+    const prof_scope PROF_ID_(prof_block_) __attribute__((cleanup(prof_leave_), unused)) = PROF_ENTER_(name, flags)
+
+/*
+ * PROF_SCOPE("name") { … }  The braces are a scope.  return, break, continue and
+ *                           goto leave it properly; break and continue leave this
+ *                           scope, not a loop around it.
+ */
+#define PROF_SCOPE(name) PROF_SCOPE_WITH(name, 0u)
+#define PROF_SCOPE_WITH(name, flags)                                                                             \
+    for (prof_scope PROF_ID_(prof_scope_) __attribute__((cleanup(prof_leave_), unused)) = PROF_ENTER_(name, flags), \
+                                          *PROF_ID_(prof_once_) = &PROF_ID_(prof_scope_);                         \
+         PROF_ID_(prof_once_) != NULL; PROF_ID_(prof_once_) = NULL)
+
+/*
+ * PROF_BEGIN(scope, "name"); … PROF_END(scope);
+ *                           Declares the variable `scope`; for regions that no
+ *                           block encloses.  Every path must reach the end; one
+ *                           that is missed is repaired by the enclosing scope's
+ *                           end, and counted.
+ * PROF_PHASE(scope, "next"); Ends `scope` and begins its successor in its place,
+ *                           on one clock read: half the cost, and no gap.
+ */
+#define PROF_BEGIN(scope, name) prof_scope scope = PROF_ENTER_(name, 0u)
+#define PROF_PHASE(scope, name) PROF_IF_LIVE_((scope) = prof_phase_((scope), PROF_SITE_(name, 0u)), (void)(scope))
+#define PROF_END(scope) prof_leave_(&(scope))
+
+/*
+ * PROF_ITEMS(count);        The calling thread's innermost scope processed `count`
+ *                           things more: tokens, rows, bytes.  Reports show the
+ *                           sum and the rate.
+ * PROF_ITEMS_UNIT(count, "tokens");  says what they are.
+ */
+#define PROF_ITEMS(count) PROF_ITEMS_UNIT(count, NULL)
+#define PROF_ITEMS_UNIT(count, unit) \
+    PROF_IF_LIVE_(prof_is_active_() ? prof_items((uint64_t)(count), (unit)) : (void)0, (void)(count))
+
+/*
+ * PROF_WRAP(return_type, new_name, target, (parameters), (arguments))
+ *                           Defines the function new_name, which calls target
+ *                           inside a scope of target's name: a profiled function
+ *                           without touching its source.
+ * PROF_WRAP_VOID(new_name, target, (parameters), (arguments))
+ *                           for targets that return nothing;
+ * PROF_WRAP_STATIC, PROF_WRAP_VOID_STATIC  define a static function.
+ */
+#define PROF_WRAP(return_type, new_name, target, parameters, arguments) \
+    return_type new_name parameters                                     \
+    {                                                                   \
+        PROF_BLOCK(#target);                                            \
+        return target arguments;                                        \
+    }                                                                   \
+    struct prof_needs_semicolon_
+#define PROF_WRAP_VOID(new_name, target, parameters, arguments) \
+    void new_name parameters                                    \
+    {                                                           \
+        PROF_BLOCK(#target);                                    \
+        target arguments;                                       \
+    }                                                           \
+    struct prof_needs_semicolon_
+#define PROF_WRAP_STATIC(return_type, new_name, target, parameters, arguments) \
+    static PROF_WRAP(return_type, new_name, target, parameters, arguments)
+#define PROF_WRAP_VOID_STATIC(new_name, target, parameters, arguments) \
+    static PROF_WRAP_VOID(new_name, target, parameters, arguments)
+
+/* ------------------------------------------------------------------------
+ * Part 2: start, stop, save
+ *
+ * The environment alone is enough: PROFCORE=1 starts the recorder when the
+ * library is loaded and saves when the process exits.  A service that ends
+ * by a signal, where exit handlers do not run, adds PROFCORE_SIGNALS=TERM,INT
+ * or PROFCORE_SAVE_EVERY=60.  PROFCORE=0 keeps the recorder off even where
+ * the program calls prof_start().  All variables are listed in README.md.
+ */
+
+/*
+ * How to record and where to save.  Zero and NULL mean the default.  A
+ * PROFCORE_ variable that is set wins over the field, so that an operator
+ * can redirect a service without a rebuild.
+ */
+typedef struct prof_options {
+    uint32_t size;         /* sizeof(prof_options) */
+    uint32_t flags;        /* PROF_NO_FILES */
+    const char *name;      /* the run's name; the program's short name by default (_NAME) */
+    const char *directory; /* "profiling_results" (_DIR); made when missing */
+    const char *formats;   /* "txt,prof,json" (_FORMATS) */
+    const char *sort;      /* a key of pstats, "cumulative" (_SORT) */
+    uint64_t memory_bytes; /* cap on all that recording keeps, 64 MiB (_MEMORY) */
+    uint32_t save_every_s; /* also save each so many seconds, 0: only at the end (_SAVE_EVERY) */
+    uint32_t reserved;     /* 0 */
+} prof_options;
+
+#define PROF_OPTIONS_INIT { (uint32_t)sizeof(prof_options), 0u, NULL, NULL, NULL, NULL, 0u, 0u, 0u }
+
+#define PROF_NO_FILES 0x1u /* save only what prof_save() asks for */
+
+/*
+ * Starts recording, or, when something else in the process has started it
+ * already, counts one more user of the one recorder.
+ *
+ * A scope that is open at that moment is not recorded; its children are.
+ *
+ *   options  NULL for the defaults.  Only the process's first successful
+ *            start reads it.
+ *   returns  PROF_OK; PROF_E_INVALID for an option out of range;
+ *            PROF_E_NO_MEMORY.  On failure nothing has started.
+ *   threads  Any.
+ *   memory   Reserves memory_bytes of address space once; pages are used as
+ *            recording needs them, and kept until the process ends.
+ *   since    0.1
+ */
+PROF_API prof_status prof_start(const prof_options *options, prof_error *err);
+
+/*
+ * Takes back one prof_start().  The last one stops recording and saves the
+ * run and every PROF_FUNCTION_SAVE function (none with PROF_NO_FILES).
+ *
+ * A scope that is open when recording stops is recorded to its real end.
+ * What was recorded is kept: a later start goes on where this one stopped,
+ * and a later save replaces this run's own files.
+ *
+ *   returns  PROF_OK; PROF_E_INVALID without a prof_start() to take back;
+ *            PROF_E_IO when a file could not be written, which the message
+ *            names: recording has stopped all the same, the data is kept, and
+ *            prof_save() or the exit of the process tries again.
+ *   threads  Any.
+ *   since    0.1
+ */
+PROF_API prof_status prof_stop(prof_error *err);
+
+/*
+ * Saves what was recorded so far, while threads go on recording: for the run
+ * and for each PROF_FUNCTION_SAVE function one file per format,
+ * <directory>/<name>_<unix seconds>.<format>.
+ *
+ * The first save takes a name that is free (…-2, -3, …) and never replaces a
+ * file; a later save of the same run replaces the files of the earlier one.
+ *
+ *   returns  PROF_OK; PROF_E_INVALID before the first prof_start();
+ *            PROF_E_NO_MEMORY; PROF_E_IO: the message names the file and the
+ *            reason, and the data is kept.
+ *   threads  Any; saves wait for each other, recording threads do not wait.
+ *   since    0.1
+ */
+PROF_API prof_status prof_save(prof_error *err);
+
+/* What the recorder holds and what it lost. */
+typedef struct prof_stats {
+    uint32_t size;               /* sizeof(prof_stats) */
+    uint32_t live_thread_count;  /* threads with a call tree now */
+    uint64_t thread_count;       /* threads that ever had one */
+    uint64_t lost_count;         /* scopes not recorded because memory was spent */
+    uint64_t repaired_count;     /* scopes closed for a missing prof_end() */
+    uint64_t unmatched_count;    /* prof_end() without an open scope to end; ignored */
+    uint64_t memory_used_bytes;  /* of the region */
+    uint64_t memory_limit_bytes; /* 0 before the first start */
+} prof_stats;
+
+#define PROF_STATS_INIT { (uint32_t)sizeof(prof_stats), 0u, 0u, 0u, 0u, 0u, 0u, 0u }
+
+/*
+ * Reads the recorder's counts.
+ *
+ *   stats    Its size field set (PROF_STATS_INIT).
+ *   returns  PROF_OK; PROF_E_INVALID for a size no version had.
+ *   threads  Any; the counts of threads that record are some moments old.
+ *   since    0.1
+ */
+PROF_API prof_status prof_stats_get(prof_stats *stats, prof_error *err);
+
+/* The version of the library that was loaded, as PROF_VERSION; since 0.1. */
+PROF_API uint32_t prof_version(void);
+
+/* The name of a status, such as "PROF_E_IO"; never NULL; since 0.1. */
+PROF_API const char *prof_status_name(prof_status status);
+
+/* ------------------------------------------------------------------------
+ * Part 3: the functions under the macros
+ */
+
+/*
+ * Not 0 while recording.  Written by the library only; read it with
+ * __atomic_load_n(&prof_active, __ATOMIC_RELAXED).  Since 0.1.
+ */
+PROF_API extern uint32_t prof_active;
+
+/*
+ * Opens a scope on the calling thread.
+ *
+ * Close it with prof_end() on the same thread; scopes nest.  While the
+ * recorder is stopped nothing is recorded.
+ *
+ *   site     Writable, longer-lived than its use; its text is copied at first
+ *            use, and it is read only while its owner is mapped.
+ *   returns  A token for prof_end().  PROF_SCOPE_NONE only while stopped, or
+ *            where not even the thread could be given memory; it is safe to
+ *            pass on.  When memory is spent, the token of the thread's
+ *            overflow node; such scopes count in prof_stats.lost_count.
+ *   threads  Any, at once, without locks.
+ *   memory   May allocate on a thread's or a site's first scope, or for a new
+ *            tree node.
+ *   since    0.1
+ */
+PROF_API_HOT prof_scope prof_begin(prof_site *site);
+
+/*
+ * Ends a scope.
+ *
+ * Scopes opened inside it and still open are ended at the same instant and
+ * counted as repaired.  A token of another thread, of a scope that has ended
+ * already, or made up is ignored and counted as unmatched.
+ *
+ *   scope    From prof_begin() or prof_phase() on this thread.
+ *   threads  Any, at once, without locks.
+ *   since    0.1
+ */
+PROF_API_HOT void prof_end(prof_scope scope);
+
+/*
+ * Ends the calling thread's innermost scope: for callers that cannot carry a
+ * token.  Without an open scope it is ignored and counted as unmatched.
+ *
+ *   threads  Any, at once, without locks.
+ *   since    0.1
+ */
+PROF_API void prof_end_current(void);
+
+/*
+ * Ends a scope and begins its successor in its place, on one clock read.
+ *
+ *   scope    The scope to end, as for prof_end(); PROF_SCOPE_NONE to begin only.
+ *   site     The successor's, as for prof_begin().
+ *   returns  The successor's token, as from prof_begin().
+ *   threads  Any, at once, without locks.
+ *   since    0.1
+ */
+PROF_API_HOT prof_scope prof_phase(prof_scope scope, prof_site *site);
+
+/*
+ * Adds to the count of things that the calling thread's innermost scope
+ * processed.  Ignored where no scope is open.
+ *
+ *   count    How many more.
+ *   unit     Their plural, such as "tokens"; NULL: unchanged, or "items".  The
+ *            text is copied; a function keeps the first unit it was given.
+ *   threads  Any, at once, without locks but for a function's first unit.
+ *   since    0.1
+ */
+PROF_API void prof_items(uint64_t count, const char *unit);
+
+/*
+ * Finds or makes the site of a name that is known only at run time.
+ *
+ * The same name, file and line give the same site for the life of the
+ * process, so a caller may keep it or ask again.
+ *
+ *   name     UTF-8.  What is not, and control characters, are shown escaped.
+ *   name_bytes  Its length; SIZE_MAX when a NUL ends it.
+ *   file     NULL when there is none.
+ *   line     0 when there is none.
+ *   flags    PROF_SITE_…; those of the first call for this site stay.
+ *   site     Receives the site, owned by the library.
+ *   returns  PROF_OK; PROF_E_INVALID: no name, an empty one, or one that holds
+ *            a NUL (the message says where); PROF_E_NO_MEMORY when the cap is
+ *            reached.
+ *   threads  Any.
+ *   memory   In the recorder's region; reserves it before the first start.
+ *   since    0.1
+ */
+PROF_API prof_status prof_site_get(const char *name, size_t name_bytes, const char *file, uint32_t line,
+                                   uint32_t flags, prof_site **site, prof_error *err);
+
+/* ------------------------------------------------------------------------
+ * What the macros expand to; not for use by name.
+ */
+#if defined(__GNUC__)
+
+/* The one macro that PROF_DISABLE changes: the first text is live code, the second what remains of it. */
+#if defined(PROF_DISABLE)
+#define PROF_IF_LIVE_(live, disabled) disabled
+#else
+#define PROF_IF_LIVE_(live, disabled) live
+#endif
+
+#define PROF_PASTE2_(a, b) a##b
+#define PROF_PASTE_(a, b) PROF_PASTE2_(a, b)
+#define PROF_ID_(prefix) PROF_PASTE_(prefix, __LINE__)
+
+#define PROF_SITE_(name, flags)                                                       \
+    __extension__({                                                                   \
+        static prof_site prof_site_ = PROF_SITE_INIT(name, __FILE__, __LINE__, flags); \
+        &prof_site_;                                                                  \
+    })
+#define PROF_ENTER_(name, flags) PROF_IF_LIVE_(prof_enter_(PROF_SITE_(name, flags)), PROF_SCOPE_NONE)
+
+static inline int prof_is_active_(void)
+{
+    return PROF_IF_LIVE_(__atomic_load_n(&prof_active, __ATOMIC_RELAXED) != 0, 0);
+}
+
+static inline prof_scope prof_enter_(prof_site *site)
+{
+    (void)site;
+    return PROF_IF_LIVE_(prof_is_active_() ? prof_begin(site) : PROF_SCOPE_NONE, PROF_SCOPE_NONE);
+}
+
+static inline prof_scope prof_phase_(prof_scope scope, prof_site *site)
+{
+    (void)site;
+    return PROF_IF_LIVE_(scope.place != 0 || prof_is_active_() ? prof_phase(scope, site) : scope, scope);
+}
+
+static inline void prof_leave_(const prof_scope *scope)
+{
+    PROF_IF_LIVE_(if (scope->place != 0) prof_end(*scope), (void)scope);
+}
+
+#endif /* __GNUC__ */
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif /* PROFCORE_PROF_H */

@@ -1,0 +1,207 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Results: an immutable snapshot of what was recorded, to walk in the
+ * program or to write to a file.
+ *
+ *     prof_snapshot *snapshot;
+ *     prof_error err = PROF_ERROR_INIT;
+ *     if (prof_snapshot_take(&snapshot, &err) == PROF_OK) {
+ *         prof_snapshot_write_file(snapshot, "txt", "profile.txt", &err);
+ *         prof_snapshot_close(snapshot);
+ *     }
+ *
+ * Calls, primitive calls, self and cumulative time are what Python's cProfile
+ * means by them, summed over threads: a call is primitive when its function
+ * was not on the thread's stack already, and cumulative time counts primitive
+ * calls only.  A scope that is open when the snapshot is taken counts as a
+ * call with its time so far.
+ */
+#ifndef PROFCORE_SNAPSHOT_H
+#define PROFCORE_SNAPSHOT_H
+
+#include <profcore/prof.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* Immutable; any thread may read one, several at once. */
+typedef struct prof_snapshot prof_snapshot;
+
+/* What a prof_function has beside calls and times. */
+#define PROF_FUNCTION_HAS_EXTREMES 0x1u   /* min_ns and max_ns: a call has ended */
+#define PROF_FUNCTION_HAS_ITEMS 0x2u      /* items and items_unit */
+#define PROF_FUNCTION_HAS_RSS 0x4u        /* rss_growth_bytes and rss_peak_bytes */
+#define PROF_FUNCTION_RSS_IS_BOUND 0x8u   /* the true peak may be higher than rss_peak_bytes */
+#define PROF_FUNCTION_HAS_HISTOGRAM 0x10u /* percentiles and buckets */
+
+/*
+ * One row: a function, or a function as called by another one.  Text belongs
+ * to the snapshot.
+ */
+typedef struct prof_function {
+    uint32_t size;             /* sizeof(prof_function) */
+    uint32_t id;               /* of the function; for prof_snapshot_caller(), the caller's; from 0 */
+    const char *name;          /* UTF-8 */
+    const char *file;          /* as given, or NULL */
+    uint32_t line;             /* 0 without a file */
+    uint32_t has;              /* PROF_FUNCTION_… */
+    uint64_t calls;            /* all, open ones included */
+    uint64_t primitive_calls;  /* not below another call of the same function */
+    uint64_t open_calls;       /* still running */
+    uint64_t self_ns;          /* without its callees */
+    uint64_t cumulative_ns;    /* with them */
+    uint64_t min_ns, max_ns;   /* of ended calls */
+    uint64_t items;
+    const char *items_unit;    /* "items" by default */
+    int64_t rss_growth_bytes;  /* end - begin, summed over primitive calls */
+    uint64_t rss_peak_bytes;   /* highest resident memory of the process in any call */
+} prof_function;
+
+#define PROF_FUNCTION_INIT \
+    { (uint32_t)sizeof(prof_function), 0u, NULL, NULL, 0u, 0u, 0u, 0u, 0u, 0u, 0u, 0u, 0u, 0u, NULL, 0, 0u }
+
+/*
+ * Takes a snapshot of all threads, live and exited, while they go on.
+ *
+ *   snapshot  Receives it; close it with prof_snapshot_close().
+ *   returns   PROF_OK; PROF_E_INVALID before the first prof_start();
+ *             PROF_E_NO_MEMORY.
+ *   threads   Any.  Recording threads do not wait; one that exits does.
+ *             Sleeps up to 10 ms in the first 10 ms of a recording, for the
+ *             clock to be known well enough.
+ *   memory    On the heap, in proportion to the number of call paths.
+ *   since     0.1
+ */
+PROF_API prof_status prof_snapshot_take(prof_snapshot **snapshot, prof_error *err);
+
+/* Frees a snapshot and all text read from it; NULL is accepted; since 0.1. */
+PROF_API void prof_snapshot_close(prof_snapshot *snapshot);
+
+/*
+ * Makes a snapshot of what ran under one function, with it as the root: all
+ * its calls and threads merged.
+ *
+ * Percentiles of a function below it are there only if all its calls were
+ * made from there, since histograms are kept for a function, not for a path.
+ *
+ *   function  An id in `snapshot`, below prof_snapshot_function_count().
+ *   subtree   Receives the new snapshot, independent of the old.
+ *   returns   PROF_OK; PROF_E_INVALID; PROF_E_NO_MEMORY.
+ *   since     0.1
+ */
+PROF_API prof_status prof_snapshot_subtree(const prof_snapshot *snapshot, uint32_t function, prof_snapshot **subtree,
+                                           prof_error *err);
+
+/* The number of functions; ids run from 0 in order of first use; 0 for NULL; since 0.1. */
+PROF_API uint32_t prof_snapshot_function_count(const prof_snapshot *snapshot);
+
+/*
+ * Reads one function's row.
+ *
+ *   function  An id, below prof_snapshot_function_count().
+ *   row       Its size field set (PROF_FUNCTION_INIT).
+ *   returns   PROF_OK; PROF_E_INVALID.
+ *   since     0.1
+ */
+PROF_API prof_status prof_snapshot_function(const prof_snapshot *snapshot, uint32_t function, prof_function *row,
+                                            prof_error *err);
+
+/*
+ * Finds a function by name; the first in order of id where several files
+ * have one.
+ *
+ *   function  Receives the id.
+ *   returns   PROF_OK; PROF_E_NOT_FOUND; PROF_E_INVALID.
+ *   since     0.1
+ */
+PROF_API prof_status prof_snapshot_find(const prof_snapshot *snapshot, const char *name, uint32_t *function,
+                                        prof_error *err);
+
+/* The number of functions that called this one directly; 0 for bad arguments; since 0.1. */
+PROF_API uint32_t prof_snapshot_caller_count(const prof_snapshot *snapshot, uint32_t function);
+
+/*
+ * Reads one caller of a function: id, name, file and line are the caller's;
+ * calls and times are the function's own as called from there.  An edge's
+ * call is primitive when the same caller-to-callee step was not on the stack
+ * already.  There are no extremes, items or memory by edge.
+ *
+ *   index     Below prof_snapshot_caller_count().
+ *   row       Its size field set.
+ *   returns   PROF_OK; PROF_E_INVALID.
+ *   since     0.1
+ */
+PROF_API prof_status prof_snapshot_caller(const prof_snapshot *snapshot, uint32_t function, uint32_t index,
+                                          prof_function *row, prof_error *err);
+
+/*
+ * The duration that a share of a function's ended calls did not exceed.
+ *
+ * It is the upper edge of the histogram bucket in which the call of that
+ * rank lies (at most 12.5 % above the truth), clipped to [min_ns, max_ns].
+ *
+ *   share     0 < share < 1; 0.99 for p99.
+ *   ns        Receives nanoseconds.
+ *   returns   PROF_OK; PROF_E_UNAVAILABLE when fewer than 10 calls lie above
+ *             it (p50 needs 20 calls, p99 1,000), or there is no histogram;
+ *             PROF_E_INVALID.
+ *   since     0.1
+ */
+PROF_API prof_status prof_snapshot_percentile(const prof_snapshot *snapshot, uint32_t function, double share,
+                                              uint64_t *ns, prof_error *err);
+
+/*
+ * A function's histogram: 16 buckets an octave of nanoseconds, one grid for
+ * all functions and processes, so histograms merge by addition.
+ *
+ *   counts    Receives PROF_BUCKET_COUNT counts of ended calls.
+ *   returns   PROF_OK; PROF_E_UNAVAILABLE; PROF_E_INVALID.
+ *   since     0.1
+ */
+#define PROF_BUCKET_COUNT 976
+PROF_API prof_status prof_snapshot_histogram(const prof_snapshot *snapshot, uint32_t function,
+                                             uint64_t counts[PROF_BUCKET_COUNT], prof_error *err);
+
+/* The longest duration in nanoseconds of a bucket from 16 to 975; 0 for other indices, which are never used; since 0.1. */
+PROF_API uint64_t prof_bucket_upper_ns(uint32_t index);
+
+/* The counts at the time of the snapshot, as prof_stats_get() gives them; since 0.1. */
+PROF_API prof_status prof_snapshot_stats(const prof_snapshot *snapshot, prof_stats *stats, prof_error *err);
+
+/*
+ * Takes `bytes` bytes of a file that is being written.  Returns 0 to go on,
+ * or an errno value, which ends the writing and becomes PROF_E_IO.
+ */
+typedef int (*prof_write_callback)(void *user, const void *data, size_t bytes);
+
+/*
+ * Writes a snapshot in one of the formats "txt" (the table of pstats and our
+ * own), "prof" (cProfile's marshal file), "json" (profcore.summary/1).
+ *
+ *   sort      For "txt": a key of pstats (calls, cumulative, filename, line,
+ *             module, name, ncalls, nfl, pcalls, stdname, time, tottime,
+ *             cumtime, file); NULL: cumulative.
+ *   write     Called with one piece after another; user is passed on.
+ *   returns   PROF_OK; PROF_E_INVALID for an unknown format or key;
+ *             PROF_E_NO_MEMORY; PROF_E_IO from the callback.
+ *   since     0.1
+ */
+PROF_API prof_status prof_snapshot_write(const prof_snapshot *snapshot, const char *format, const char *sort,
+                                         prof_write_callback write, void *user, prof_error *err);
+
+/*
+ * Writes a snapshot to a file: whole, or not at all.
+ *
+ *   path      Replaced if it is a regular file; its folder must exist.
+ *   returns   As prof_snapshot_write(); PROF_E_IO names the path.
+ *   since     0.1
+ */
+PROF_API prof_status prof_snapshot_write_file(const prof_snapshot *snapshot, const char *format, const char *path,
+                                              prof_error *err);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif /* PROFCORE_SNAPSHOT_H */

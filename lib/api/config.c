@@ -1,0 +1,269 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Options and environment: see config.h. */
+#include "config.h"
+
+#include "../base/error.h"
+#include "../base/region.h"
+#include "../base/text.h"
+#include "../format/sort_key.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/auxv.h>
+
+extern char **environ;
+
+enum { OPTIONS_SIZE_0 = 56 }; /* prof_options as of version 0.1 */
+
+/* ---- values, from an option or a variable ---- */
+
+static prof_status set_text(char *into, size_t room, const char *value, const char *what, prof_error *err)
+{
+    if (strlen(value) >= room)
+        return profi_fail(err, PROF_E_INVALID, "%s is longer than %zu bytes", what, room - 1);
+    memcpy(into, value, strlen(value) + 1);
+    return PROF_OK;
+}
+
+static prof_status set_name(profi_config *config, const char *value, prof_error *err)
+{
+    char clean[PROFI_TEXT_MAX];
+    profi_text_clean(clean, value, strlen(value));
+    return set_text(config->name, sizeof(config->name), clean, "the run's name", err);
+}
+
+static prof_status set_directory(profi_config *config, const char *value, prof_error *err)
+{
+    return set_text(config->directory, sizeof(config->directory), value, "the folder's path", err);
+}
+
+/* "txt,prof": in this order, each once; "none" or nothing writes no files. */
+static prof_status set_formats(profi_config *config, const char *value, prof_error *err)
+{
+    const profi_writer *formats[PROFI_FORMATS_MAX];
+    unsigned count = 0;
+    if (strcmp(value, "none") == 0)
+        value = "";
+    for (const char *at = value; *at != '\0'; at += *at == ',') {
+        size_t bytes = strcspn(at, ",");
+        const profi_writer *writer = profi_writer_find(at, bytes);
+        if (writer == NULL) {
+            char known[128] = "";
+            for (unsigned i = 0; i < profi_writer_count; i++)
+                strcat(strcat(known, i ? ", " : ""), profi_writers[i].name);
+            return profi_fail(err, PROF_E_INVALID, "unknown format \"%.*s\"; there are: %s", (int)(bytes < 40 ? bytes : 40),
+                              at, known);
+        }
+        at += bytes;
+        unsigned i = 0;
+        while (i < count && formats[i] != writer)
+            i++;
+        if (i == count)
+            formats[count++] = writer;
+    }
+    memcpy(config->formats, formats, count * sizeof(*formats));
+    config->format_count = count;
+    return PROF_OK;
+}
+
+static prof_status set_sort(profi_config *config, const char *value, prof_error *err)
+{
+    if (profi_sort_key_find(value, err) == NULL)
+        return PROF_E_INVALID;
+    return set_text(config->sort, sizeof(config->sort), value, "the sort key", err);
+}
+
+static prof_status set_memory(profi_config *config, uint64_t bytes, prof_error *err)
+{
+    if (bytes < PROFI_REGION_SMALLEST_BYTES || bytes > PROFI_REGION_LARGEST_BYTES)
+        return profi_fail(err, PROF_E_INVALID, "memory of %llu bytes: from 1 MiB to 1 TiB can be set",
+                          (unsigned long long)bytes);
+    config->memory_bytes = bytes;
+    return PROF_OK;
+}
+
+/* ---- variables ---- */
+
+/* A whole number with nothing behind it but what `rest` receives; 0 when there is none. */
+static int parse_number(const char *text, uint64_t *value, const char **rest)
+{
+    char *end;
+    if (text[0] < '0' || text[0] > '9')
+        return 0;
+    errno = 0;
+    *value = strtoull(text, &end, 10);
+    *rest = end;
+    return errno == 0;
+}
+
+static prof_status variable_memory(profi_config *config, const char *value, prof_error *err)
+{
+    static const struct { const char *suffix; unsigned shift; } units[] = {
+        { "", 0 }, { "k", 10 }, { "K", 10 }, { "KiB", 10 }, { "m", 20 }, { "M", 20 }, { "MiB", 20 },
+        { "g", 30 }, { "G", 30 }, { "GiB", 30 },
+    };
+    uint64_t number;
+    const char *suffix;
+    if (parse_number(value, &number, &suffix)) {
+        suffix += *suffix == ' ';
+        for (size_t i = 0; i < PROFI_COUNT_OF(units); i++)
+            if (strcmp(suffix, units[i].suffix) == 0 && number <= UINT64_MAX >> units[i].shift)
+                return set_memory(config, number << units[i].shift, err);
+    }
+    return profi_fail(err, PROF_E_INVALID, "not a size such as 64MiB");
+}
+
+static prof_status variable_save_every(profi_config *config, const char *value, prof_error *err)
+{
+    uint64_t seconds;
+    const char *rest;
+    if (!parse_number(value, &seconds, &rest) || *rest != '\0' || seconds > UINT32_MAX)
+        return profi_fail(err, PROF_E_INVALID, "not a whole number of seconds");
+    config->save_every_s = (uint32_t)seconds;
+    return PROF_OK;
+}
+
+/* The signals that end a service or that are free for its use; not those that mean a crash. */
+static const struct { const char *name; int number; } signal_names[] = {
+    { "TERM", SIGTERM }, { "INT", SIGINT }, { "HUP", SIGHUP }, { "QUIT", SIGQUIT },
+    { "USR1", SIGUSR1 }, { "USR2", SIGUSR2 }, { "ALRM", SIGALRM }, { "XCPU", SIGXCPU },
+};
+
+static int signal_by_name(const char *name, size_t bytes)
+{
+    if (bytes > 3 && memcmp(name, "SIG", 3) == 0) {
+        name += 3;
+        bytes -= 3;
+    }
+    for (size_t i = 0; i < PROFI_COUNT_OF(signal_names); i++)
+        if (strlen(signal_names[i].name) == bytes && memcmp(signal_names[i].name, name, bytes) == 0)
+            return signal_names[i].number;
+    return 0;
+}
+
+static prof_status variable_signals(profi_config *config, const char *value, prof_error *err)
+{
+    sigset_t signals;
+    int count = 0;
+    sigemptyset(&signals);
+    for (const char *at = value; *at != '\0'; at += *at == ',') {
+        size_t bytes = strcspn(at, ",");
+        int number = signal_by_name(at, bytes);
+        if (number == 0)
+            return profi_fail(err, PROF_E_INVALID, "unknown signal \"%.*s\"; there are: TERM, INT, HUP, QUIT, USR1, USR2, "
+                              "ALRM, XCPU", (int)(bytes < 40 ? bytes : 40), at);
+        sigaddset(&signals, number);
+        count++;
+        at += bytes;
+    }
+    config->signals = signals;
+    config->has_signals = count != 0;
+    return PROF_OK;
+}
+
+static prof_status variable_clock(profi_config *config, const char *value, prof_error *err)
+{
+    if (strcmp(value, "auto") == 0)
+        config->clock = PROFI_CLOCK_AUTO;
+    else if (strcmp(value, "tsc") == 0)
+        config->clock = PROFI_CLOCK_TSC;
+    else if (strcmp(value, "vdso") == 0)
+        config->clock = PROFI_CLOCK_VDSO;
+    else
+        return profi_fail(err, PROF_E_INVALID, "neither auto, tsc nor vdso");
+    return PROF_OK;
+}
+
+/* Both are read before there is a configuration: see profi_config_wants_start() and profi_config_load(). */
+static prof_status variable_flag(profi_config *config, const char *value, prof_error *err)
+{
+    (void)config;
+    if (strcmp(value, "0") != 0 && strcmp(value, "1") != 0)
+        return profi_fail(err, PROF_E_INVALID, "neither 0 nor 1");
+    return PROF_OK;
+}
+
+static const struct variable {
+    const char *name;
+    prof_status (*set)(profi_config *config, const char *value, prof_error *err);
+} variables[] = {
+    { "PROFCORE_QUIET", variable_flag },
+    { "PROFCORE", variable_flag },
+    { "PROFCORE_NAME", set_name },
+    { "PROFCORE_DIR", set_directory },
+    { "PROFCORE_FORMATS", set_formats },
+    { "PROFCORE_SORT", set_sort },
+    { "PROFCORE_MEMORY", variable_memory },
+    { "PROFCORE_SAVE_EVERY", variable_save_every },
+    { "PROFCORE_SIGNALS", variable_signals },
+    { "PROFCORE_CLOCK", variable_clock },
+};
+
+/* The value of a variable that is set and not empty; in a set-user-id program there is none. */
+static const char *variable_value(const char *name)
+{
+    const char *value = secure_getenv(name);
+    return value != NULL && value[0] != '\0' ? value : NULL;
+}
+
+static void report_unknown_variables(void)
+{
+    for (char **entry = environ; entry != NULL && *entry != NULL; entry++) {
+        size_t bytes = strcspn(*entry, "="), i = 0;
+        if (strncmp(*entry, "PROFCORE_", 9) != 0)
+            continue;
+        while (i < PROFI_COUNT_OF(variables) &&
+               (strlen(variables[i].name) != bytes || memcmp(variables[i].name, *entry, bytes) != 0))
+            i++;
+        if (i == PROFI_COUNT_OF(variables))
+            profi_notice("unknown variable %.*s in the environment; ignored", (int)(bytes < 80 ? bytes : 80), *entry);
+    }
+}
+
+static void load_environment(profi_config *config)
+{
+    for (size_t i = 0; i < PROFI_COUNT_OF(variables); i++) {
+        const char *value = variable_value(variables[i].name);
+        prof_error why = PROF_ERROR_INIT;
+        if (value != NULL && variables[i].set(config, value, &why) != PROF_OK)
+            profi_notice("%s=%.80s ignored: %s", variables[i].name, value, why.message);
+    }
+    if (getauxval(AT_SECURE) == 0)
+        report_unknown_variables();
+}
+
+int profi_config_wants_start(void)
+{
+    const char *value = variable_value("PROFCORE");
+    return value == NULL ? -1 : strcmp(value, "1") == 0 ? 1 : strcmp(value, "0") == 0 ? 0 : -1;
+}
+
+prof_status profi_config_load(profi_config *config, const prof_options *options, prof_error *err)
+{
+    prof_options given = PROF_OPTIONS_INIT;
+    prof_status status = PROF_OK;
+    if (options != NULL)
+        status = profi_struct_read(&given, sizeof(given), options, OPTIONS_SIZE_0, "prof_options", err);
+    if (status == PROF_OK && given.flags & ~PROF_NO_FILES)
+        status = profi_fail(err, PROF_E_INVALID, "prof_options.flags has the unknown bits 0x%x",
+                            (unsigned)(given.flags & ~PROF_NO_FILES));
+    if (status != PROF_OK)
+        return status;
+
+    const char *quiet = variable_value("PROFCORE_QUIET");
+    profi_notice_quiet(quiet != NULL && strcmp(quiet, "1") == 0);
+    *config = (profi_config){ .clock = PROFI_CLOCK_AUTO, .save_every_s = given.save_every_s };
+    sigemptyset(&config->signals);
+    if ((status = set_name(config, given.name ? given.name : program_invocation_short_name, err)) != PROF_OK ||
+        (status = set_directory(config, given.directory ? given.directory : "profiling_results", err)) != PROF_OK ||
+        (status = set_formats(config, given.formats ? given.formats : "txt,prof,json", err)) != PROF_OK ||
+        (status = set_sort(config, given.sort ? given.sort : "cumulative", err)) != PROF_OK ||
+        (status = set_memory(config, given.memory_bytes ? given.memory_bytes : PROFI_REGION_DEFAULT_BYTES, err)) != PROF_OK)
+        return status;
+    load_environment(config);
+    config->is_forced_off = profi_config_wants_start() == 0;
+    config->writes_files = config->format_count != 0 && !(given.flags & PROF_NO_FILES);
+    return PROF_OK;
+}

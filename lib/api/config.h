@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * How this run records and saves: the options of the program, overruled by
+ * the PROFCORE_ variables of the environment.
+ */
+#ifndef PROFI_CONFIG_H
+#define PROFI_CONFIG_H
+
+#include "../base/clock.h"
+#include "../format/writer.h"
+#include <profcore/prof.h>
+#include <signal.h>
+
+enum { PROFI_FORMATS_MAX = 8 };
+
+typedef struct profi_config {
+    int is_forced_off;    /* PROFCORE=0 */
+    int writes_files;     /* not PROF_NO_FILES, and at least one format */
+    char name[256];       /* of the run */
+    char directory[4096];
+    const profi_writer *formats[PROFI_FORMATS_MAX];
+    unsigned format_count;
+    char sort[32];
+    uint64_t memory_bytes;
+    uint32_t save_every_s;
+    sigset_t signals;     /* that the saver thread answers */
+    int has_signals;
+    profi_clock_choice clock;
+} profi_config;
+
+/* Whether PROFCORE asks to start without a call: 1 yes, 0 it is forced off, -1 it says nothing. */
+int profi_config_wants_start(void);
+
+/*
+ * Reads options (NULL: defaults), then the environment.  A bad option is an
+ * error; a bad variable, or an unknown PROFCORE_ name, is reported once on
+ * stderr and ignored.
+ */
+prof_status profi_config_load(profi_config *config, const prof_options *options, prof_error *err);
+
+#endif

@@ -1,0 +1,255 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The life of the one recorder: opened at the first start, stopped and
+ * started by count, saved at the last stop or when the process exits.
+ *
+ * Two locks: `lock` for the counts, held briefly; `save_lock` for a whole
+ * save.  Neither is ever taken on a recording thread's path.
+ */
+#include "recorder.h"
+
+#include "save.h"
+
+#include "../base/error.h"
+#include "../base/region.h"
+#include "../probe/rss.h"
+#include "../record/record.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static pthread_mutex_t save_lock = PTHREAD_MUTEX_INITIALIZER;
+static int is_open, is_child;
+static int is_unsaved; /* since a start, until the last stop has saved */
+static uint64_t start_count;
+static profi_config config; /* constant once is_open */
+static profi_run_facts facts;
+
+static void before_fork(void)
+{
+    pthread_mutex_lock(&save_lock);
+    pthread_mutex_lock(&lock);
+}
+
+static void after_fork(void)
+{
+    pthread_mutex_unlock(&lock);
+    pthread_mutex_unlock(&save_lock);
+}
+
+static void after_fork_in_child(void)
+{
+    is_child = 1;
+    profi_save_forget(1);
+    facts.start_tick = profi_clock_now();
+    after_fork();
+}
+
+/* Opens the record with the configured cap and clock; everything that can fail comes before what cannot. */
+static prof_status open_recorder(const prof_options *options, prof_error *err)
+{
+    profi_config loaded;
+    prof_status status = profi_config_load(&loaded, options, err);
+    if (status == PROF_OK)
+        status = profi_record_open(loaded.memory_bytes, loaded.clock, err);
+    if (status != PROF_OK)
+        return status;
+    config = loaded;
+    profi_rss_install();
+    profi_reading rss = { 0, 0 };
+    uint32_t calls;
+    uint64_t ticks = profi_record_scope_cost(&calls);
+    profi_probe_table[PROFI_PROBE_RSS].read(&rss);
+    facts = (profi_run_facts){ .name = config.name, .start_tick = profi_clock_now(),
+                               .scope_cost_ticks = (double)ticks / calls, .rss_start_bytes = rss.value };
+    pthread_atfork(before_fork, after_fork, after_fork_in_child);
+    is_open = 1;
+    return PROF_OK;
+}
+
+prof_status prof_start(const prof_options *options, prof_error *err)
+{
+    prof_status status = PROF_OK;
+    pthread_mutex_lock(&lock);
+    if (!is_open)
+        status = open_recorder(options, err);
+    if (status == PROF_OK && start_count == 0 && !config.is_forced_off) {
+        prof_error why = PROF_ERROR_INIT;
+        if (config.writes_files && profi_saver_start(&config, &why) != PROF_OK)
+            profi_notice("will save at the end only: %s", why.message);
+        is_unsaved = 1;
+        profi_record_enable(1);
+    }
+    if (status == PROF_OK)
+        start_count++;
+    pthread_mutex_unlock(&lock);
+    return status;
+}
+
+prof_status prof_stop(prof_error *err)
+{
+    pthread_mutex_lock(&lock);
+    if (start_count == 0) {
+        pthread_mutex_unlock(&lock);
+        return profi_fail(err, PROF_E_INVALID, "prof_stop() without a prof_start() to take back");
+    }
+    int is_last = --start_count == 0;
+    if (is_last)
+        profi_record_enable(0);
+    pthread_mutex_unlock(&lock);
+    if (!is_last || !config.writes_files || config.is_forced_off)
+        return PROF_OK;
+    prof_status status = profi_recorder_save(PROFI_SAVE_STOP, err);
+    pthread_mutex_lock(&lock);
+    if (status == PROF_OK && start_count == 0)
+        is_unsaved = 0;
+    pthread_mutex_unlock(&lock);
+    return status;
+}
+
+int profi_recorder_facts(profi_run_facts *into)
+{
+    pthread_mutex_lock(&lock);
+    int opened = is_open;
+    *into = facts;
+    pthread_mutex_unlock(&lock);
+    return opened;
+}
+
+/* Where the configured folder refuses, a private one takes the files, so that the end of a run loses nothing. */
+static prof_status save_elsewhere(const prof_snapshot *snapshot, profi_save_report *report, prof_error *err)
+{
+    profi_config fallback = config;
+    const char *root = secure_getenv("TMPDIR");
+    snprintf(fallback.directory, sizeof(fallback.directory), "%.4000s/profcore-XXXXXX", root && root[0] ? root : "/tmp");
+    if (mkdtemp(fallback.directory) == NULL)
+        return profi_fail_errno(err, errno, "cannot make the folder \"%.400s\"", fallback.directory);
+    return profi_save_all(&fallback, snapshot, report, err);
+}
+
+static void tell_what_was_written(const profi_save_report *report)
+{
+    char formats[64] = "";
+    for (unsigned i = 0; i < config.format_count; i++) {
+        size_t used = strlen(formats);
+        snprintf(formats + used, sizeof(formats) - used, "%s.%s", i ? " " : "", config.formats[i]->name);
+    }
+    if (report->function_count != 0)
+        profi_notice("wrote %s/%s %s, and the same for %u function%s", report->folder, report->first, formats,
+                     report->function_count, report->function_count == 1 ? "" : "s");
+    else
+        profi_notice("wrote %s/%s %s", report->folder, report->first, formats);
+}
+
+static prof_status save_snapshot(const prof_snapshot *snapshot, profi_save_occasion occasion, prof_error *err)
+{
+    profi_save_report report;
+    prof_error why = PROF_ERROR_INIT;
+    if (snapshot->function_count == 0 && snapshot->stats.lost_count == 0) {
+        if (occasion != PROFI_SAVE_ASKED && !is_child)
+            profi_notice("no scope was recorded; no files written");
+        return PROF_OK;
+    }
+    prof_status status = profi_save_all(&config, snapshot, &report, &why);
+    if (status != PROF_OK && occasion == PROFI_SAVE_EXIT) {
+        profi_notice("%s", why.message);
+        status = save_elsewhere(snapshot, &report, &why);
+    }
+    if (status != PROF_OK)
+        return profi_fail(err, status, "%s", why.message);
+    if (occasion != PROFI_SAVE_ASKED)
+        tell_what_was_written(&report);
+    return PROF_OK;
+}
+
+prof_status profi_recorder_save(profi_save_occasion occasion, prof_error *err)
+{
+    profi_run_facts run;
+    prof_snapshot *snapshot;
+    if (!profi_recorder_facts(&run))
+        return profi_fail(err, PROF_E_INVALID, "nothing was recorded: prof_start() was never called");
+    pthread_mutex_lock(&save_lock);
+    prof_status status = profi_snapshot_take(&run, &snapshot, err);
+    if (status == PROF_OK) {
+        status = save_snapshot(snapshot, occasion, err);
+        prof_snapshot_close(snapshot);
+    }
+    pthread_mutex_unlock(&save_lock);
+    return status;
+}
+
+prof_status prof_save(prof_error *err)
+{
+    return profi_recorder_save(PROFI_SAVE_ASKED, err);
+}
+
+prof_status prof_site_get(const char *name, size_t name_bytes, const char *file, uint32_t line, uint32_t flags,
+                          prof_site **site, prof_error *err)
+{
+    prof_status status = PROF_OK;
+    if (site == NULL)
+        return profi_fail(err, PROF_E_INVALID, "prof_site_get: site is NULL");
+    if (name == NULL || name_bytes == 0 || (name_bytes == SIZE_MAX && name[0] == '\0'))
+        return profi_fail(err, PROF_E_INVALID, "prof_site_get: the name is empty");
+    if (name_bytes == SIZE_MAX)
+        name_bytes = strlen(name);
+    const char *nul = memchr(name, '\0', name_bytes);
+    if (nul != NULL)
+        return profi_fail(err, PROF_E_INVALID, "prof_site_get: the name holds a NUL at byte %zu, after \"%.80s\"",
+                          (size_t)(nul - name), name);
+    pthread_mutex_lock(&lock);
+    if (!is_open)
+        status = open_recorder(NULL, err);
+    pthread_mutex_unlock(&lock);
+    if (status != PROF_OK)
+        return status;
+    prof_site *found = profi_record_site(name, name_bytes, file, line, flags);
+    if (found == NULL)
+        return profi_fail(err, PROF_E_NO_MEMORY, "prof_site_get: the cap of %llu bytes leaves no room for \"%.80s\"",
+                          (unsigned long long)profi_region_limit(), name);
+    *site = found;
+    return PROF_OK;
+}
+
+prof_status prof_stats_get(prof_stats *stats, prof_error *err)
+{
+    enum { STATS_SIZE_0 = 56 }; /* as of version 0.1 */
+    prof_stats now;
+    profi_record_stats(&now);
+    return profi_struct_write(stats, &now, sizeof(now), STATS_SIZE_0, "prof_stats", err);
+}
+
+uint32_t prof_version(void)
+{
+    return PROF_VERSION;
+}
+
+const char *prof_status_name(prof_status status)
+{
+    static const char *const names[] = { "PROF_OK", "PROF_E_INVALID", "PROF_E_NO_MEMORY", "PROF_E_IO", "PROF_E_FORMAT",
+                                         "PROF_E_UNSUPPORTED", "PROF_E_UNAVAILABLE", "PROF_E_BUSY", "PROF_E_LIMIT",
+                                         "PROF_E_NOT_FOUND" };
+    return status <= 0 && -(int64_t)status < (int64_t)PROFI_COUNT_OF(names) ? names[-status] : "unknown status";
+}
+
+/* The first constructor and the last destructor of the process, as far as a library can be: scopes may be in others. */
+__attribute__((constructor(101))) static void start_if_asked(void)
+{
+    prof_error why = PROF_ERROR_INIT;
+    if (profi_config_wants_start() == 1 && prof_start(NULL, &why) != PROF_OK)
+        profi_notice("cannot start: %s", why.message);
+}
+
+__attribute__((destructor(101))) static void save_at_exit(void)
+{
+    prof_error why = PROF_ERROR_INIT;
+    pthread_mutex_lock(&lock);
+    int is_wanted = is_open && config.writes_files && !config.is_forced_off && is_unsaved;
+    pthread_mutex_unlock(&lock);
+    if (is_wanted && profi_recorder_save(PROFI_SAVE_EXIT, &why) != PROF_OK)
+        profi_notice("nothing could be saved: %s", why.message);
+}

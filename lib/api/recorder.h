@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What the files of api/ share: the one recorder of the process. */
+#ifndef PROFI_RECORDER_H
+#define PROFI_RECORDER_H
+
+#include "config.h"
+#include "../model/snapshot.h"
+
+typedef enum profi_save_occasion {
+    PROFI_SAVE_ASKED, /* prof_save(), an interval, a signal: silent */
+    PROFI_SAVE_STOP,  /* tells what was written */
+    PROFI_SAVE_EXIT   /* and, where the folder refuses, writes elsewhere: there is no later */
+} profi_save_occasion;
+
+prof_status profi_recorder_save(profi_save_occasion occasion, prof_error *err);
+
+/* Facts for a snapshot; 0 before the first start. */
+int profi_recorder_facts(profi_run_facts *facts);
+
+/* Starts the thread that saves at intervals and on signals, if the configuration asks for it. */
+prof_status profi_saver_start(const profi_config *config, prof_error *err);
+
+#endif

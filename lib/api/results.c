@@ -1,0 +1,97 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The public functions that take a snapshot and write it: checks, then delegates. */
+#include "recorder.h"
+
+#include "../base/error.h"
+#include "../base/publish.h"
+#include "../format/writer.h"
+
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+prof_status prof_snapshot_take(prof_snapshot **snapshot, prof_error *err)
+{
+    profi_run_facts facts;
+    if (snapshot == NULL)
+        return profi_fail(err, PROF_E_INVALID, "prof_snapshot_take: snapshot is NULL");
+    if (!profi_recorder_facts(&facts))
+        return profi_fail(err, PROF_E_INVALID, "nothing was recorded: prof_start() was never called");
+    return profi_snapshot_take(&facts, snapshot, err);
+}
+
+static prof_status find_writer(const char *format, const profi_writer **writer, prof_error *err)
+{
+    *writer = format != NULL ? profi_writer_find(format, strlen(format)) : NULL;
+    return *writer != NULL ? PROF_OK
+                           : profi_fail(err, PROF_E_INVALID, "unknown format \"%.40s\"", format ? format : "(null)");
+}
+
+prof_status prof_snapshot_write(const prof_snapshot *snapshot, const char *format, const char *sort,
+                                prof_write_callback write, void *user, prof_error *err)
+{
+    const profi_writer *writer;
+    if (snapshot == NULL || write == NULL)
+        return profi_fail(err, PROF_E_INVALID, "prof_snapshot_write: %s is NULL", snapshot ? "write" : "snapshot");
+    prof_status status = find_writer(format, &writer, err);
+    return status == PROF_OK ? profi_writer_run(writer, snapshot, sort, write, user, err) : status;
+}
+
+/* The folder and the last part of a path. */
+static prof_status split_path(const char *path, char folder[4096], const char **name, prof_error *err)
+{
+    const char *slash = strrchr(path, '/');
+    size_t bytes = slash == NULL ? 0 : (size_t)(slash - path);
+    *name = slash == NULL ? path : slash + 1;
+    if (bytes >= 4096 || **name == '\0' || strcmp(*name, ".") == 0 || strcmp(*name, "..") == 0)
+        return profi_fail(err, PROF_E_INVALID, "not a path of a file: \"%.300s\"", path);
+    if (slash == path)
+        bytes = 1; /* the root */
+    memcpy(folder, bytes ? path : ".", bytes ? bytes : 1);
+    folder[bytes ? bytes : 1] = '\0';
+    return PROF_OK;
+}
+
+static prof_status publish(int folder, profi_draft *draft, const char *name, const char *path, prof_error *err)
+{
+    struct stat existing;
+    int error = profi_draft_close(draft);
+    if (error != 0)
+        return profi_fail_errno(err, error, "cannot write \"%.300s\"", path);
+    if (fstatat(folder, name, &existing, 0) == 0 && !S_ISREG(existing.st_mode))
+        return profi_fail(err, PROF_E_IO, "\"%.300s\" exists and is not a regular file", path);
+    error = profi_draft_publish_over(folder, draft, name);
+    return error == 0 ? PROF_OK : profi_fail_errno(err, error, "cannot write \"%.300s\"", path);
+}
+
+prof_status prof_snapshot_write_file(const prof_snapshot *snapshot, const char *format, const char *path,
+                                     prof_error *err)
+{
+    char folder_path[4096];
+    const char *name;
+    const profi_writer *writer;
+    profi_draft draft = { .fd = -1 };
+    if (snapshot == NULL || path == NULL)
+        return profi_fail(err, PROF_E_INVALID, "prof_snapshot_write_file: %s is NULL", snapshot ? "path" : "snapshot");
+    prof_status status = find_writer(format, &writer, err);
+    if (status == PROF_OK)
+        status = split_path(path, folder_path, &name, err);
+    if (status != PROF_OK)
+        return status;
+    struct stat existing;
+    int folder;
+    if (stat(folder_path, &existing) != 0)
+        return profi_fail(err, PROF_E_IO, "cannot write \"%.300s\": there is no folder \"%.100s\"", path, folder_path);
+    status = profi_folder_open(folder_path, &folder, err);
+    if (status != PROF_OK)
+        return status;
+    status = profi_draft_open(folder, folder_path, &draft, err);
+    if (status == PROF_OK)
+        status = profi_writer_run(writer, snapshot, NULL, profi_draft_write, &draft, err);
+    if (status == PROF_OK)
+        status = publish(folder, &draft, name, path, err);
+    if (status != PROF_OK)
+        profi_draft_drop(folder, &draft);
+    close(folder);
+    return status;
+}

@@ -1,0 +1,136 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The thread that saves while the service runs: every so many seconds, and
+ * when a signal arrives that the user named.  There is no such thread, and
+ * no signal handler, unless one was asked for.
+ *
+ * The handler only wakes the thread.  The thread saves, puts the signal's
+ * old action back, raises the signal on itself, so that the action runs as
+ * it would have without us, and, if the process is still there, takes the
+ * signal again.
+ */
+#include "recorder.h"
+
+#include "../base/error.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <semaphore.h>
+#include <string.h>
+#include <time.h>
+
+enum { SIGNAL_LIMIT = 65 };
+
+static sem_t wake;
+static uint32_t arrived[SIGNAL_LIMIT]; /* set by the handler, taken by the thread */
+static struct sigaction old_actions[SIGNAL_LIMIT];
+static uint32_t interval_s;
+static int is_started;
+
+static void on_signal(int number)
+{
+    int saved = errno;
+    __atomic_store_n(&arrived[number], 1u, __ATOMIC_RELEASE);
+    sem_post(&wake);
+    errno = saved;
+}
+
+static int take_signal(int number)
+{
+    struct sigaction action = { .sa_handler = on_signal, .sa_flags = SA_RESTART };
+    sigfillset(&action.sa_mask);
+    return sigaction(number, &action, NULL);
+}
+
+static void save_quietly(void)
+{
+    prof_error why = PROF_ERROR_INIT;
+    if (profi_recorder_save(PROFI_SAVE_ASKED, &why) != PROF_OK)
+        profi_notice("could not save: %s", why.message);
+}
+
+static void run_old_action(int number)
+{
+    sigset_t one;
+    sigemptyset(&one);
+    sigaddset(&one, number);
+    sigaction(number, &old_actions[number], NULL);
+    pthread_sigmask(SIG_UNBLOCK, &one, NULL);
+    raise(number); /* on this thread: delivered before raise() returns */
+    pthread_sigmask(SIG_BLOCK, &one, NULL);
+    take_signal(number);
+}
+
+static void answer_signals(void)
+{
+    for (int number = 1; number < SIGNAL_LIMIT; number++)
+        if (__atomic_exchange_n(&arrived[number], 0u, __ATOMIC_ACQUIRE)) {
+            save_quietly();
+            run_old_action(number);
+        }
+}
+
+/* Waits for a signal until the moment on CLOCK_MONOTONIC; 0 when one came. */
+static int wait_until(const struct timespec *moment)
+{
+    int result;
+    do
+        result = interval_s ? sem_clockwait(&wake, CLOCK_MONOTONIC, moment) : sem_wait(&wake);
+    while (result != 0 && errno == EINTR);
+    return result;
+}
+
+static void *saver_main(void *unused)
+{
+    struct timespec due;
+    (void)unused;
+    clock_gettime(CLOCK_MONOTONIC, &due);
+    due.tv_sec += interval_s;
+    for (;;) {
+        if (wait_until(&due) == 0) {
+            answer_signals();
+            continue;
+        }
+        save_quietly();
+        clock_gettime(CLOCK_MONOTONIC, &due);
+        due.tv_sec += interval_s;
+    }
+    return NULL;
+}
+
+/* A signal that is ignored stays ignored: nohup and shells rely on it. */
+static prof_status take_signals(const profi_config *config, prof_error *err)
+{
+    for (int number = 1; number < SIGNAL_LIMIT; number++) {
+        if (!sigismember(&config->signals, number))
+            continue;
+        if (sigaction(number, NULL, &old_actions[number]) != 0 ||
+            (old_actions[number].sa_handler != SIG_IGN && take_signal(number) != 0))
+            return profi_fail_errno(err, errno, "cannot handle signal %d", number);
+    }
+    return PROF_OK;
+}
+
+prof_status profi_saver_start(const profi_config *config, prof_error *err)
+{
+    pthread_t thread;
+    pthread_attr_t attributes;
+    sigset_t all, callers;
+    if (is_started || (config->save_every_s == 0 && !config->has_signals))
+        return PROF_OK;
+    interval_s = config->save_every_s;
+    if (sem_init(&wake, 0, 0) != 0)
+        return profi_fail_errno(err, errno, "cannot make a semaphore");
+    pthread_attr_init(&attributes);
+    pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &callers); /* inherited: the host's signals are not for the saver */
+    int error = pthread_create(&thread, &attributes, saver_main, NULL);
+    pthread_sigmask(SIG_SETMASK, &callers, NULL);
+    pthread_attr_destroy(&attributes);
+    if (error != 0)
+        return profi_fail_errno(err, error, "cannot start the thread that saves");
+    is_started = 1;
+    pthread_setname_np(thread, "profcore-saver");
+    return config->has_signals ? take_signals(config, err) : PROF_OK;
+}

@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The clock of every scope: ticks while recording, nanoseconds afterwards.
+ *
+ * Ticks come from the invariant TSC (x86-64) or the generic timer (arm64)
+ * where they can be trusted, else from the vDSO's CLOCK_MONOTONIC.  Which of
+ * the two is decided once, before the first scope.  The conversion compares
+ * the tick counter with CLOCK_MONOTONIC at two moments as far apart as the
+ * process allows, so it gets better the longer a run lasts.
+ *
+ * Compiled with PROFI_CLOCK_SIMULATED, time stands still but for
+ * profi_clock_simulate(), and a tick is a nanosecond.
+ */
+#ifndef PROFI_CLOCK_H
+#define PROFI_CLOCK_H
+
+#include "base.h"
+#include <profcore/prof.h>
+
+/* How to choose: PROFCORE_CLOCK. */
+typedef enum profi_clock_choice { PROFI_CLOCK_AUTO, PROFI_CLOCK_TSC, PROFI_CLOCK_VDSO } profi_clock_choice;
+
+/* Whether the hot path may read the tick counter itself.  Fixed by profi_clock_init(). */
+extern int profi_clock_is_ticks;
+
+#if defined(PROFI_CLOCK_SIMULATED)
+extern uint64_t profi_clock_simulated_ticks;
+static inline uint64_t profi_clock_ticks(void) { return PROFI_GET(profi_clock_simulated_ticks); }
+/* Sets the simulated time in nanoseconds. */
+void profi_clock_simulate(uint64_t now_ns);
+#elif defined(__x86_64__)
+static inline uint64_t profi_clock_ticks(void) { return __builtin_ia32_rdtsc(); }
+#elif defined(__aarch64__)
+static inline uint64_t profi_clock_ticks(void)
+{
+    uint64_t ticks;
+    __asm__ volatile("mrs %0, cntvct_el0" : "=r"(ticks));
+    return ticks;
+}
+#else
+uint64_t profi_clock_monotonic_ns(void);
+static inline uint64_t profi_clock_ticks(void) { return profi_clock_monotonic_ns(); }
+#endif
+
+/* Decides the source and takes the first calibration point.  Once; later calls do nothing. */
+void profi_clock_init(profi_clock_choice choice);
+
+/* Now, in ticks of the chosen source. */
+uint64_t profi_clock_now(void);
+
+/* CLOCK_MONOTONIC. */
+uint64_t profi_clock_monotonic_ns(void);
+
+/* The ratio of a tick to a nanosecond, as known at one moment. */
+typedef struct profi_clock_scale {
+    const char *source;  /* "tsc", "cntvct", "vdso", "simulated" */
+    uint64_t hz;         /* ticks a second, rounded */
+    uint64_t ns;         /* `ns` nanoseconds are `ticks` ticks */
+    uint64_t ticks;
+    int steady;          /* whether the source is known to run at one rate, on all cores */
+} profi_clock_scale;
+
+/* Takes a second calibration point; sleeps up to 10 ms when the first is younger than that. */
+profi_clock_scale profi_clock_scale_now(void);
+
+/* Converts, rounding down; exact for any 64-bit number of ticks. */
+static inline uint64_t profi_clock_to_ns(const profi_clock_scale *scale, uint64_t ticks)
+{
+    if (scale->ns == scale->ticks)
+        return ticks;
+    profi_u128 ns = (profi_u128)ticks * scale->ns / scale->ticks;
+    return ns > UINT64_MAX ? UINT64_MAX : (uint64_t)ns;
+}
+
+#endif

@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Files appear whole or not at all, under names that nobody had.
+ *
+ * A draft is written under a hidden name in the folder where it will be
+ * published, created with O_EXCL and O_NOFOLLOW, mode 0600.  Publishing is a
+ * rename that refuses to replace, or one that replaces a file whose identity
+ * (device and inode) is known to be ours.
+ */
+#ifndef PROFI_PUBLISH_H
+#define PROFI_PUBLISH_H
+
+#include "base.h"
+#include <profcore/prof.h>
+
+/* A file that is being written.  All zero, with fd -1, is none. */
+typedef struct profi_draft {
+    int fd;
+    char name[64];
+    uint64_t device, inode;
+} profi_draft;
+
+/* Opens a folder, made with its parents where it is missing.  Returns a descriptor in *folder. */
+prof_status profi_folder_open(const char *path, int *folder, prof_error *err);
+
+/* Begins a draft in a folder. */
+prof_status profi_draft_open(int folder, const char *folder_path, profi_draft *draft, prof_error *err);
+
+/* A profi_output_callback; user is the profi_draft. */
+int profi_draft_write(void *draft, const void *data, size_t bytes);
+
+/* Brings what was written to the disk and closes the file; the draft still has its hidden name. */
+int profi_draft_close(profi_draft *draft);
+
+/* Removes a draft that is not to be published. */
+void profi_draft_drop(int folder, profi_draft *draft);
+
+/* Gives a closed draft its name, if nothing has it; 0, or an errno value: EEXIST. */
+int profi_draft_publish_new(int folder, const profi_draft *draft, const char *name);
+
+/* Gives a closed draft its name in place of a file that has it; 0, or an errno value. */
+int profi_draft_publish_over(int folder, const profi_draft *draft, const char *name);
+
+/* What has a name in a folder: 0 and its identity, or an errno value: ENOENT. */
+int profi_file_identity(int folder, const char *name, uint64_t *device, uint64_t *inode);
+
+#endif

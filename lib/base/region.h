@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * All that recording keeps lives in one region of address space with a cap:
+ * nodes, histograms, names, tables.  What is freed is kept for the same kind
+ * and size, so threads that come and go leave the region as it was.
+ *
+ * Never called on the hot path.  Every allocation may fail, and zeroes what
+ * it gives.  Any thread; one short lock.
+ */
+#ifndef PROFI_REGION_H
+#define PROFI_REGION_H
+
+#include "base.h"
+#include <profcore/prof.h>
+
+#define PROFI_REGION_DEFAULT_BYTES ((uint64_t)64 << 20)
+#define PROFI_REGION_SMALLEST_BYTES ((uint64_t)1 << 20)
+#define PROFI_REGION_LARGEST_BYTES ((uint64_t)1 << 40)
+
+/* What a piece is for, as far as a limit of its own depends on it: histograms take at most a quarter. */
+typedef enum profi_region_use { PROFI_REGION_TREE, PROFI_REGION_HISTOGRAM, PROFI_REGION_USES } profi_region_use;
+
+/* Reserves the region; one that exists already stays as it is. */
+prof_status profi_region_open(uint64_t limit_bytes, prof_error *err);
+
+/* Zeroed memory, aligned to 64 bytes from 64 bytes on, else to 16; NULL when the cap is reached. */
+void *profi_region_alloc(size_t bytes, profi_region_use use);
+
+/* Gives a piece back; `bytes` and `use` as in profi_region_alloc().  NULL is accepted. */
+void profi_region_free(void *piece, size_t bytes, profi_region_use use);
+
+/* The cap, 0 before profi_region_open(); and what is handed out of it. */
+uint64_t profi_region_limit(void);
+uint64_t profi_region_used(void);
+
+/* Around fork(), so that the child finds the region in order. */
+void profi_region_lock(void);
+void profi_region_unlock(void);
+
+#endif

@@ -1,0 +1,100 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Cleaning of names: see text.h.  Pure functions. */
+#include "text.h"
+
+#include <stdio.h>
+#include <string.h>
+
+/* The length of the valid UTF-8 sequence at text, or 0. */
+static size_t utf8_length(const unsigned char *text, size_t bytes, uint32_t *code_point)
+{
+    unsigned char first = text[0];
+    size_t length = first < 0x80 ? 1 : first < 0xc2 ? 0 : first < 0xe0 ? 2 : first < 0xf0 ? 3 : first < 0xf5 ? 4 : 0;
+    if (length == 0 || length > bytes)
+        return 0;
+    uint32_t value = length == 1 ? first : first & (0x7fu >> length);
+    for (size_t i = 1; i < length; i++) {
+        if ((text[i] & 0xc0) != 0x80)
+            return 0;
+        value = value << 6 | (text[i] & 0x3f);
+    }
+    static const uint32_t smallest[] = { 0, 0, 0x80, 0x800, 0x10000 };
+    if (value < smallest[length] || value > 0x10ffff || (value >= 0xd800 && value < 0xe000))
+        return 0;
+    *code_point = value;
+    return length;
+}
+
+/* Writes what stands for one character into piece and returns its length. */
+static size_t clean_character(char piece[16], const unsigned char *text, size_t bytes, size_t *taken)
+{
+    uint32_t code_point = 0;
+    size_t length = utf8_length(text, bytes, &code_point);
+    *taken = length ? length : 1;
+    if (length == 0)
+        return (size_t)snprintf(piece, 16, "\\x%02x", text[0]);
+    if (code_point == '\n')
+        return (size_t)snprintf(piece, 16, "\\n");
+    if (code_point == '\t')
+        return (size_t)snprintf(piece, 16, "\\t");
+    if (code_point < 0x20 || (code_point >= 0x7f && code_point < 0xa0))
+        return (size_t)snprintf(piece, 16, "\\x%02x", (unsigned)code_point);
+    if (code_point == 0x2028 || code_point == 0x2029)
+        return (size_t)snprintf(piece, 16, "\\u%04x", (unsigned)code_point);
+    if (code_point == '<' && bytes > 1 && (text[1] == '/' || text[1] == '!'))
+        return (size_t)snprintf(piece, 16, "\xe2\x80\xb9");
+    memcpy(piece, text, length);
+    return length;
+}
+
+size_t profi_text_clean(char *out, const char *text, size_t bytes)
+{
+    enum { TAIL = 18 }; /* "~", 16 digits, NUL */
+    size_t used = 0, cut_at = 0;
+    for (size_t i = 0, taken; i < bytes; i += taken) {
+        char piece[16];
+        size_t length = clean_character(piece, (const unsigned char *)text + i, bytes - i, &taken);
+        if (used + length + 1 > PROFI_TEXT_MAX) {
+            snprintf(out + cut_at, TAIL, "~%016llx", (unsigned long long)profi_text_hash(text, bytes, 0));
+            return cut_at + TAIL - 1;
+        }
+        memcpy(out + used, piece, length);
+        used += length;
+        if (used + TAIL <= PROFI_TEXT_MAX)
+            cut_at = used;
+    }
+    out[used] = '\0';
+    return used;
+}
+
+int profi_text_to_stem(char *out, const char *text)
+{
+    enum { LONGEST = 100 };
+    int changed = 0;
+    size_t used = 0;
+    for (; *text != '\0' && used < LONGEST; text++) {
+        char c = *text;
+        int plain = (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '_' || c == '-' ||
+                    (c == '.' && used > 0);
+        out[used++] = plain ? c : '_';
+        changed |= !plain;
+    }
+    if (used == 0)
+        out[used++] = '_';
+    out[used] = '\0';
+    return changed || *text != '\0';
+}
+
+uint64_t profi_text_hash(const void *data, size_t bytes, uint64_t seed)
+{
+    const unsigned char *at = data;
+    uint64_t hash = profi_mix64(seed ^ bytes);
+    for (; bytes >= 8; bytes -= 8, at += 8) {
+        uint64_t word;
+        memcpy(&word, at, 8);
+        hash = profi_mix64(hash ^ word) + word;
+    }
+    uint64_t rest = 0;
+    memcpy(&rest, at, bytes);
+    return profi_mix64(hash ^ rest);
+}

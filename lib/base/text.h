@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Names become safe here, once, at the door: what comes out is valid UTF-8
+ * without control characters, and inert in every report that shows it.
+ */
+#ifndef PROFI_TEXT_H
+#define PROFI_TEXT_H
+
+#include "base.h"
+
+/* Longest cleaned name in bytes, the NUL included. */
+#define PROFI_TEXT_MAX 4096u
+
+/*
+ * Cleans `bytes` bytes at `text` into `out` (PROFI_TEXT_MAX bytes) and returns
+ * the length.
+ *
+ * Control characters and U+2028/2029 become escapes (\n, \x1b, \u2028), bytes
+ * that are not UTF-8 become \xNN, and `<` before `/` or `!` becomes U+2039, so
+ * that a name cannot leave a script element.  A longer name is cut and ends
+ * in `~` and a hash of the whole, so that two long names stay two.
+ */
+size_t profi_text_clean(char *out, const char *text, size_t bytes);
+
+/*
+ * Turns any text into a file name's stem: bytes outside [A-Za-z0-9._-] and a
+ * leading dot become `_`; at most 100 bytes.  `out` has room for 101.
+ * Returns 1 when something was changed or cut, else 0.
+ */
+int profi_text_to_stem(char *out, const char *text);
+
+/* A 64-bit hash of bytes; not for use against an adversary. */
+uint64_t profi_text_hash(const void *data, size_t bytes, uint64_t seed);
+
+#endif

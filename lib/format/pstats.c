@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The rows of pstats: see pstats.h. */
+#include "pstats.h"
+
+#include "../base/error.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* Names a row that has no file as pstats names built-in functions. */
+static int name_in_brackets(profi_pstats_row *row, const char *name)
+{
+    size_t bytes = strlen(name) + 3;
+    row->owned = malloc(bytes);
+    if (row->owned == NULL)
+        return 0;
+    snprintf(row->owned, bytes, "<%s>", name);
+    row->file = "~";
+    row->name = row->owned;
+    row->line = 0;
+    return 1;
+}
+
+static int add_note(profi_pstats *stats, const char *text)
+{
+    profi_pstats_row *row = &stats->rows[stats->row_count++];
+    *row = (profi_pstats_row){ .function = PROFI_NONE };
+    return name_in_brackets(row, text);
+}
+
+static int add_function(profi_pstats *stats, const profi_function *function)
+{
+    profi_pstats_row *row = &stats->rows[stats->row_count];
+    *row = (profi_pstats_row){ .file = function->file, .name = function->name, .line = function->line,
+                               .function = stats->row_count, .calls = function->calls,
+                               .primitive_calls = function->primitive_calls,
+                               .self_s = profi_pstats_seconds(function->self_ns),
+                               .cumulative_s = profi_pstats_seconds(function->cumulative_ns) };
+    stats->row_count++;
+    return function->file != NULL || name_in_brackets(row, function->name);
+}
+
+prof_status profi_pstats_init(profi_pstats *stats, const prof_snapshot *snapshot, prof_error *err)
+{
+    *stats = (profi_pstats){ .rows = calloc((size_t)snapshot->function_count + 2, sizeof(*stats->rows)) };
+    int ok = stats->rows != NULL;
+    for (uint32_t i = 0; ok && i < snapshot->function_count; i++)
+        ok = add_function(stats, &snapshot->functions[i]);
+    if (ok && snapshot->function_count == 0)
+        ok = add_note(stats, "profcore: nothing was recorded");
+    if (ok && snapshot->stats.lost_count != 0) {
+        char text[80];
+        snprintf(text, sizeof(text), "profcore: %llu calls lost", (unsigned long long)snapshot->stats.lost_count);
+        ok = add_note(stats, text);
+    }
+    if (ok)
+        return PROF_OK;
+    profi_pstats_fini(stats);
+    return profi_fail(err, PROF_E_NO_MEMORY, "no memory for a table of %u functions", (unsigned)snapshot->function_count);
+}
+
+void profi_pstats_fini(profi_pstats *stats)
+{
+    for (uint32_t i = 0; stats->rows != NULL && i < stats->row_count; i++)
+        free(stats->rows[i].owned);
+    free(stats->rows);
+    *stats = (profi_pstats){ 0 };
+}

@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The rows that Python's pstats would hold, shared by the .prof file and the
+ * table in the .txt, so that the two can only agree.
+ *
+ * Besides the functions there is a row for lost scopes, and one that says so
+ * when nothing was recorded, because pstats refuses an empty file.
+ */
+#ifndef PROFI_PSTATS_H
+#define PROFI_PSTATS_H
+
+#include "../model/snapshot.h"
+
+typedef struct profi_pstats_row {
+    char *owned;      /* what `name` is in, if it had to be made */
+    const char *file; /* "~" for none */
+    const char *name; /* "<name>" where there is no file */
+    uint32_t line;
+    uint32_t function; /* PROFI_NONE: a row of ours */
+    uint64_t calls, primitive_calls;
+    double self_s, cumulative_s;
+} profi_pstats_row;
+
+typedef struct profi_pstats {
+    profi_pstats_row *rows; /* in the order of the file; functions first, each at its id */
+    uint32_t row_count;
+} profi_pstats;
+
+/* Seconds as the .prof holds them. */
+static inline double profi_pstats_seconds(uint64_t ns) { return (double)ns / 1e9; }
+
+prof_status profi_pstats_init(profi_pstats *stats, const prof_snapshot *snapshot, prof_error *err);
+void profi_pstats_fini(profi_pstats *stats);
+
+#endif

@@ -1,0 +1,242 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The summary for programs, `.json`: schema profcore.summary/1.
+ *
+ * All numbers are integers; above 2^53, where JSON readers lose digits, they
+ * are strings.  What could not be measured is null, with a reason under
+ * "unavailable".  Histograms are on the grid of <profcore/snapshot.h>, as
+ * [index, count] pairs, so summaries of several processes merge by addition.
+ */
+#include "writer.h"
+
+#include "../base/error.h"
+
+#include <inttypes.h>
+#include <jansson.h>
+#include <stdio.h>
+
+static json_t *number(uint64_t value)
+{
+    char text[24];
+    if (value <= (uint64_t)1 << 53)
+        return json_integer((json_int_t)value);
+    snprintf(text, sizeof(text), "%" PRIu64, value);
+    return json_string(text);
+}
+
+static json_t *signed_number(int64_t value)
+{
+    char text[24];
+    if (value <= (int64_t)1 << 53 && value >= -((int64_t)1 << 53))
+        return json_integer(value);
+    snprintf(text, sizeof(text), "%" PRId64, value);
+    return json_string(text);
+}
+
+static json_t *text_or_null(const char *text) { return text ? json_string(text) : json_null(); }
+
+/*
+ * The setters take over `value` and record a failure in *ok, so that a whole
+ * object is built before anything is asked.
+ */
+static void set(json_t *object, const char *key, json_t *value, int *ok)
+{
+    if (json_object_set_new(object, key, value) != 0)
+        *ok = 0;
+}
+
+static void append(json_t *array, json_t *value, int *ok)
+{
+    if (json_array_append_new(array, value) != 0)
+        *ok = 0;
+}
+
+static json_t *histogram_of(const profi_function *function, int *ok)
+{
+    if (function->histogram == NULL)
+        return json_null();
+    json_t *pairs = json_array();
+    for (uint32_t i = 0; i < PROFI_BUCKET_COUNT; i++) {
+        if (function->histogram[i] == 0)
+            continue;
+        json_t *pair = json_array();
+        append(pair, json_integer(i), ok);
+        append(pair, number(function->histogram[i]), ok);
+        append(pairs, pair, ok);
+    }
+    return pairs;
+}
+
+static json_t *items_of(const profi_function *function, int *ok)
+{
+    if (function->items == 0 && function->unit == NULL)
+        return json_null();
+    json_t *items = json_object();
+    set(items, "count", number(function->items), ok);
+    set(items, "unit", json_string(function->unit ? function->unit : "items"), ok);
+    return items;
+}
+
+static json_t *memory_of(const profi_function *function, int *ok)
+{
+    const profi_gauge *rss = &function->gauges[PROFI_PROBE_RSS];
+    if (rss->call_count == 0)
+        return json_null();
+    json_t *memory = json_object();
+    set(memory, "rss_calls", number(rss->call_count), ok);
+    set(memory, "rss_growth_bytes", signed_number(rss->growth), ok);
+    set(memory, "rss_peak_bytes", number(rss->peak), ok);
+    set(memory, "rss_peak_is_bound", json_boolean(rss->peak_is_bound != 0), ok);
+    return memory;
+}
+
+/* Why a field is null.  A function that asked for no memory or counted no items just has none. */
+static json_t *reasons_of(const profi_function *function, int *ok)
+{
+    json_t *reasons = json_object();
+    if (function->histogram == NULL)
+        set(reasons, "histogram", json_string(function->no_histogram), ok);
+    if (function->calls == function->open_calls) {
+        set(reasons, "min_ns", json_string("no call has ended"), ok);
+        set(reasons, "max_ns", json_string("no call has ended"), ok);
+    }
+    if ((function->flags & PROF_SITE_RSS) && function->gauges[PROFI_PROBE_RSS].call_count == 0)
+        set(reasons, "memory", json_string("/proc/self/status could not be read, or no call has ended"), ok);
+    return reasons;
+}
+
+static json_t *function_of(const profi_function *function, uint32_t id, int *ok)
+{
+    json_t *object = json_object(), *reasons = reasons_of(function, ok);
+    int has_ended = function->calls > function->open_calls;
+    set(object, "id", json_integer(id), ok);
+    set(object, "file", text_or_null(function->file), ok);
+    set(object, "line", json_integer(function->line), ok);
+    set(object, "name", json_string(function->name), ok);
+    set(object, "calls", number(function->calls), ok);
+    set(object, "primitive_calls", number(function->primitive_calls), ok);
+    set(object, "open_calls", number(function->open_calls), ok);
+    set(object, "self_ns", number(function->self_ns), ok);
+    set(object, "cumulative_ns", number(function->cumulative_ns), ok);
+    set(object, "min_ns", has_ended ? number(function->min_ns) : json_null(), ok);
+    set(object, "max_ns", has_ended ? number(function->max_ns) : json_null(), ok);
+    set(object, "histogram", histogram_of(function, ok), ok);
+    set(object, "items", items_of(function, ok), ok);
+    set(object, "memory", memory_of(function, ok), ok);
+    if (json_object_size(reasons) != 0)
+        set(object, "unavailable", reasons, ok);
+    else
+        json_decref(reasons);
+    return object;
+}
+
+static json_t *edge_of(const profi_edge *edge, int *ok)
+{
+    json_t *object = json_object();
+    set(object, "caller", json_integer(edge->caller), ok);
+    set(object, "callee", json_integer(edge->callee), ok);
+    set(object, "calls", number(edge->calls), ok);
+    set(object, "primitive_calls", number(edge->primitive_calls), ok);
+    set(object, "self_ns", number(edge->self_ns), ok);
+    set(object, "cumulative_ns", number(edge->cumulative_ns), ok);
+    return object;
+}
+
+/* Live threads one by one; those that exited stand as one entry without an id. */
+static json_t *thread_of(const profi_thread_info *thread, int *ok)
+{
+    json_t *object = json_object();
+    set(object, "tid", thread->exited ? json_null() : json_integer(thread->tid), ok);
+    set(object, "name", thread->exited ? json_string("(exited threads)") : json_string(thread->name), ok);
+    set(object, "calls", number(thread->calls), ok);
+    set(object, "lost", number(thread->lost), ok);
+    set(object, "repaired", number(thread->repaired), ok);
+    set(object, "unmatched", number(thread->unmatched), ok);
+    return object;
+}
+
+static json_t *clock_of(const prof_snapshot *snapshot, int *ok)
+{
+    json_t *object = json_object();
+    set(object, "source", json_string(snapshot->clock_source), ok);
+    set(object, "hz", number(snapshot->clock_hz), ok);
+    set(object, "steady", json_boolean(snapshot->clock_is_steady), ok);
+    return object;
+}
+
+static json_t *losses_of(const prof_stats *stats, int *ok)
+{
+    json_t *object = json_object();
+    set(object, "lost", number(stats->lost_count), ok);
+    set(object, "repaired", number(stats->repaired_count), ok);
+    set(object, "unmatched", number(stats->unmatched_count), ok);
+    return object;
+}
+
+static json_t *overhead_of(const prof_snapshot *snapshot, int *ok)
+{
+    json_t *object = json_object();
+    set(object, "scope_ns", number((uint64_t)(snapshot->scope_cost_ns + 0.5)), ok);
+    set(object, "scope_ps", number((uint64_t)(snapshot->scope_cost_ns * 1000.0 + 0.5)), ok);
+    set(object, "memory_used_bytes", number(snapshot->stats.memory_used_bytes), ok);
+    set(object, "memory_limit_bytes", number(snapshot->stats.memory_limit_bytes), ok);
+    return object;
+}
+
+static json_t *process_memory_of(const prof_snapshot *snapshot, int *ok)
+{
+    if (!snapshot->has_rss)
+        return json_null();
+    json_t *object = json_object();
+    set(object, "rss_start_bytes", snapshot->rss_start_bytes ? number(snapshot->rss_start_bytes) : json_null(), ok);
+    set(object, "rss_bytes", number(snapshot->rss_bytes), ok);
+    set(object, "rss_peak_bytes", number(snapshot->rss_peak_bytes), ok);
+    return object;
+}
+
+static json_t *summary_of(const prof_snapshot *snapshot, int *ok)
+{
+    json_t *root = json_object(), *threads = json_array(), *functions = json_array(), *edges = json_array();
+    for (uint32_t i = 0; i < snapshot->thread_count; i++)
+        append(threads, thread_of(&snapshot->threads[i], ok), ok);
+    for (uint32_t i = 0; i < snapshot->function_count; i++)
+        append(functions, function_of(&snapshot->functions[i], i, ok), ok);
+    for (uint32_t i = 0; i < snapshot->edge_count; i++)
+        append(edges, edge_of(&snapshot->edges[i], ok), ok);
+    set(root, "schema", json_string("profcore.summary/1"), ok);
+    set(root, "name", json_string(snapshot->run_name), ok);
+    set(root, "host", json_string(snapshot->host), ok);
+    set(root, "pid", json_integer(snapshot->pid), ok);
+    set(root, "taken_unix_s", number(snapshot->taken_unix_s), ok);
+    set(root, "recorded_ns", number(snapshot->recorded_ns), ok);
+    set(root, "clock", clock_of(snapshot, ok), ok);
+    set(root, "losses", losses_of(&snapshot->stats, ok), ok);
+    set(root, "overhead", overhead_of(snapshot, ok), ok);
+    set(root, "memory", process_memory_of(snapshot, ok), ok);
+    if (!snapshot->has_rss)
+        set(root, "unavailable", json_pack("{s:s}", "memory", "/proc/self/status could not be read"), ok);
+    set(root, "threads", threads, ok);
+    set(root, "functions", functions, ok);
+    set(root, "edges", edges, ok);
+    return root;
+}
+
+static int put_json(const char *text, size_t bytes, void *out)
+{
+    profi_output_bytes(out, text, bytes);
+    return 0;
+}
+
+prof_status profi_write_json(const prof_snapshot *snapshot, const char *sort, profi_output *out, prof_error *err)
+{
+    (void)sort; /* functions stand in the order of their ids */
+    int ok = 1;
+    json_t *root = summary_of(snapshot, &ok);
+    ok = ok && json_dump_callback(root, put_json, out, JSON_INDENT(1)) == 0;
+    json_decref(root);
+    if (!ok)
+        return profi_fail(err, PROF_E_NO_MEMORY, "no memory for a summary of %u functions",
+                          (unsigned)snapshot->function_count);
+    profi_output_text(out, "\n");
+    return PROF_OK;
+}

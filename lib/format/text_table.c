@@ -1,0 +1,281 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The table for people, `.txt`.  Its first block is byte for byte what
+ * Python's pstats prints of the .prof of the same snapshot (print_stats
+ * after sort_stats, without the line that names the file); our own blocks
+ * follow the line that begins with "-- profcore".
+ */
+#include "sort_key.h"
+#include "writer.h"
+
+#include "../base/error.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <time.h>
+
+typedef struct table {
+    const prof_snapshot *snapshot;
+    profi_pstats stats;
+    uint32_t *order;
+    const profi_sort_key *key;
+    profi_output *out;
+} table;
+
+/* ---- the block of pstats ---- */
+
+static void put_row(profi_output *out, const profi_pstats_row *row, const char *standard_name)
+{
+    char calls[48];
+    if (row->calls == row->primitive_calls)
+        snprintf(calls, sizeof(calls), "%" PRIu64, row->calls);
+    else
+        snprintf(calls, sizeof(calls), "%" PRIu64 "/%" PRIu64, row->calls, row->primitive_calls);
+    profi_output_printf(out, "%9s %8.3f ", calls, row->self_s);
+    if (row->calls != 0)
+        profi_output_printf(out, "%8.3f ", row->self_s / (double)row->calls);
+    else
+        profi_output_text(out, "         ");
+    profi_output_printf(out, "%8.3f ", row->cumulative_s);
+    if (row->primitive_calls != 0)
+        profi_output_printf(out, "%8.3f ", row->cumulative_s / (double)row->primitive_calls);
+    else
+        profi_output_text(out, "         ");
+    profi_output_text(out, standard_name);
+    profi_output_text(out, "\n");
+}
+
+static int put_pstats_block(const table *t)
+{
+    uint64_t calls = 0, primitive_calls = 0;
+    double self_s = 0.0;
+    for (uint32_t i = 0; i < t->stats.row_count; i++) {
+        calls += t->stats.rows[i].calls;
+        primitive_calls += t->stats.rows[i].primitive_calls;
+        self_s += t->stats.rows[i].self_s; /* in the order of the file, as pstats adds them */
+    }
+    profi_output_printf(t->out, "         %" PRIu64 " function calls ", calls);
+    if (calls != primitive_calls)
+        profi_output_printf(t->out, "(%" PRIu64 " primitive calls) ", primitive_calls);
+    profi_output_printf(t->out, "in %.3f seconds\n\n   Ordered by: %s\n\n", self_s, profi_sort_key_description(t->key));
+    profi_output_text(t->out, "   ncalls  tottime  percall  cumtime  percall filename:lineno(function)\n");
+    for (uint32_t i = 0; i < t->stats.row_count; i++) {
+        const profi_pstats_row *row = &t->stats.rows[t->order[i]];
+        char *name = profi_standard_name(row);
+        if (name == NULL)
+            return 0;
+        put_row(t->out, row, name);
+        free(name);
+    }
+    profi_output_text(t->out, "\n\n");
+    return 1;
+}
+
+/* ---- our own blocks ---- */
+
+/* A duration in three significant digits or more, 9 columns wide. */
+static void format_ns(char text[24], uint64_t ns)
+{
+    if (ns < 1000)
+        snprintf(text, 24, "%" PRIu64 " ns", ns);
+    else if (ns < 1000000)
+        snprintf(text, 24, "%.2f us", (double)ns / 1e3);
+    else if (ns < 1000000000)
+        snprintf(text, 24, "%.2f ms", (double)ns / 1e6);
+    else
+        snprintf(text, 24, "%.2f s", (double)ns / 1e9);
+}
+
+static void format_bytes(char text[24], double bytes, const char *sign)
+{
+    static const char *const units[] = { "B", "KiB", "MiB", "GiB", "TiB" };
+    unsigned unit = 0;
+    for (; bytes >= 1024.0 && unit + 1 < PROFI_COUNT_OF(units); unit++)
+        bytes /= 1024.0;
+    snprintf(text, 24, unit ? "%s%.1f %s" : "%s%.0f %s", sign, bytes, units[unit]);
+}
+
+static void put_heading(const table *t)
+{
+    const prof_snapshot *snapshot = t->snapshot;
+    char when[32];
+    time_t seconds = (time_t)snapshot->taken_unix_s;
+    struct tm utc;
+    gmtime_r(&seconds, &utc);
+    strftime(when, sizeof(when), "%Y-%m-%d %H:%M:%S", &utc);
+    profi_output_printf(t->out, "-- profcore %u.%u.%u: %s, process %" PRId64 " on %s, %s UTC, recorded for %.3f s\n",
+                        PROF_VERSION >> 16, PROF_VERSION >> 8 & 0xff, PROF_VERSION & 0xff, snapshot->run_name,
+                        snapshot->pid, snapshot->host, when, (double)snapshot->recorded_ns / 1e9);
+}
+
+/* Calls back for each function in the table's order, with its name as pstats prints it; 0 when memory is spent. */
+static int for_functions(const table *t, void (*put)(const table *t, const profi_function *function, const char *name))
+{
+    for (uint32_t i = 0; i < t->stats.row_count; i++) {
+        const profi_pstats_row *row = &t->stats.rows[t->order[i]];
+        if (row->function == PROFI_NONE)
+            continue;
+        char *name = profi_standard_name(row);
+        if (name == NULL)
+            return 0;
+        put(t, &t->snapshot->functions[row->function], name);
+        free(name);
+    }
+    return 1;
+}
+
+static void put_percentiles(const table *t, const profi_function *function, const char *name)
+{
+    static const double shares[] = { 0.5, 0.9, 0.99, 0.999 };
+    uint64_t ended = function->calls - function->open_calls;
+    char text[24];
+    if (ended == 0)
+        return;
+    profi_output_printf(t->out, "%11" PRIu64, ended);
+    format_ns(text, function->min_ns);
+    profi_output_printf(t->out, " %10s", text);
+    for (size_t i = 0; i < PROFI_COUNT_OF(shares); i++) {
+        uint64_t ns;
+        prof_error why = PROF_ERROR_INIT;
+        if (profi_function_percentile(function, shares[i], &ns, &why) == PROF_OK)
+            format_ns(text, ns);
+        else
+            snprintf(text, sizeof(text), "%s", function->histogram ? "-" : "unavail.");
+        profi_output_printf(t->out, " %10s", text);
+    }
+    format_ns(text, function->max_ns);
+    profi_output_printf(t->out, " %10s %s\n", text, name);
+}
+
+static int put_percentile_block(const table *t)
+{
+    uint64_t open = 0;
+    for (uint32_t i = 0; i < t->snapshot->function_count; i++)
+        open += t->snapshot->functions[i].open_calls;
+    profi_output_text(t->out, "\n   Duration of a call: percentiles are the upper edge of a histogram bucket, at most "
+                              "12.5 % above the truth\n"
+                              "   (-: too few calls; p50 needs 20, p90 100, p99 1,000, p99.9 10,000)\n\n");
+    profi_output_text(t->out, "      ended        min        p50        p90        p99      p99.9        max function\n");
+    if (!for_functions(t, put_percentiles))
+        return 0;
+    for (uint32_t i = 0; i < t->snapshot->function_count; i++) {
+        const profi_function *function = &t->snapshot->functions[i];
+        if (function->histogram == NULL && function->calls > function->open_calls)
+            profi_output_printf(t->out, "   no percentiles of %s: %s\n", function->name, function->no_histogram);
+    }
+    if (open != 0)
+        profi_output_printf(t->out, "   %" PRIu64 " calls had not ended; the tables above count them with their time so far.\n",
+                            open);
+    return 1;
+}
+
+static void put_items(const table *t, const profi_function *function, const char *name)
+{
+    if (function->items == 0 && function->unit == NULL)
+        return;
+    profi_output_printf(t->out, "%14" PRIu64, function->items);
+    if (function->cumulative_ns != 0)
+        profi_output_printf(t->out, " %14.1f", (double)function->items * 1e9 / (double)function->cumulative_ns);
+    else
+        profi_output_printf(t->out, " %14s", "unavailable");
+    profi_output_printf(t->out, " %-10s %s\n", function->unit ? function->unit : "items", name);
+}
+
+static void put_memory(const table *t, const profi_function *function, const char *name)
+{
+    const profi_gauge *rss = &function->gauges[PROFI_PROBE_RSS];
+    if (!(function->flags & PROF_SITE_RSS))
+        return;
+    char growth[24] = "unavailable", peak[24] = "unavailable";
+    if (rss->call_count != 0) {
+        format_bytes(growth, (double)(rss->growth < 0 ? -rss->growth : rss->growth), rss->growth < 0 ? "-" : "+");
+        format_bytes(peak, (double)rss->peak, rss->peak_is_bound ? "\xe2\x89\xa5 " : "");
+    }
+    /* The sign of a bound is one column but three bytes. */
+    profi_output_printf(t->out, "%14s %*s %s\n", growth, rss->call_count && rss->peak_is_bound ? 16 : 14, peak, name);
+}
+
+static int has_any(const prof_snapshot *snapshot, int (*test)(const profi_function *function))
+{
+    for (uint32_t i = 0; i < snapshot->function_count; i++)
+        if (test(&snapshot->functions[i]))
+            return 1;
+    return 0;
+}
+
+static int counts_items(const profi_function *function) { return function->items != 0 || function->unit != NULL; }
+static int asks_for_rss(const profi_function *function) { return (function->flags & PROF_SITE_RSS) != 0; }
+
+static int put_item_block(const table *t)
+{
+    if (!has_any(t->snapshot, counts_items))
+        return 1;
+    profi_output_text(t->out, "\n   Items processed, and per second of cumulative time\n\n"
+                              "         items     per second unit       function\n");
+    return for_functions(t, put_items);
+}
+
+static int put_memory_block(const table *t)
+{
+    const prof_snapshot *snapshot = t->snapshot;
+    char now[24], peak[24], start[24] = "unavailable";
+    profi_output_text(t->out, "\n   Resident memory of the process");
+    if (!snapshot->has_rss) {
+        profi_output_text(t->out, ": unavailable (/proc/self/status could not be read)\n");
+    } else {
+        format_bytes(now, (double)snapshot->rss_bytes, "");
+        format_bytes(peak, (double)snapshot->rss_peak_bytes, "");
+        if (snapshot->rss_start_bytes != 0)
+            format_bytes(start, (double)snapshot->rss_start_bytes, "");
+        profi_output_printf(t->out, ": %s when recording started, %s now, peak %s\n", start, now, peak);
+    }
+    if (!has_any(snapshot, asks_for_rss))
+        return 1;
+    profi_output_text(t->out, "   Growth is summed over calls; a peak is the highest in any call (\xe2\x89\xa5: at least)\n\n"
+                              "        growth           peak function\n");
+    return for_functions(t, put_memory);
+}
+
+static void put_account(const table *t)
+{
+    const prof_snapshot *snapshot = t->snapshot;
+    const prof_stats *stats = &snapshot->stats;
+    uint64_t calls = 0;
+    char cost[24], used[24], limit[24];
+    for (uint32_t i = 0; i < snapshot->function_count; i++)
+        calls += snapshot->functions[i].calls;
+    format_bytes(used, (double)stats->memory_used_bytes, "");
+    format_bytes(limit, (double)stats->memory_limit_bytes, "");
+    format_ns(cost, (uint64_t)((double)calls * snapshot->scope_cost_ns));
+    profi_output_printf(t->out, "\n   Threads:  %" PRIu64 " recorded, %u of them live\n", stats->thread_count,
+                        (unsigned)stats->live_thread_count);
+    profi_output_printf(t->out, "   Losses:   %" PRIu64 " scopes lost, %" PRIu64 " closed by repair, %" PRIu64
+                        " ends without a scope\n", stats->lost_count, stats->repaired_count, stats->unmatched_count);
+    profi_output_printf(t->out, "   Memory:   %s of %s used for recording\n", used, limit);
+    profi_output_printf(t->out, "   Clock:    %s, %" PRIu64 " Hz, %s\n", snapshot->clock_source, snapshot->clock_hz,
+                        snapshot->clock_is_steady ? "steady" : "not known to be steady: take durations with care");
+    profi_output_printf(t->out, "   Overhead: %.1f ns a scope when measured at start, %" PRIu64 " scopes: about %s, included in "
+                        "the times above\n", snapshot->scope_cost_ns, calls, cost);
+}
+
+prof_status profi_write_txt(const prof_snapshot *snapshot, const char *sort, profi_output *out, prof_error *err)
+{
+    table t = { .snapshot = snapshot, .key = profi_sort_key_find(sort, err), .out = out };
+    if (t.key == NULL)
+        return PROF_E_INVALID;
+    prof_status status = profi_pstats_init(&t.stats, snapshot, err);
+    if (status != PROF_OK)
+        return status;
+    t.order = profi_sort_rows(&t.stats, t.key);
+    int ok = t.order != NULL && put_pstats_block(&t);
+    if (ok) {
+        put_heading(&t);
+        ok = put_percentile_block(&t) && put_item_block(&t) && put_memory_block(&t);
+        put_account(&t);
+    }
+    free(t.order);
+    profi_pstats_fini(&t.stats);
+    return ok ? PROF_OK : profi_fail(err, PROF_E_NO_MEMORY, "no memory for a table of %u functions",
+                                     (unsigned)snapshot->function_count);
+}

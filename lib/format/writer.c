@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The rows of the table of formats: see writer.h. */
+#include "writer.h"
+
+#include "../base/error.h"
+
+#include <locale.h>
+#include <stdlib.h>
+#include <string.h>
+
+const profi_writer profi_writers[] = {
+    { "txt", profi_write_txt },
+    { "prof", profi_write_prof },
+    { "json", profi_write_json },
+};
+const unsigned profi_writer_count = PROFI_COUNT_OF(profi_writers);
+
+const profi_writer *profi_writer_find(const char *name, size_t name_bytes)
+{
+    for (unsigned i = 0; i < profi_writer_count; i++)
+        if (strlen(profi_writers[i].name) == name_bytes && memcmp(profi_writers[i].name, name, name_bytes) == 0)
+            return &profi_writers[i];
+    return NULL;
+}
+
+prof_status profi_writer_run(const profi_writer *writer, const prof_snapshot *snapshot, const char *sort,
+                             profi_output_callback write, void *user, prof_error *err)
+{
+    profi_output *out = malloc(sizeof(*out));
+    if (out == NULL)
+        return profi_fail(err, PROF_E_NO_MEMORY, "no memory to write \"%s\"", writer->name);
+    profi_output_init(out, write, user);
+    /* The host's locale may write 0,5; every format here needs 0.5. */
+    locale_t plain = newlocale(LC_NUMERIC_MASK, "C", (locale_t)0), callers = plain ? uselocale(plain) : (locale_t)0;
+    prof_status status = writer->write(snapshot, sort, out, err);
+    if (plain) {
+        uselocale(callers);
+        freelocale(plain);
+    }
+    int error = profi_output_finish(out);
+    free(out);
+    if (status == PROF_OK && error != 0)
+        status = profi_fail_errno(err, error, "cannot write \"%s\"", writer->name);
+    return status;
+}

@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The table of formats.  A format is one file and one row: what it is
+ * called, and a function that writes a snapshot to a stream.
+ */
+#ifndef PROFI_WRITER_H
+#define PROFI_WRITER_H
+
+#include "../base/output.h"
+#include "../model/snapshot.h"
+
+typedef struct profi_writer {
+    const char *name; /* also the file's extension */
+    /* Failures of the stream stay in it; what is returned is the writer's own, such as PROF_E_NO_MEMORY. */
+    prof_status (*write)(const prof_snapshot *snapshot, const char *sort, profi_output *out, prof_error *err);
+} profi_writer;
+
+extern const profi_writer profi_writers[];
+extern const unsigned profi_writer_count;
+
+/* The row of a format, or NULL. */
+const profi_writer *profi_writer_find(const char *name, size_t name_bytes);
+
+/* Writes through a callback: finds the row, writes, flushes, and turns a failure of the callback into PROF_E_IO. */
+prof_status profi_writer_run(const profi_writer *writer, const prof_snapshot *snapshot, const char *sort,
+                             profi_output_callback write, void *user, prof_error *err);
+
+prof_status profi_write_txt(const prof_snapshot *snapshot, const char *sort, profi_output *out, prof_error *err);
+prof_status profi_write_prof(const prof_snapshot *snapshot, const char *sort, profi_output *out, prof_error *err);
+prof_status profi_write_json(const prof_snapshot *snapshot, const char *sort, profi_output *out, prof_error *err);
+
+#endif

@@ -1,0 +1,177 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * From call paths to functions and edges, as cProfile defines their figures.
+ *
+ * One walk over the tree with a count, for each function and each edge, of
+ * how often it is on the path just now: a call is primitive when that count
+ * was zero.  All sums are of whole nanoseconds, so that self times add up to
+ * cumulative times exactly.
+ */
+#include "snapshot.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* Self time: the total less the children's.  A snapshot taken between two stores of one end may be short: not below 0. */
+static void derive_self(prof_snapshot *snapshot)
+{
+    for (uint32_t i = 0; i < snapshot->path_count; i++)
+        snapshot->paths[i].self_ns = snapshot->paths[i].total_ns;
+    for (uint32_t i = 0; i < snapshot->path_count; i++) {
+        const profi_path *path = &snapshot->paths[i];
+        if (path->parent != PROFI_NONE) {
+            uint64_t *self = &snapshot->paths[path->parent].self_ns;
+            *self -= profi_min_u64(*self, path->total_ns);
+        }
+    }
+}
+
+/* A scope's peak is at least that of any scope inside it. */
+static void raise_peaks(prof_snapshot *snapshot)
+{
+    for (uint32_t i = snapshot->path_count; i-- > 0;) {
+        const profi_path *path = &snapshot->paths[i];
+        profi_path *parent = path->parent != PROFI_NONE ? &snapshot->paths[path->parent] : NULL;
+        for (unsigned p = 0; p < PROFI_PROBE_COUNT; p++) {
+            const profi_gauge *gauge = &path->gauges[p];
+            if (parent != NULL && parent->gauges[p].call_count != 0 && gauge->peak > parent->gauges[p].peak) {
+                parent->gauges[p].peak = gauge->peak;
+                parent->gauges[p].peak_is_bound = gauge->peak_is_bound;
+            }
+        }
+    }
+}
+
+/* Each path's edge, found by sorting (callee, caller) pairs; path_edges[i] is PROFI_NONE for an outermost path. */
+typedef struct edge_key {
+    uint32_t callee, caller, path;
+} edge_key;
+
+static int compare_edges(const void *a, const void *b)
+{
+    const edge_key *x = a, *y = b;
+    if (x->callee != y->callee)
+        return x->callee < y->callee ? -1 : 1;
+    return x->caller < y->caller ? -1 : x->caller > y->caller;
+}
+
+static int make_edges(prof_snapshot *snapshot, uint32_t *path_edges)
+{
+    uint32_t count = 0;
+    edge_key *keys = calloc(snapshot->path_count ? snapshot->path_count : 1, sizeof(*keys));
+    if (keys == NULL)
+        return 0;
+    for (uint32_t i = 0; i < snapshot->path_count; i++) {
+        const profi_path *path = &snapshot->paths[i];
+        path_edges[i] = PROFI_NONE;
+        if (path->parent != PROFI_NONE)
+            keys[count++] = (edge_key){ path->function, snapshot->paths[path->parent].function, i };
+    }
+    qsort(keys, count, sizeof(*keys), compare_edges);
+    snapshot->edges = calloc(count ? count : 1, sizeof(*snapshot->edges));
+    if (snapshot->edges == NULL) {
+        free(keys);
+        return 0;
+    }
+    for (uint32_t i = 0; i < count; i++) {
+        if (i == 0 || compare_edges(&keys[i - 1], &keys[i]) != 0) {
+            profi_function *callee = &snapshot->functions[keys[i].callee];
+            if (callee->edge_count++ == 0)
+                callee->first_edge = snapshot->edge_count;
+            snapshot->edges[snapshot->edge_count++] = (profi_edge){ .caller = keys[i].caller, .callee = keys[i].callee };
+        }
+        path_edges[keys[i].path] = snapshot->edge_count - 1;
+    }
+    free(keys);
+    return 1;
+}
+
+/* Adds one path to its function. */
+static void add_to_function(profi_function *function, const profi_path *path, int is_primitive)
+{
+    function->calls += path->calls;
+    function->open_calls += path->open_calls;
+    function->self_ns += path->self_ns;
+    function->items += path->items;
+    function->min_ns = profi_min_u64(function->min_ns, path->min_ns);
+    function->max_ns = profi_max_u64(function->max_ns, path->max_ns);
+    if (!is_primitive)
+        return;
+    function->primitive_calls += path->calls;
+    function->cumulative_ns += path->total_ns;
+    function->has_gauges |= path->has_gauges;
+    for (unsigned i = 0; path->has_gauges && i < PROFI_PROBE_COUNT; i++)
+        profi_gauge_merge(&function->gauges[i], &path->gauges[i]);
+}
+
+static void add_to_edge(profi_edge *edge, const profi_path *path, int is_primitive)
+{
+    edge->calls += path->calls;
+    edge->self_ns += path->self_ns;
+    if (is_primitive) {
+        edge->primitive_calls += path->calls;
+        edge->cumulative_ns += path->total_ns;
+    }
+}
+
+/* Walks the tree, keeping for functions and edges how often each is on the way from the root to here. */
+static void walk(prof_snapshot *snapshot, const uint32_t *path_edges, uint32_t *functions_on_path,
+                 uint32_t *edges_on_path)
+{
+    uint32_t at = snapshot->first_root;
+    while (at != PROFI_NONE) {
+        const profi_path *path = &snapshot->paths[at];
+        uint32_t edge = path_edges[at];
+        add_to_function(&snapshot->functions[path->function], path, functions_on_path[path->function] == 0);
+        if (edge != PROFI_NONE)
+            add_to_edge(&snapshot->edges[edge], path, edges_on_path[edge] == 0);
+        if (path->first_child != PROFI_NONE) {
+            functions_on_path[path->function]++;
+            if (edge != PROFI_NONE)
+                edges_on_path[edge]++;
+            at = path->first_child;
+            continue;
+        }
+        while (path->next_sibling == PROFI_NONE && path->parent != PROFI_NONE) {
+            at = path->parent;
+            path = &snapshot->paths[at];
+            functions_on_path[path->function]--;
+            if (path_edges[at] != PROFI_NONE)
+                edges_on_path[path_edges[at]]--;
+        }
+        at = path->next_sibling;
+    }
+}
+
+int profi_snapshot_finish(prof_snapshot *snapshot)
+{
+    size_t paths = snapshot->path_count, functions = snapshot->function_count;
+    uint32_t *path_edges = calloc(paths + 1, sizeof(*path_edges));
+    uint32_t *functions_on_path = calloc(functions + 1, sizeof(*functions_on_path));
+    uint32_t *edges_on_path = NULL;
+    int ok = path_edges != NULL && functions_on_path != NULL && make_edges(snapshot, path_edges);
+    if (ok)
+        edges_on_path = calloc((size_t)snapshot->edge_count + 1, sizeof(*edges_on_path));
+    ok = ok && edges_on_path != NULL;
+    if (ok) {
+        for (size_t i = 0; i < functions; i++)
+            snapshot->functions[i].min_ns = UINT64_MAX;
+        derive_self(snapshot);
+        raise_peaks(snapshot);
+        walk(snapshot, path_edges, functions_on_path, edges_on_path);
+    }
+    free(path_edges);
+    free(functions_on_path);
+    free(edges_on_path);
+    free(snapshot->path_table);
+    snapshot->path_table = NULL;
+    snapshot->path_table_size = 0;
+    return ok;
+}
+
+int profi_function_make_histogram(profi_function *function)
+{
+    if (function->histogram == NULL)
+        function->histogram = calloc(PROFI_BUCKET_COUNT, sizeof(*function->histogram));
+    return function->histogram != NULL;
+}

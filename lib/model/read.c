@@ -1,0 +1,187 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The public functions that walk a snapshot.  They check, look up, and never change it. */
+#include "snapshot.h"
+
+#include "../base/error.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { FUNCTION_SIZE_0 = 120, STATS_SIZE_0 = 56 }; /* the structs as of version 0.1: no caller's is smaller */
+
+prof_status profi_snapshot_check(const prof_snapshot *snapshot, uint32_t function, prof_error *err)
+{
+    if (snapshot == NULL)
+        return profi_fail(err, PROF_E_INVALID, "the snapshot is NULL");
+    if (function >= snapshot->function_count)
+        return profi_fail(err, PROF_E_INVALID, "there is no function %u: the snapshot has %u", (unsigned)function,
+                          (unsigned)snapshot->function_count);
+    return PROF_OK;
+}
+
+void prof_snapshot_close(prof_snapshot *snapshot)
+{
+    if (snapshot == NULL)
+        return;
+    for (uint32_t i = 0; i < snapshot->function_count; i++) {
+        profi_function *function = &snapshot->functions[i];
+        free((void *)function->name);
+        free((void *)function->file);
+        free((void *)function->unit);
+        free(function->histogram);
+    }
+    free((void *)snapshot->run_name);
+    free(snapshot->functions);
+    free(snapshot->edges);
+    free(snapshot->paths);
+    free(snapshot->path_table);
+    free(snapshot->threads);
+    free(snapshot);
+}
+
+uint32_t prof_snapshot_function_count(const prof_snapshot *snapshot)
+{
+    return snapshot != NULL ? snapshot->function_count : 0;
+}
+
+static prof_function row_of(const profi_function *function, uint32_t id)
+{
+    prof_function row = PROF_FUNCTION_INIT;
+    row.id = id;
+    row.name = function->name;
+    row.file = function->file;
+    row.line = function->line;
+    return row;
+}
+
+prof_status prof_snapshot_function(const prof_snapshot *snapshot, uint32_t function, prof_function *row,
+                                   prof_error *err)
+{
+    prof_status status = profi_snapshot_check(snapshot, function, err);
+    if (status != PROF_OK)
+        return status;
+    const profi_function *from = &snapshot->functions[function];
+    const profi_gauge *rss = &from->gauges[PROFI_PROBE_RSS];
+    prof_function full = row_of(from, function);
+    full.calls = from->calls;
+    full.primitive_calls = from->primitive_calls;
+    full.open_calls = from->open_calls;
+    full.self_ns = from->self_ns;
+    full.cumulative_ns = from->cumulative_ns;
+    if (from->calls > from->open_calls) {
+        full.has |= PROF_FUNCTION_HAS_EXTREMES;
+        full.min_ns = from->min_ns;
+        full.max_ns = from->max_ns;
+    }
+    if (from->items != 0 || from->unit != NULL) {
+        full.has |= PROF_FUNCTION_HAS_ITEMS;
+        full.items = from->items;
+        full.items_unit = from->unit != NULL ? from->unit : "items";
+    }
+    if (rss->call_count != 0) {
+        full.has |= PROF_FUNCTION_HAS_RSS | (rss->peak_is_bound ? PROF_FUNCTION_RSS_IS_BOUND : 0u);
+        full.rss_growth_bytes = rss->growth;
+        full.rss_peak_bytes = rss->peak;
+    }
+    if (from->histogram != NULL)
+        full.has |= PROF_FUNCTION_HAS_HISTOGRAM;
+    return profi_struct_write(row, &full, sizeof(full), FUNCTION_SIZE_0, "prof_function", err);
+}
+
+prof_status prof_snapshot_find(const prof_snapshot *snapshot, const char *name, uint32_t *function, prof_error *err)
+{
+    if (snapshot == NULL || name == NULL || function == NULL)
+        return profi_fail(err, PROF_E_INVALID, "prof_snapshot_find: an argument is NULL");
+    for (uint32_t i = 0; i < snapshot->function_count; i++)
+        if (strcmp(snapshot->functions[i].name, name) == 0) {
+            *function = i;
+            return PROF_OK;
+        }
+    return profi_fail(err, PROF_E_NOT_FOUND, "no function \"%.200s\" was recorded", name);
+}
+
+uint32_t prof_snapshot_caller_count(const prof_snapshot *snapshot, uint32_t function)
+{
+    return snapshot != NULL && function < snapshot->function_count ? snapshot->functions[function].edge_count : 0;
+}
+
+prof_status prof_snapshot_caller(const prof_snapshot *snapshot, uint32_t function, uint32_t index, prof_function *row,
+                                 prof_error *err)
+{
+    prof_status status = profi_snapshot_check(snapshot, function, err);
+    if (status != PROF_OK)
+        return status;
+    const profi_function *callee = &snapshot->functions[function];
+    if (index >= callee->edge_count)
+        return profi_fail(err, PROF_E_INVALID, "there is no caller %u: \"%.80s\" has %u", (unsigned)index,
+                          callee->name, (unsigned)callee->edge_count);
+    const profi_edge *edge = &snapshot->edges[callee->first_edge + index];
+    prof_function full = row_of(&snapshot->functions[edge->caller], edge->caller);
+    full.calls = edge->calls;
+    full.primitive_calls = edge->primitive_calls;
+    full.self_ns = edge->self_ns;
+    full.cumulative_ns = edge->cumulative_ns;
+    return profi_struct_write(row, &full, sizeof(full), FUNCTION_SIZE_0, "prof_function", err);
+}
+
+prof_status profi_function_percentile(const profi_function *function, double share, uint64_t *ns, prof_error *err)
+{
+    enum { CALLS_ABOVE = 10 };
+    if (function->histogram == NULL)
+        return profi_fail(err, PROF_E_UNAVAILABLE, "no percentiles of \"%.80s\": %s", function->name,
+                          function->no_histogram);
+    uint64_t count = 0, below = 0;
+    for (unsigned i = 0; i < PROFI_BUCKET_COUNT; i++)
+        count += function->histogram[i];
+    /* Of 1,000 calls, (1 - 0.99) × 1,000 is 10 only up to rounding. */
+    if ((double)count * (1.0 - share) < CALLS_ABOVE - 1e-6)
+        return profi_fail(err, PROF_E_UNAVAILABLE, "p%g of \"%.80s\" needs %.0f calls; %llu have ended", share * 100.0,
+                          function->name, ceil(CALLS_ABOVE / (1.0 - share) - 1e-6), (unsigned long long)count);
+    uint64_t rank = (uint64_t)ceil((double)count * share - 1e-6);
+    unsigned index = 0;
+    while (index < PROFI_BUCKET_COUNT - 1 && below + function->histogram[index] < rank)
+        below += function->histogram[index++];
+    *ns = profi_max_u64(function->min_ns, profi_min_u64(function->max_ns, profi_bucket_upper(index)));
+    return PROF_OK;
+}
+
+prof_status prof_snapshot_percentile(const prof_snapshot *snapshot, uint32_t function, double share, uint64_t *ns,
+                                     prof_error *err)
+{
+    prof_status status = profi_snapshot_check(snapshot, function, err);
+    if (status != PROF_OK)
+        return status;
+    if (ns == NULL || !(share > 0.0 && share < 1.0))
+        return profi_fail(err, PROF_E_INVALID, "prof_snapshot_percentile: %s",
+                          ns == NULL ? "ns is NULL" : "share must lie between 0 and 1");
+    return profi_function_percentile(&snapshot->functions[function], share, ns, err);
+}
+
+prof_status prof_snapshot_histogram(const prof_snapshot *snapshot, uint32_t function,
+                                    uint64_t counts[PROF_BUCKET_COUNT], prof_error *err)
+{
+    prof_status status = profi_snapshot_check(snapshot, function, err);
+    if (status != PROF_OK)
+        return status;
+    const profi_function *from = &snapshot->functions[function];
+    if (counts == NULL)
+        return profi_fail(err, PROF_E_INVALID, "prof_snapshot_histogram: counts is NULL");
+    if (from->histogram == NULL)
+        return profi_fail(err, PROF_E_UNAVAILABLE, "no histogram of \"%.80s\": %s", from->name, from->no_histogram);
+    _Static_assert(PROF_BUCKET_COUNT == PROFI_BUCKET_COUNT, "the public grid is the one grid");
+    memcpy(counts, from->histogram, PROFI_BUCKET_COUNT * sizeof(*counts));
+    return PROF_OK;
+}
+
+uint64_t prof_bucket_upper_ns(uint32_t index)
+{
+    return index >= 16 && index < PROFI_BUCKET_COUNT ? profi_bucket_upper(index) : 0;
+}
+
+prof_status prof_snapshot_stats(const prof_snapshot *snapshot, prof_stats *stats, prof_error *err)
+{
+    if (snapshot == NULL)
+        return profi_fail(err, PROF_E_INVALID, "the snapshot is NULL");
+    return profi_struct_write(stats, &snapshot->stats, sizeof(snapshot->stats), STATS_SIZE_0, "prof_stats", err);
+}

@@ -1,0 +1,118 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The snapshot as format/ and api/ see it: plain arrays in nanoseconds.
+ *
+ * Two stages.  A builder merges call paths, of threads or of another
+ * snapshot, into one tree; finishing it derives functions, edges and times
+ * from that tree.  Nothing here knows how a thread records, but for
+ * recorded.c, which reads record/'s copy.
+ */
+#ifndef PROFI_SNAPSHOT_H
+#define PROFI_SNAPSHOT_H
+
+#include "../base/base.h"
+#include "../base/bucket.h"
+#include "../base/probe_table.h"
+#include <profcore/snapshot.h>
+
+#define PROFI_NONE UINT32_MAX
+
+/* A call path, merged over threads.  A parent stands before its children. */
+typedef struct profi_path {
+    uint32_t function;
+    uint32_t parent, first_child, next_sibling; /* indices or PROFI_NONE */
+    uint64_t calls, open_calls;  /* calls includes the open ones */
+    uint64_t total_ns, self_ns;
+    uint64_t min_ns, max_ns;     /* UINT64_MAX and 0 while no call has ended */
+    uint64_t items;
+    uint32_t has_gauges;
+    profi_gauge gauges[PROFI_PROBE_COUNT];
+} profi_path;
+
+/* A function's call by another: one caller-to-callee pair. */
+typedef struct profi_edge {
+    uint32_t caller, callee;
+    uint64_t calls, primitive_calls, self_ns, cumulative_ns;
+} profi_edge;
+
+typedef struct profi_function {
+    const char *name, *file, *unit; /* owned by the snapshot; file and unit may be NULL */
+    uint32_t line, flags;           /* PROF_SITE_… */
+    uint64_t calls, primitive_calls, open_calls, self_ns, cumulative_ns, min_ns, max_ns, items;
+    uint32_t has_gauges;
+    profi_gauge gauges[PROFI_PROBE_COUNT]; /* peaks include what lies below */
+    uint32_t first_edge, edge_count;       /* its callers, in edges[] */
+    uint64_t *histogram;                   /* PROFI_BUCKET_COUNT counts, or NULL */
+    const char *no_histogram;              /* why it is NULL */
+} profi_function;
+
+typedef struct profi_thread_info {
+    int32_t tid;
+    uint32_t exited;
+    uint64_t calls, lost, repaired, unmatched;
+    char name[64]; /* cleaned */
+} profi_thread_info;
+
+struct prof_snapshot {
+    profi_path *paths;
+    uint32_t path_count, path_room;
+    uint32_t first_root;         /* the outermost paths, linked by next_sibling */
+    uint32_t *path_table;        /* open addressing, by (parent, function); while building */
+    uint32_t path_table_size;
+    profi_function *functions;
+    uint32_t function_count;
+    profi_edge *edges;           /* by callee, then caller */
+    uint32_t edge_count;
+    profi_thread_info *threads;
+    uint32_t thread_count;
+    prof_stats stats;
+    /* about the process and the moment */
+    const char *run_name;        /* owned; never NULL */
+    char host[256];
+    int64_t pid;
+    uint64_t taken_unix_s;
+    uint64_t recorded_ns;        /* since the first start */
+    const char *clock_source;    /* static text */
+    uint64_t clock_hz;
+    int clock_is_steady;
+    double scope_cost_ns;        /* what a begin and end cost when measured at start; 0: not measured */
+    int has_rss;
+    uint64_t rss_bytes, rss_peak_bytes, rss_start_bytes; /* of the process */
+};
+
+/* An empty snapshot with room for the names of `function_count` functions; NULL when memory is spent. */
+prof_snapshot *profi_snapshot_new(uint32_t function_count);
+
+/*
+ * The path of a function below `parent` (PROFI_NONE: outermost), made if need
+ * be; PROFI_NONE when memory is spent.
+ */
+uint32_t profi_snapshot_path(prof_snapshot *snapshot, uint32_t parent, uint32_t function);
+
+/* Adds one path's figures to another's. */
+void profi_path_add(profi_path *into, const profi_path *from);
+
+/* Derives functions and edges from the paths; 0 when memory is spent. */
+int profi_snapshot_finish(prof_snapshot *snapshot);
+
+/* Allocates a function's histogram; 0 when memory is spent. */
+int profi_function_make_histogram(profi_function *function);
+
+/* What a caller of prof_snapshot_take() cannot give: facts about the run, kept by api/. */
+typedef struct profi_run_facts {
+    const char *name;
+    uint64_t start_tick;
+    double scope_cost_ticks;
+    uint64_t rss_start_bytes; /* 0: unknown */
+} profi_run_facts;
+
+/* Takes a snapshot of what is recorded. */
+prof_status profi_snapshot_take(const profi_run_facts *facts, prof_snapshot **snapshot, prof_error *err);
+
+/* The percentile, or why there is none. */
+prof_status profi_function_percentile(const profi_function *function, double share, uint64_t *ns, prof_error *err);
+
+/* Checks the arguments that all readers have in common. */
+prof_status profi_snapshot_check(const prof_snapshot *snapshot, uint32_t function, prof_error *err);
+
+#endif

@@ -1,0 +1,147 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The part of a snapshot that ran under one function: its outermost calls,
+ * wherever they were made, become the root of a new snapshot.
+ */
+#include "snapshot.h"
+
+#include "../base/error.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static char *copy_text(const char *text, int *ok)
+{
+    char *copy = text ? strdup(text) : NULL;
+    *ok &= text == NULL || copy != NULL;
+    return copy;
+}
+
+/*
+ * Merges into `made` the paths of `from` at or under `function`, with the
+ * function ids of `from`.  Every path that is not under it maps to
+ * PROFI_NONE.
+ */
+static int merge_under(prof_snapshot *made, const prof_snapshot *from, uint32_t function)
+{
+    uint32_t *moved_to = calloc((size_t)from->path_count + 1, sizeof(*moved_to));
+    int ok = moved_to != NULL;
+    for (uint32_t i = 0; ok && i < from->path_count; i++) {
+        const profi_path *path = &from->paths[i];
+        uint32_t parent = path->parent != PROFI_NONE ? moved_to[path->parent] : PROFI_NONE;
+        moved_to[i] = PROFI_NONE;
+        if (parent == PROFI_NONE && path->function != function)
+            continue;
+        moved_to[i] = profi_snapshot_path(made, parent, path->function);
+        ok = moved_to[i] != PROFI_NONE;
+        if (ok)
+            profi_path_add(&made->paths[moved_to[i]], path);
+    }
+    free(moved_to);
+    return ok;
+}
+
+/* Numbers the functions anew: only those with a path are in the result, in the same order. */
+static uint32_t renumber(prof_snapshot *made, uint32_t *new_id, uint32_t old_count)
+{
+    uint32_t count = 0;
+    memset(new_id, 0xff, old_count * sizeof(*new_id));
+    for (uint32_t i = 0; i < made->path_count; i++)
+        new_id[made->paths[i].function] = 0;
+    for (uint32_t i = 0; i < old_count; i++)
+        if (new_id[i] != PROFI_NONE)
+            new_id[i] = count++;
+    for (uint32_t i = 0; i < made->path_count; i++)
+        made->paths[i].function = new_id[made->paths[i].function];
+    return count;
+}
+
+static int copy_functions(prof_snapshot *made, const prof_snapshot *from, const uint32_t *new_id, uint32_t count)
+{
+    int ok = 1;
+    made->function_count = count;
+    for (uint32_t i = 0; i < from->function_count; i++) {
+        if (new_id[i] == PROFI_NONE)
+            continue;
+        const profi_function *old = &from->functions[i];
+        profi_function *function = &made->functions[new_id[i]];
+        function->name = copy_text(old->name, &ok);
+        function->file = copy_text(old->file, &ok);
+        function->unit = copy_text(old->unit, &ok);
+        function->line = old->line;
+        function->flags = old->flags;
+    }
+    return ok;
+}
+
+/* A histogram counts all calls of a function: it holds here only if all were made from here. */
+static int copy_histograms(prof_snapshot *made, const prof_snapshot *from, const uint32_t *new_id)
+{
+    for (uint32_t i = 0; i < from->function_count; i++) {
+        if (new_id[i] == PROFI_NONE)
+            continue;
+        const profi_function *old = &from->functions[i];
+        profi_function *function = &made->functions[new_id[i]];
+        if (old->histogram == NULL) {
+            function->no_histogram = old->no_histogram;
+        } else if (old->calls != function->calls) {
+            function->no_histogram = "it was also called from elsewhere";
+        } else {
+            if (!profi_function_make_histogram(function))
+                return 0;
+            memcpy(function->histogram, old->histogram, PROFI_BUCKET_COUNT * sizeof(*old->histogram));
+        }
+    }
+    return 1;
+}
+
+static int copy_facts(prof_snapshot *made, const prof_snapshot *from)
+{
+    int ok = 1;
+    made->threads = calloc((size_t)from->thread_count + 1, sizeof(*made->threads));
+    if (made->threads == NULL)
+        return 0;
+    memcpy(made->threads, from->threads, from->thread_count * sizeof(*made->threads));
+    made->thread_count = from->thread_count;
+    made->stats = from->stats;
+    made->run_name = copy_text(from->run_name, &ok);
+    memcpy(made->host, from->host, sizeof(made->host));
+    made->pid = from->pid;
+    made->taken_unix_s = from->taken_unix_s;
+    made->recorded_ns = from->recorded_ns;
+    made->clock_source = from->clock_source;
+    made->clock_hz = from->clock_hz;
+    made->clock_is_steady = from->clock_is_steady;
+    made->scope_cost_ns = from->scope_cost_ns;
+    made->has_rss = from->has_rss;
+    made->rss_bytes = from->rss_bytes;
+    made->rss_peak_bytes = from->rss_peak_bytes;
+    made->rss_start_bytes = from->rss_start_bytes;
+    return ok;
+}
+
+prof_status prof_snapshot_subtree(const prof_snapshot *snapshot, uint32_t function, prof_snapshot **subtree,
+                                  prof_error *err)
+{
+    prof_status status = profi_snapshot_check(snapshot, function, err);
+    if (status != PROF_OK)
+        return status;
+    if (subtree == NULL)
+        return profi_fail(err, PROF_E_INVALID, "prof_snapshot_subtree: subtree is NULL");
+    uint32_t *new_id = calloc(snapshot->function_count, sizeof(*new_id));
+    prof_snapshot *made = new_id ? profi_snapshot_new(snapshot->function_count) : NULL;
+    int ok = made != NULL && merge_under(made, snapshot, function);
+    if (ok) {
+        uint32_t count = renumber(made, new_id, snapshot->function_count);
+        ok = copy_functions(made, snapshot, new_id, count) && copy_facts(made, snapshot) &&
+             profi_snapshot_finish(made) && copy_histograms(made, snapshot, new_id);
+    }
+    free(new_id);
+    if (!ok) {
+        prof_snapshot_close(made);
+        return profi_fail(err, PROF_E_NO_MEMORY, "no memory for the subtree of \"%.80s\"",
+                          snapshot->functions[function].name);
+    }
+    *subtree = made;
+    return PROF_OK;
+}

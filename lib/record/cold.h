@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The cold half of record/, shared by its own files only: sites by their
+ * text, threads and their registry, nodes by their path.
+ */
+#ifndef PROFI_COLD_H
+#define PROFI_COLD_H
+
+#include "node.h"
+
+/* Finds or makes what the library knows of a site's text; NULL when memory is spent. */
+profi_site *profi_site_intern(const char *name, size_t name_bytes, const char *file, uint32_t line, uint32_t flags);
+
+/* The same for a caller's site, remembered in it; NULL when memory is spent. */
+profi_site *profi_site_of(prof_site *site);
+
+/* Sets the unit of a site's items if it has none. */
+void profi_site_set_unit(profi_site *site, const char *unit);
+
+/* Around fork(). */
+void profi_site_lock(void);
+void profi_site_unlock(void);
+
+/* How many sites there are, and each by its id. */
+uint32_t profi_site_count(void);
+profi_site *profi_site_by_id(uint32_t id);
+
+/* The calling thread's, attached if need be; NULL when there is no memory for one. */
+profi_thread *profi_thread_attach(void);
+
+/* The child of `parent` for `site`, made if need be; NULL when memory is spent. */
+profi_node *profi_node_child(profi_thread *thread, profi_node *parent, profi_site *site);
+
+/* Prepares a thread's fixed parts: root, overflow node. */
+void profi_thread_init(profi_thread *thread);
+
+/* The first of the registry's threads; valid while the registry is locked. */
+profi_thread *profi_registry_lock(void);
+void profi_registry_unlock(void);
+
+/* Scopes lost, and ends ignored, on threads that could not be attached. */
+extern uint64_t profi_unattached_lost, profi_unattached_unmatched;
+
+/* Closes all that the calling thread has open, as repaired. */
+void profi_thread_close_all(profi_thread *thread);
+
+#endif

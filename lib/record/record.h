@@ -1,0 +1,89 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What the layers above may ask of record/: to open, to count, and for a
+ * copy of everything.  They never see a node.
+ */
+#ifndef PROFI_RECORD_H
+#define PROFI_RECORD_H
+
+#include "../base/bucket.h"
+#include "../base/clock.h"
+#include "../base/probe_table.h"
+#include <profcore/prof.h>
+
+/* Reserves the region and fixes the clock.  Once; later calls do nothing. */
+prof_status profi_record_open(uint64_t memory_bytes, profi_clock_choice clock, prof_error *err);
+
+/* Lets scopes through, or not: prof_active and its hidden twin. */
+void profi_record_enable(int on);
+
+/* The sum over all threads and what has no thread; `size` is set. */
+void profi_record_stats(prof_stats *stats);
+
+/*
+ * What scopes cost here: the ticks that the fastest of several rounds of
+ * begin and end took on this thread, into storage of their own; `calls`
+ * receives how many pairs a round has.
+ */
+uint64_t profi_record_scope_cost(uint32_t *calls);
+
+/* Finds or makes a site by its text; NULL when memory is spent.  After profi_record_open(). */
+prof_site *profi_record_site(const char *name, size_t name_bytes, const char *file, uint32_t line, uint32_t flags);
+
+/* A site as a reader sees it; the address lives as long as the process. */
+typedef struct profi_site_view {
+    const char *name, *file, *unit; /* file and unit may be NULL */
+    uint32_t line, flags;
+} profi_site_view;
+
+#define PROFI_NO_PARENT UINT32_MAX
+
+/* One node; a parent stands before its children. */
+typedef struct profi_node_copy {
+    uint32_t site;       /* index into sites */
+    uint32_t parent;     /* index into nodes, or PROFI_NO_PARENT: outermost in its thread */
+    uint32_t is_open;    /* a call is running */
+    uint32_t has_gauges;
+    uint32_t has_histogram; /* 0: memory for it was spent */
+    uint64_t calls, total, min, max; /* ended calls; ticks */
+    uint64_t open_start; /* ticks, where is_open */
+    uint64_t items;
+    profi_gauge gauges[PROFI_PROBE_COUNT];
+} profi_node_copy;
+
+typedef struct profi_thread_copy {
+    int32_t tid;
+    uint32_t exited; /* 1: not a thread but what exited threads left */
+    uint64_t calls, lost, repaired, unmatched;
+    char name[16];
+} profi_thread_copy;
+
+/* A bucket of a site, of one thread. */
+typedef struct profi_bucket_copy {
+    uint32_t site;
+    uint32_t index;
+    uint64_t count;
+} profi_bucket_copy;
+
+typedef struct profi_record_copy {
+    profi_site_view *sites;
+    size_t site_count;
+    profi_node_copy *nodes;
+    size_t node_count;
+    profi_thread_copy *threads;
+    size_t thread_count;
+    profi_bucket_copy *buckets;
+    size_t bucket_count;
+    uint64_t now;              /* ticks, read after all the rest */
+    prof_stats stats;
+} profi_record_copy;
+
+/*
+ * Copies all that was recorded while the threads go on.  A thread that
+ * begins its first scope or a new path meanwhile does not wait; one that
+ * exits does.
+ */
+prof_status profi_record_take(profi_record_copy *copy, prof_error *err);
+void profi_record_copy_fini(profi_record_copy *copy);
+
+#endif

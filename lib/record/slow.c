@@ -1,0 +1,214 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The rare half of begin, end and phase: first uses, wrong guesses, sites
+ * with probes, scopes that do not match, memory that is spent.
+ *
+ * Runs on the caller's thread on data that it owns.  It may take the short
+ * locks of the region and of the site table; it never waits for a snapshot.
+ */
+#include "cold.h"
+#include "record.h"
+
+/* Tells where the thread stands when it is inside lost scopes. */
+static int is_in_overflow(const profi_thread *self) { return self->current == &self->overflow; }
+
+static uintptr_t token_of(const profi_node *node)
+{
+    return (uintptr_t)node | (node->key == PROFI_KEY_NONE ? PROFI_TOKEN_SLOW : 0);
+}
+
+static void gauges_begin(const profi_node *node)
+{
+    for (unsigned i = 0; i < PROFI_PROBE_COUNT; i++)
+        if ((node->site->flags & profi_probe_table[i].site_flag) && profi_probe_table[i].read != NULL)
+            profi_gauge_begin(&profi_probe_table[i], &node->gauges[i]);
+}
+
+static void gauges_end(const profi_node *node)
+{
+    for (unsigned i = 0; i < PROFI_PROBE_COUNT; i++)
+        if ((node->site->flags & profi_probe_table[i].site_flag) && profi_probe_table[i].read != NULL)
+            profi_gauge_end(&profi_probe_table[i], &node->gauges[i]);
+}
+
+/* A scope that gets no node: everything down to its end is lost, and nothing is booked on a wrong parent. */
+static prof_scope enter_overflow(profi_thread *self)
+{
+    if (!is_in_overflow(self)) {
+        PROFI_PUT(self->overflow.parent, self->current);
+        PROFI_PUT(self->current, &self->overflow);
+    }
+    self->overflow_depth++;
+    PROFI_ADD(self->lost, 1u);
+    return (prof_scope){ token_of(&self->overflow) };
+}
+
+static void leave_overflow(profi_thread *self)
+{
+    if (--self->overflow_depth == 0)
+        PROFI_PUT(self->current, self->overflow.parent);
+}
+
+/* Closes the innermost scope, which is a node, at `now`. */
+static void close_current(profi_thread *self, uint64_t now)
+{
+    profi_node *node = self->current;
+    if (node->gauges != NULL)
+        gauges_end(node);
+    if (node->histogram != NULL)
+        profi_histogram_count(node->histogram, now - PROFI_GET(node->start));
+    profi_node_count(node, now);
+    node->parent->last = node;
+    PROFI_PUT(self->current, node->parent);
+}
+
+/*
+ * Begins at `now`, or, when that is 0, at the moment when all else is done,
+ * so that looking up and probing fall to the parent.
+ */
+static prof_scope begin_at(prof_site *handle, uint64_t now)
+{
+    if (!profi_is_recording())
+        return PROF_SCOPE_NONE;
+    profi_thread *self = profi_self != &profi_detached ? profi_self : profi_thread_attach();
+    if (self == NULL) {
+        __atomic_fetch_add(&profi_unattached_lost, 1u, __ATOMIC_RELAXED);
+        return PROF_SCOPE_NONE;
+    }
+    profi_site *site = is_in_overflow(self) ? NULL : profi_site_of(handle);
+    profi_node *parent = self->current, *previous = parent->last, *node = NULL;
+    if (site != NULL)
+        node = previous->follower->site == site ? previous->follower : profi_node_child(self, parent, site);
+    if (node == NULL)
+        return enter_overflow(self);
+    if (previous != &profi_nobody)
+        previous->follower = node;
+    if (node->gauges != NULL)
+        gauges_begin(node);
+    PROFI_PUT(self->current, node);
+    PROFI_PUT(node->start, now ? now : profi_clock_now());
+    return (prof_scope){ token_of(node) };
+}
+
+/* Whether `node` is the thread's own and open, inside `from` or `from` itself.  The pointer is compared, never followed. */
+static int is_open(const profi_thread *self, const profi_node *node, const profi_node *from)
+{
+    for (; from != &self->root; from = from->parent)
+        if (from == node)
+            return 1;
+    return 0;
+}
+
+static void end_at(prof_scope scope, uint64_t now)
+{
+    profi_thread *self = profi_self;
+    if (self == &profi_detached) {
+        __atomic_fetch_add(&profi_unattached_unmatched, 1u, __ATOMIC_RELAXED);
+        return;
+    }
+    const profi_node *node = (const profi_node *)(scope.place & ~PROFI_TOKEN_SLOW);
+    if (is_in_overflow(self)) {
+        if (node == &self->overflow) {
+            leave_overflow(self);
+            return;
+        }
+        if (is_open(self, node, self->overflow.parent)) {
+            PROFI_ADD(self->repaired, self->overflow_depth);
+            self->overflow_depth = 0;
+            PROFI_PUT(self->current, self->overflow.parent);
+        }
+    }
+    if (is_in_overflow(self) || !is_open(self, node, self->current)) {
+        PROFI_ADD(self->unmatched, 1u);
+        return;
+    }
+    for (; self->current != node; PROFI_ADD(self->repaired, 1u))
+        close_current(self, now);
+    close_current(self, now);
+}
+
+void profi_thread_close_all(profi_thread *self)
+{
+    uint64_t now = profi_clock_now();
+    if (is_in_overflow(self)) {
+        PROFI_ADD(self->repaired, self->overflow_depth);
+        PROFI_PUT(self->current, self->overflow.parent);
+    }
+    for (; self->current != &self->root; PROFI_ADD(self->repaired, 1u))
+        close_current(self, now);
+}
+
+prof_scope profi_begin_slow(prof_site *site)
+{
+    return site != NULL ? begin_at(site, 0) : PROF_SCOPE_NONE;
+}
+
+void profi_end_slow(prof_scope scope)
+{
+    if (scope.place != 0)
+        end_at(scope, profi_clock_now());
+}
+
+prof_scope profi_phase_slow(prof_scope scope, prof_site *site)
+{
+    uint64_t now = profi_clock_now();
+    if (scope.place != 0)
+        end_at(scope, now);
+    return site != NULL ? begin_at(site, now) : PROF_SCOPE_NONE;
+}
+
+void prof_end_current(void)
+{
+    profi_thread *self = profi_self;
+    if (self == &profi_detached || self->current == &self->root) {
+        if (self != &profi_detached)
+            PROFI_ADD(self->unmatched, 1u);
+        else if (profi_is_recording())
+            __atomic_fetch_add(&profi_unattached_unmatched, 1u, __ATOMIC_RELAXED);
+        return;
+    }
+    prof_end((prof_scope){ token_of(self->current) });
+}
+
+void prof_items(uint64_t count, const char *unit)
+{
+    profi_thread *self = profi_self;
+    profi_node *node = self->current;
+    if (node->site == NULL) /* the root, the overflow node, or not attached */
+        return;
+    PROFI_ADD(node->items, count);
+    if (unit != NULL && PROFI_UNLIKELY(PROFI_GET(node->site->unit) == NULL))
+        profi_site_set_unit(node->site, unit);
+}
+
+uint64_t profi_record_scope_cost(uint32_t *calls)
+{
+    enum { ROUNDS = 16, PAIRS = 256 };
+    static profi_thread thread;
+    static profi_node node;
+    static uint64_t histogram[PROFI_BUCKET_COUNT];
+    static profi_site measured = { .name = "profcore" };
+    static prof_site site = PROF_SITE_INIT("profcore", NULL, 0, 0);
+
+    profi_thread_init(&thread);
+    site.intern = &measured;
+    node = (profi_node){ .key = profi_clock_is_ticks ? (uintptr_t)&measured : PROFI_KEY_NONE, .parent = &thread.root,
+                         .last = &profi_nobody, .follower = &node, .histogram = histogram, .site = &measured };
+    thread.root.last = &node;
+
+    profi_thread *caller = profi_self;
+    uint32_t was_recording = PROFI_GET(profi_recording);
+    uint64_t best = UINT64_MAX;
+    profi_self = &thread;
+    PROFI_PUT(profi_recording, 1u);
+    for (int round = 0; round < ROUNDS; round++) {
+        uint64_t begin = profi_clock_now();
+        for (int i = 0; i < PAIRS; i++)
+            prof_end(prof_begin(&site));
+        best = profi_min_u64(best, profi_clock_now() - begin);
+    }
+    PROFI_PUT(profi_recording, was_recording);
+    profi_self = caller;
+    *calls = PAIRS;
+    return best;
+}

@@ -1,0 +1,402 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Threads: attach at the first scope, hand over at exit; and the nodes of a
+ * thread's tree.
+ *
+ * Two locks.  `list_lock` guards the links of the registry and is held for a
+ * few instructions; `registry_lock` keeps threads from leaving, and is held
+ * by a snapshot for as long as it copies.  A thread that attaches takes only
+ * the first, so it never waits for a snapshot; one that exits takes both.
+ *
+ * What an exited thread leaves is folded into one tree, `exited`: nodes and
+ * histograms that this tree lacks are moved there, the rest is added up and
+ * freed.  No step of it allocates more than a table's buckets, so it works
+ * when memory is spent, and memory does not grow with the threads that pass.
+ */
+#include "cold.h"
+
+#include "../base/error.h"
+#include "../base/region.h"
+#include "record.h"
+
+#include <pthread.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+uint32_t profi_recording;
+uint32_t prof_active;
+uint64_t profi_unattached_lost, profi_unattached_unmatched;
+
+profi_node profi_nobody = { .key = PROFI_KEY_NONE, .last = &profi_nobody, .follower = &profi_nobody };
+profi_thread profi_detached = { .current = &profi_nobody };
+
+static pthread_mutex_t registry_lock = PTHREAD_MUTEX_INITIALIZER;
+static pthread_mutex_t list_lock = PTHREAD_MUTEX_INITIALIZER;
+static profi_thread *registry; /* newest first, `exited` last */
+static profi_thread exited;
+static uint64_t thread_total;
+static pthread_key_t exit_key;
+static pthread_once_t open_once = PTHREAD_ONCE_INIT;
+static int exit_key_made;
+
+/* ---- nodes ---- */
+
+static uint64_t path_hash(const profi_node *parent, const profi_site *site)
+{
+    return profi_mix64((uintptr_t)parent * 3 ^ (uintptr_t)site);
+}
+
+static profi_node *find_child(const profi_thread *thread, const profi_node *parent, const profi_site *site)
+{
+    profi_entry *e = profi_table_first(&thread->paths, path_hash(parent, site));
+    for (; e != NULL; e = profi_table_next(e)) {
+        profi_node *node = PROFI_OBJECT_OF(e, profi_node, by_path);
+        if (node->site == site && node->parent == parent)
+            return node;
+    }
+    return NULL;
+}
+
+/* Puts a finished node where readers find it. */
+static void link_child(profi_thread *thread, profi_node *parent, profi_node *node)
+{
+    PROFI_PUT(node->parent, parent);
+    node->next_sibling = parent->first_child;
+    profi_table_add(&thread->paths, &node->by_path, path_hash(parent, node->site));
+    __atomic_store_n(&parent->first_child, node, __ATOMIC_RELEASE);
+}
+
+static profi_thread_site *find_site(const profi_thread *thread, const profi_site *site)
+{
+    profi_entry *e = profi_table_first(&thread->sites, site->id);
+    return e != NULL ? PROFI_OBJECT_OF(e, profi_thread_site, by_site) : NULL;
+}
+
+static void add_site(profi_thread *thread, profi_thread_site *kept)
+{
+    kept->next = thread->first_site;
+    profi_table_add(&thread->sites, &kept->by_site, kept->site->id);
+    __atomic_store_n(&thread->first_site, kept, __ATOMIC_RELEASE);
+}
+
+static uint64_t *histogram_for(profi_thread *thread, profi_site *site)
+{
+    profi_thread_site *kept = find_site(thread, site);
+    if (kept != NULL)
+        return kept->histogram;
+    uint64_t *histogram = profi_region_alloc(PROFI_BUCKET_COUNT * sizeof(*histogram), PROFI_REGION_HISTOGRAM);
+    kept = histogram ? profi_region_alloc(sizeof(*kept), PROFI_REGION_TREE) : NULL;
+    if (kept == NULL) {
+        profi_region_free(histogram, PROFI_BUCKET_COUNT * sizeof(*histogram), PROFI_REGION_HISTOGRAM);
+        return NULL;
+    }
+    kept->site = site;
+    kept->histogram = histogram;
+    add_site(thread, kept);
+    return histogram;
+}
+
+static uint32_t gauge_flags(void)
+{
+    uint32_t flags = 0;
+    for (unsigned i = 0; i < PROFI_PROBE_COUNT; i++)
+        if (profi_probe_table[i].read != NULL)
+            flags |= profi_probe_table[i].site_flag;
+    return flags;
+}
+
+profi_node *profi_node_child(profi_thread *thread, profi_node *parent, profi_site *site)
+{
+    profi_node *node = find_child(thread, parent, site);
+    if (node != NULL)
+        return node;
+    node = profi_region_alloc(sizeof(*node), PROFI_REGION_TREE);
+    if (node == NULL)
+        return NULL;
+    if (site->flags & gauge_flags()) {
+        node->gauges = profi_region_alloc(PROFI_PROBE_COUNT * sizeof(*node->gauges), PROFI_REGION_TREE);
+        if (node->gauges == NULL) {
+            profi_region_free(node, sizeof(*node), PROFI_REGION_TREE);
+            return NULL;
+        }
+    }
+    node->site = site;
+    node->last = &profi_nobody;
+    node->follower = node;
+    node->min = UINT64_MAX;
+    node->histogram = histogram_for(thread, site);
+    int is_fast = profi_clock_is_ticks && node->gauges == NULL && node->histogram != NULL;
+    node->key = is_fast ? (uintptr_t)site : PROFI_KEY_NONE;
+    link_child(thread, parent, node);
+    return node;
+}
+
+void profi_thread_init(profi_thread *thread)
+{
+    *thread = (profi_thread){ 0 };
+    thread->root = (profi_node){ .key = PROFI_KEY_NONE, .last = &profi_nobody, .follower = &profi_nobody };
+    thread->overflow = (profi_node){ .key = PROFI_KEY_NONE, .last = &profi_nobody, .follower = &profi_nobody };
+    thread->current = &thread->root;
+}
+
+/* ---- the registry ---- */
+
+static void registry_add(profi_thread *thread)
+{
+    pthread_mutex_lock(&list_lock);
+    thread->next = registry;
+    if (registry != NULL)
+        registry->previous = thread;
+    __atomic_store_n(&registry, thread, __ATOMIC_RELEASE); /* a snapshot may start here without the lock */
+    pthread_mutex_unlock(&list_lock);
+}
+
+static void registry_remove(profi_thread *thread)
+{
+    pthread_mutex_lock(&list_lock);
+    if (thread->next != NULL)
+        thread->next->previous = thread->previous;
+    if (thread->previous != NULL)
+        thread->previous->next = thread->next;
+    else
+        registry = thread->next;
+    pthread_mutex_unlock(&list_lock);
+}
+
+profi_thread *profi_registry_lock(void)
+{
+    pthread_mutex_lock(&registry_lock);
+    return __atomic_load_n(&registry, __ATOMIC_ACQUIRE);
+}
+
+void profi_registry_unlock(void)
+{
+    pthread_mutex_unlock(&registry_lock);
+}
+
+/* ---- exit ---- */
+
+/* Adds a node's figures to those of an equal path. */
+static void add_figures(profi_node *into, const profi_node *from)
+{
+    into->calls += from->calls;
+    into->total += from->total;
+    into->items += from->items;
+    into->min = profi_min_u64(into->min, from->min);
+    into->max = profi_max_u64(into->max, from->max);
+    if (into->gauges == NULL || from->gauges == NULL)
+        return;
+    for (unsigned i = 0; i < PROFI_PROBE_COUNT; i++)
+        profi_gauge_merge(&into->gauges[i], &from->gauges[i]);
+}
+
+static void free_node(profi_node *node)
+{
+    profi_region_free(node->gauges, PROFI_PROBE_COUNT * sizeof(*node->gauges), PROFI_REGION_TREE);
+    profi_region_free(node, sizeof(*node), PROFI_REGION_TREE);
+}
+
+static void free_site(profi_thread_site *kept)
+{
+    profi_region_free(kept->histogram, PROFI_BUCKET_COUNT * sizeof(*kept->histogram), PROFI_REGION_HISTOGRAM);
+    profi_region_free(kept, sizeof(*kept), PROFI_REGION_TREE);
+}
+
+/*
+ * Strings all nodes of a tree that nobody records into on one list, linked
+ * by `follower`, parents before children.  Returns the first.
+ */
+static profi_node *list_tree(profi_thread *thread)
+{
+    profi_node *first = NULL, **end = &first;
+    for (profi_node *node = thread->root.first_child, *next; node != NULL; node = next) {
+        node->follower = NULL;
+        *end = node;
+        end = &node->follower;
+        next = node->first_child;
+        for (profi_node *up = node; next == NULL && up != &thread->root; up = up->parent)
+            next = up->next_sibling;
+    }
+    return first;
+}
+
+/*
+ * Gives each node its place in `exited`: the equal path that is there
+ * already, which takes its figures, or the node itself, moved.  `last` leads
+ * from a node to its counterpart there.
+ */
+static void fold_tree(profi_thread *thread)
+{
+    profi_node *first = list_tree(thread);
+    thread->root.last = &exited.root;
+    for (profi_node *node = first; node != NULL; node = node->follower) {
+        profi_node *parent = node->parent->last;
+        node->last = find_child(&exited, parent, node->site);
+        if (node->last != NULL) {
+            add_figures(node->last, node);
+        } else {
+            node->last = node;
+            node->first_child = NULL; /* its children are on the list and follow */
+            link_child(&exited, parent, node);
+        }
+    }
+    for (profi_node *node = first, *next; node != NULL; node = next) {
+        next = node->follower;
+        if (node->last != node)
+            free_node(node);
+    }
+}
+
+static void fold_sites(profi_thread *thread)
+{
+    for (profi_thread_site *kept = thread->first_site, *next; kept != NULL; kept = next) {
+        profi_thread_site *same = find_site(&exited, kept->site);
+        next = kept->next;
+        if (same == NULL) {
+            add_site(&exited, kept);
+            continue;
+        }
+        for (unsigned i = 0; i < PROFI_BUCKET_COUNT; i++)
+            same->histogram[i] += kept->histogram[i];
+        free_site(kept);
+    }
+}
+
+/* The calling thread ends: what it recorded is handed over, and what it had open is closed. */
+static void thread_exit(void *argument)
+{
+    profi_thread *thread = argument;
+    profi_thread_close_all(thread);
+    profi_self = &profi_detached;
+
+    pthread_mutex_lock(&registry_lock);
+    registry_remove(thread);
+    fold_tree(thread);
+    fold_sites(thread);
+    exited.lost += thread->lost;
+    exited.repaired += thread->repaired;
+    exited.unmatched += thread->unmatched;
+    profi_table_fini(&thread->paths);
+    profi_table_fini(&thread->sites);
+    profi_region_free(thread, sizeof(*thread), PROFI_REGION_TREE);
+    pthread_mutex_unlock(&registry_lock);
+}
+
+/* ---- attach ---- */
+
+profi_thread *profi_thread_attach(void)
+{
+    if (!exit_key_made)
+        return NULL;
+    profi_thread *thread = profi_region_alloc(sizeof(*thread), PROFI_REGION_TREE);
+    if (thread == NULL)
+        return NULL;
+    if (pthread_setspecific(exit_key, thread) != 0) {
+        profi_region_free(thread, sizeof(*thread), PROFI_REGION_TREE);
+        return NULL;
+    }
+    profi_thread_init(thread);
+    thread->tid = (int32_t)syscall(SYS_gettid);
+    registry_add(thread);
+    __atomic_fetch_add(&thread_total, 1u, __ATOMIC_RELAXED);
+    profi_self = thread;
+    return thread;
+}
+
+/* ---- fork ---- */
+
+static void before_fork(void)
+{
+    pthread_mutex_lock(&registry_lock);
+    pthread_mutex_lock(&list_lock);
+    profi_site_lock();
+    profi_region_lock();
+}
+
+static void after_fork(void)
+{
+    profi_region_unlock();
+    profi_site_unlock();
+    pthread_mutex_unlock(&list_lock);
+    pthread_mutex_unlock(&registry_lock);
+}
+
+/* Frees what a thread recorded.  Not its tables: in a forked child one may be caught half way through a change. */
+static void drop_data(profi_thread *thread)
+{
+    for (profi_node *node = list_tree(thread), *next; node != NULL; node = next) {
+        next = node->follower;
+        free_node(node);
+    }
+    for (profi_thread_site *kept = thread->first_site, *next; kept != NULL; kept = next) {
+        next = kept->next;
+        free_site(kept);
+    }
+}
+
+/*
+ * The child starts from nothing: what was recorded is the parent's to write.
+ * Its scopes that were open at the fork end unrecorded.
+ */
+static void after_fork_in_child(void)
+{
+    after_fork();
+    for (profi_thread *thread = registry, *next; thread != NULL; thread = next) {
+        next = thread->next;
+        drop_data(thread);
+        if (thread != &exited)
+            profi_region_free(thread, sizeof(*thread), PROFI_REGION_TREE);
+    }
+    profi_thread_init(&exited);
+    exited.exited = 1;
+    registry = &exited;
+    thread_total = profi_unattached_lost = profi_unattached_unmatched = 0;
+    profi_self = &profi_detached;
+    pthread_setspecific(exit_key, NULL);
+}
+
+/* ---- opening ---- */
+
+static void open_once_only(void)
+{
+    profi_thread_init(&exited);
+    exited.exited = 1;
+    registry_add(&exited);
+    exit_key_made = pthread_key_create(&exit_key, thread_exit) == 0;
+    pthread_atfork(before_fork, after_fork, after_fork_in_child);
+}
+
+prof_status profi_record_open(uint64_t memory_bytes, profi_clock_choice clock, prof_error *err)
+{
+    prof_status status = profi_region_open(memory_bytes ? memory_bytes : PROFI_REGION_DEFAULT_BYTES, err);
+    if (status != PROF_OK)
+        return status;
+    profi_clock_init(clock);
+    pthread_once(&open_once, open_once_only);
+    if (!exit_key_made)
+        return profi_fail(err, PROF_E_LIMIT, "the process has no thread-specific key left");
+    return PROF_OK;
+}
+
+void profi_record_enable(int on)
+{
+    PROFI_PUT(profi_recording, on != 0);
+    PROFI_PUT(prof_active, on != 0);
+}
+
+void profi_record_stats(prof_stats *stats)
+{
+    *stats = (prof_stats)PROF_STATS_INIT;
+    stats->thread_count = PROFI_GET(thread_total);
+    stats->lost_count = PROFI_GET(profi_unattached_lost);
+    stats->unmatched_count = PROFI_GET(profi_unattached_unmatched);
+    for (profi_thread *thread = profi_registry_lock(); thread != NULL; thread = thread->next) {
+        stats->live_thread_count += !thread->exited;
+        stats->lost_count += PROFI_GET(thread->lost);
+        stats->repaired_count += PROFI_GET(thread->repaired);
+        stats->unmatched_count += PROFI_GET(thread->unmatched);
+    }
+    profi_registry_unlock();
+    stats->memory_used_bytes = profi_region_used();
+    stats->memory_limit_bytes = profi_region_limit();
+}
