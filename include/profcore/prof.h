@@ -341,7 +341,7 @@ PROF_API extern uint32_t prof_active;
  * recorder is stopped nothing is recorded.
  *
  *   site     Writable, longer-lived than its use; its text is copied at first
- *            use, and it is read only while its owner is mapped.
+ *            use, and it is read only while its owner is mapped.  NULL records nothing.
  *   returns  A token for prof_end().  PROF_SCOPE_NONE only while stopped, or
  *            where not even the thread could be given memory; it is safe to
  *            pass on.  When memory is spent, the token of the thread's

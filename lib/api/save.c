@@ -6,8 +6,8 @@
  * when any file of that stem exists.  Every format is written to a draft
  * first; then all are given their names, of which the first claims the stem
  * against other processes.  A later save of this run replaces the files that
- * are still its own, by device and inode; where one is not, the set takes a
- * new stem.
+ * are still its own and unchanged; where one is not, the set takes a new
+ * stem.
  */
 #include "save.h"
 
@@ -32,7 +32,7 @@ typedef struct file_set {
     char stem[STEM_MAX];  /* "" before the first save */
     struct {
         int is_published;
-        uint64_t device, inode;
+        profi_identity identity;
     } files[PROFI_FORMATS_MAX]; /* by row of profi_writers */
     char *name, *file;    /* of the function; NULL: the run */
     uint32_t line;
@@ -110,9 +110,9 @@ static int stem_is_free(int folder, const char *stem)
 {
     for (unsigned i = 0; i < profi_writer_count; i++) {
         char name[NAME_MAX_BYTES];
-        uint64_t device, inode;
+        profi_identity found;
         file_name(name, stem, profi_writers[i].name);
-        if (profi_file_identity(folder, name, &device, &inode) != ENOENT)
+        if (profi_identity_of(folder, name, &found) != ENOENT)
             return 0;
     }
     return 1;
@@ -125,12 +125,11 @@ static int set_is_ours(int folder, const file_set *set)
         return 0;
     for (unsigned i = 0; i < profi_writer_count; i++) {
         char name[NAME_MAX_BYTES];
-        uint64_t device, inode;
+        profi_identity found;
         if (!set->files[i].is_published)
             continue;
         file_name(name, set->stem, profi_writers[i].name);
-        if (profi_file_identity(folder, name, &device, &inode) != 0 || device != set->files[i].device ||
-            inode != set->files[i].inode)
+        if (profi_identity_of(folder, name, &found) != 0 || !profi_identity_equal(&found, &set->files[i].identity))
             return 0;
     }
     return 1;
@@ -229,8 +228,7 @@ static void remember(file_set *set, const batch *b)
     for (unsigned i = 0; i < b->count; i++) {
         unsigned row = (unsigned)(b->config->formats[i] - profi_writers);
         set->files[row].is_published = 1;
-        set->files[row].device = b->drafts[i].device;
-        set->files[row].inode = b->drafts[i].inode;
+        set->files[row].identity = b->drafts[i].identity;
     }
 }
 

@@ -50,7 +50,6 @@ prof_status profi_folder_open(const char *path, int *folder, prof_error *err)
 prof_status profi_draft_open(int folder, const char *folder_path, profi_draft *draft, prof_error *err)
 {
     static uint32_t serial;
-    struct stat status;
     int fd = -1;
     for (int tries = 0; tries < 100 && fd < 0; tries++) {
         uint32_t number = __atomic_fetch_add(&serial, 1u, __ATOMIC_RELAXED);
@@ -61,15 +60,7 @@ prof_status profi_draft_open(int folder, const char *folder_path, profi_draft *d
     }
     if (fd < 0)
         return profi_fail_errno(err, errno, "cannot create a file in \"%s\"", folder_path);
-    if (fstat(fd, &status) != 0) {
-        int error = errno;
-        close(fd);
-        unlinkat(folder, draft->name, 0);
-        return profi_fail_errno(err, error, "cannot create a file in \"%s\"", folder_path);
-    }
     draft->fd = fd;
-    draft->device = status.st_dev;
-    draft->inode = status.st_ino;
     return PROF_OK;
 }
 
@@ -89,10 +80,20 @@ int profi_draft_write(void *user, const void *data, size_t bytes)
     return 0;
 }
 
+static profi_identity identity_of(const struct stat *status)
+{
+    return (profi_identity){ status->st_dev, status->st_ino, status->st_mtim.tv_sec, status->st_mtim.tv_nsec };
+}
+
 int profi_draft_close(profi_draft *draft)
 {
+    struct stat status;
     /* Some file systems cannot sync; a failure to write is another matter. */
     int error = fsync(draft->fd) != 0 && errno != EINVAL && errno != EROFS ? errno : 0;
+    if (fstat(draft->fd, &status) == 0)
+        draft->identity = identity_of(&status);
+    else if (error == 0)
+        error = errno;
     if (close(draft->fd) != 0 && errno != EINTR && error == 0)
         error = errno;
     draft->fd = -1;
@@ -126,12 +127,17 @@ int profi_draft_publish_over(int folder, const profi_draft *draft, const char *n
     return renameat(folder, draft->name, folder, name) == 0 ? 0 : errno;
 }
 
-int profi_file_identity(int folder, const char *name, uint64_t *device, uint64_t *inode)
+int profi_identity_of(int folder, const char *name, profi_identity *identity)
 {
     struct stat status;
     if (fstatat(folder, name, &status, AT_SYMLINK_NOFOLLOW) != 0)
         return errno;
-    *device = status.st_dev;
-    *inode = status.st_ino;
+    *identity = identity_of(&status);
     return 0;
+}
+
+int profi_identity_equal(const profi_identity *a, const profi_identity *b)
+{
+    return a->device == b->device && a->inode == b->inode && a->modified_s == b->modified_s &&
+           a->modified_ns == b->modified_ns;
 }

@@ -5,7 +5,7 @@
  * A draft is written under a hidden name in the folder where it will be
  * published, created with O_EXCL and O_NOFOLLOW, mode 0600.  Publishing is a
  * rename that refuses to replace, or one that replaces a file whose identity
- * (device and inode) is known to be ours.
+ * is known to be ours.
  */
 #ifndef PROFI_PUBLISH_H
 #define PROFI_PUBLISH_H
@@ -13,11 +13,17 @@
 #include "base.h"
 #include <profcore/prof.h>
 
+/* Which file it is, and that nobody has written to it since: a number alone is given away again. */
+typedef struct profi_identity {
+    uint64_t device, inode;
+    int64_t modified_s, modified_ns;
+} profi_identity;
+
 /* A file that is being written.  All zero, with fd -1, is none. */
 typedef struct profi_draft {
     int fd;
     char name[64];
-    uint64_t device, inode;
+    profi_identity identity; /* once it is closed */
 } profi_draft;
 
 /* Opens a folder, made with its parents where it is missing.  Returns a descriptor in *folder. */
@@ -42,6 +48,8 @@ int profi_draft_publish_new(int folder, const profi_draft *draft, const char *na
 int profi_draft_publish_over(int folder, const profi_draft *draft, const char *name);
 
 /* What has a name in a folder: 0 and its identity, or an errno value: ENOENT. */
-int profi_file_identity(int folder, const char *name, uint64_t *device, uint64_t *inode);
+int profi_identity_of(int folder, const char *name, profi_identity *identity);
+
+int profi_identity_equal(const profi_identity *a, const profi_identity *b);
 
 #endif

@@ -17,11 +17,20 @@
 
 PROFI_TLS profi_thread *profi_self = &profi_detached;
 
+/* A node that the fast path serves has a histogram: the check is for the compiler to drop. */
+static inline void count(profi_node *node, uint64_t now)
+{
+    uint64_t *histogram = node->histogram;
+    if (histogram == NULL)
+        __builtin_unreachable();
+    profi_node_count(node, histogram, now - PROFI_GET(node->start));
+}
+
 prof_scope prof_begin(prof_site *site)
 {
     profi_thread *self = profi_self;
     profi_node *node = self->current->last->follower;
-    if (PROFI_UNLIKELY(node->key != (uintptr_t)PROFI_GET(site->intern) || !profi_is_recording()))
+    if (PROFI_UNLIKELY(site == NULL || node->key != (uintptr_t)PROFI_GET(site->intern) || !profi_is_recording()))
         return profi_begin_slow(site);
     PROFI_PUT(self->current, node);
     PROFI_PUT(node->start, profi_clock_ticks());
@@ -38,8 +47,7 @@ void prof_end(prof_scope scope)
     }
     uint64_t now = profi_clock_ticks();
     profi_node *parent = node->parent;
-    profi_histogram_count(node->histogram, now - PROFI_GET(node->start));
-    profi_node_count(node, now);
+    count(node, now);
     parent->last = node;
     PROFI_PUT(self->current, parent);
 }
@@ -48,12 +56,11 @@ prof_scope prof_phase(prof_scope scope, prof_site *site)
 {
     profi_thread *self = profi_self;
     profi_node *node = self->current, *next = node->follower;
-    if (PROFI_UNLIKELY((uintptr_t)node != scope.place || next->key != (uintptr_t)PROFI_GET(site->intern) ||
+    if (PROFI_UNLIKELY(site == NULL || (uintptr_t)node != scope.place || next->key != (uintptr_t)PROFI_GET(site->intern) ||
                        !profi_is_recording()))
         return profi_phase_slow(scope, site);
     uint64_t now = profi_clock_ticks();
-    profi_histogram_count(node->histogram, now - PROFI_GET(node->start));
-    profi_node_count(node, now);
+    count(node, now);
     node->parent->last = node;
     PROFI_PUT(self->current, next);
     PROFI_PUT(next->start, now);

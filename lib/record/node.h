@@ -112,21 +112,17 @@ extern uint32_t profi_recording;
 
 static inline int profi_is_recording(void) { return PROFI_GET(profi_recording) != 0; }
 
-/* Books one ended call of a node; what begin and end share of it with phase and repair. */
-static inline void profi_node_count(profi_node *node, uint64_t now)
+/* Books one call that took `duration` ticks; `histogram` may be NULL.  In this order it is cheapest (measured). */
+static inline void profi_node_count(profi_node *node, uint64_t *histogram, uint64_t duration)
 {
-    uint64_t duration = now - PROFI_GET(node->start);
     PROFI_ADD(node->calls, 1u);
     PROFI_ADD(node->total, duration);
     if (PROFI_UNLIKELY(duration < PROFI_GET(node->min)))
         PROFI_PUT(node->min, duration);
     if (PROFI_UNLIKELY(duration > PROFI_GET(node->max)))
         PROFI_PUT(node->max, duration);
-}
-
-static inline void profi_histogram_count(uint64_t *histogram, uint64_t duration)
-{
-    PROFI_ADD(histogram[profi_bucket_of(duration)], 1u);
+    if (histogram != NULL)
+        PROFI_ADD(histogram[profi_bucket_of(duration)], 1u);
 }
 
 /* The rare cases of the hot functions: see slow.c. */

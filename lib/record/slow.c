@@ -55,9 +55,7 @@ static void close_current(profi_thread *self, uint64_t now)
     profi_node *node = self->current;
     if (node->gauges != NULL)
         gauges_end(node);
-    if (node->histogram != NULL)
-        profi_histogram_count(node->histogram, now - PROFI_GET(node->start));
-    profi_node_count(node, now);
+    profi_node_count(node, node->histogram, now - PROFI_GET(node->start));
     node->parent->last = node;
     PROFI_PUT(self->current, node->parent);
 }

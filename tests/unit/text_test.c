@@ -1,0 +1,107 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Names at the door: what comes in, what every report will show. */
+#include "harness.h"
+
+#include "base/text.h"
+
+#include <stdlib.h>
+
+static char out[PROFI_TEXT_MAX];
+
+static const char *clean(const char *text, size_t bytes)
+{
+    size_t length = profi_text_clean(out, text, bytes);
+    CHECK_U64(length, strlen(out));
+    return out;
+}
+
+TEST(plain_names_in_any_script_stay_as_they_are)
+{
+    CHECK_STR(clean("get_response", 12), "get_response");
+    CHECK_STR(clean("std::vector<int>::at", 20), "std::vector<int>::at");
+    CHECK_STR(clean("\xe6\x96\x87\xe6\x9c\xac \xf0\x9f\x98\x80", 11), "\xe6\x96\x87\xe6\x9c\xac \xf0\x9f\x98\x80");
+}
+
+TEST(control_characters_and_line_separators_become_escapes)
+{
+    CHECK_STR(clean("a\nb\tc\x1b[0m", 9), "a\\nb\\tc\\x1b[0m");
+    CHECK_STR(clean("\xe2\x80\xa8\xe2\x80\xa9", 6), "\\u2028\\u2029");
+    CHECK_STR(clean("\x7f", 1), "\\x7f");
+    CHECK_STR(clean("\xc2\x85", 2), "\\x85");
+}
+
+TEST(bytes_that_are_not_utf8_become_escapes)
+{
+    CHECK_STR(clean("\xff", 1), "\\xff");
+    CHECK_STR(clean("\xc0\xaf", 2), "\\xc0\\xaf");             /* overlong */
+    CHECK_STR(clean("\xe0\x80\x80", 3), "\\xe0\\x80\\x80");    /* overlong */
+    CHECK_STR(clean("\xed\xa0\x80", 3), "\\xed\\xa0\\x80");    /* surrogate */
+    CHECK_STR(clean("\xf4\x90\x80\x80", 4), "\\xf4\\x90\\x80\\x80"); /* above U+10FFFF */
+    CHECK_STR(clean("a\xe2\x82", 3), "a\\xe2\\x82");           /* cut short */
+}
+
+TEST(a_name_cannot_leave_a_script_element)
+{
+    CHECK_STR(clean("</script><!--", 13), "\xe2\x80\xb9/script>\xe2\x80\xb9!--");
+    CHECK_STR(clean("a < b", 5), "a < b");
+}
+
+TEST(a_long_name_is_cut_and_two_long_names_stay_two)
+{
+    enum { BYTES = 65536 };
+    char *a = malloc(BYTES), first[PROFI_TEXT_MAX];
+    REQUIRE(a != NULL);
+    memset(a, 'x', BYTES);
+    memcpy(first, clean(a, BYTES), sizeof(first));
+    CHECK(strlen(first) < PROFI_TEXT_MAX && strlen(first) > PROFI_TEXT_MAX - 32);
+    CHECK(strchr(first, '~') != NULL);
+    a[BYTES - 1] = 'y';
+    CHECK(strcmp(first, clean(a, BYTES)) != 0);
+    /* Just short enough, and just too long. */
+    CHECK(strchr(clean(a, PROFI_TEXT_MAX - 1), '~') == NULL);
+    CHECK(strchr(clean(a, PROFI_TEXT_MAX), '~') != NULL);
+    /* A character of several bytes across the cut. */
+    for (size_t i = 0; i + 3 <= BYTES; i += 3)
+        memcpy(a + i, "\xe6\x96\x87", 3);
+    size_t length = profi_text_clean(out, a, BYTES);
+    CHECK(length < PROFI_TEXT_MAX && (length - 17) % 3 == 0);
+    free(a);
+}
+
+TEST(a_stem_never_becomes_a_path)
+{
+    char stem[101];
+    CHECK_I64(profi_text_to_stem(stem, "embed_query-2.5"), 0);
+    CHECK_STR(stem, "embed_query-2.5");
+    CHECK_I64(profi_text_to_stem(stem, "../../etc/passwd"), 1);
+    CHECK_STR(stem, "_._.._etc_passwd");
+    CHECK_I64(profi_text_to_stem(stem, ".hidden"), 1);
+    CHECK_STR(stem, "_hidden");
+    CHECK_I64(profi_text_to_stem(stem, "100%n \xc3\xa9"), 1);
+    CHECK_STR(stem, "100_n___");
+    CHECK_I64(profi_text_to_stem(stem, ""), 0);
+    CHECK_STR(stem, "_");
+    char longest[300];
+    memset(longest, 'a', sizeof(longest) - 1);
+    longest[sizeof(longest) - 1] = '\0';
+    CHECK_I64(profi_text_to_stem(stem, longest), 1);
+    CHECK_U64(strlen(stem), 100);
+}
+
+TEST(hashes_depend_on_every_byte_and_on_the_length)
+{
+    unsigned char data[40] = { 0 };
+    uint64_t zero = profi_text_hash(data, 40, 0);
+    for (size_t i = 0; i < sizeof(data); i++) {
+        data[i] = 1;
+        CHECK(profi_text_hash(data, 40, 0) != zero);
+        data[i] = 0;
+    }
+    CHECK(profi_text_hash(data, 39, 0) != zero);
+    CHECK(profi_text_hash(data, 40, 1) != zero);
+}
+
+int main(int argc, char **argv)
+{
+    return test_main(argc, argv);
+}
