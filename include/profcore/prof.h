@@ -157,9 +157,9 @@ typedef struct prof_error {
  *                           scope, not a loop around it.
  */
 #define PROF_SCOPE(name) PROF_SCOPE_WITH(name, 0u)
-#define PROF_SCOPE_WITH(name, flags)                                                                             \
-    for (prof_scope PROF_ID_(prof_scope_) __attribute__((cleanup(prof_leave_), unused)) = PROF_ENTER_(name, flags), \
-                                          *PROF_ID_(prof_once_) = &PROF_ID_(prof_scope_);                         \
+#define PROF_SCOPE_WITH(name, flags)                                                                       \
+    for (prof_scope PROF_ID_(prof_scope_) __attribute__((cleanup(prof_leave_))) = PROF_ENTER_(name, flags), \
+                                          *PROF_ID_(prof_once_) = &PROF_ID_(prof_scope_);                   \
          PROF_ID_(prof_once_) != NULL; PROF_ID_(prof_once_) = NULL)
 
 /*

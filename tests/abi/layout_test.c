@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The layouts that the ABI fixes, by static assertion; and programs of an
+ * older or newer version, by their size fields.
+ */
+#include <profcore/snapshot.h>
+
+#include <stdio.h>
+
+#define AT(type, field, offset) _Static_assert(offsetof(type, field) == (offset), #type "." #field)
+#define SIZE(type, bytes) _Static_assert(sizeof(type) == (bytes), "sizeof " #type)
+
+SIZE(prof_scope, 8);
+SIZE(prof_site, 56);
+AT(prof_site, flags, 4);
+AT(prof_site, name, 8);
+AT(prof_site, file, 16);
+AT(prof_site, line, 24);
+AT(prof_site, intern, 32);
+AT(prof_site, reserved2, 40);
+SIZE(prof_error, 512);
+AT(prof_error, status, 4);
+AT(prof_error, message, 8);
+SIZE(prof_options, 56);
+AT(prof_options, name, 8);
+AT(prof_options, directory, 16);
+AT(prof_options, formats, 24);
+AT(prof_options, sort, 32);
+AT(prof_options, memory_bytes, 40);
+AT(prof_options, save_every_s, 48);
+SIZE(prof_stats, 56);
+AT(prof_stats, live_thread_count, 4);
+AT(prof_stats, thread_count, 8);
+AT(prof_stats, lost_count, 16);
+AT(prof_stats, repaired_count, 24);
+AT(prof_stats, unmatched_count, 32);
+AT(prof_stats, memory_used_bytes, 40);
+AT(prof_stats, memory_limit_bytes, 48);
+SIZE(prof_function, 120);
+AT(prof_function, id, 4);
+AT(prof_function, name, 8);
+AT(prof_function, file, 16);
+AT(prof_function, line, 24);
+AT(prof_function, has, 28);
+AT(prof_function, calls, 32);
+AT(prof_function, cumulative_ns, 64);
+AT(prof_function, min_ns, 72);
+AT(prof_function, items, 88);
+AT(prof_function, items_unit, 96);
+AT(prof_function, rss_growth_bytes, 104);
+AT(prof_function, rss_peak_bytes, 112);
+
+int main(void)
+{
+    int is_same = prof_version() == PROF_VERSION;
+    printf("%s 1 header_and_library_are_of_one_version\n1..1\n", is_same ? "ok" : "not ok");
+    return !is_same;
+}

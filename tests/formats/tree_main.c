@@ -1,0 +1,126 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Executes a call tree on the simulated clock and writes it in all formats,
+ * for a checker to compare.  Commands on stdin, one a line:
+ *
+ *     b NAME   begin a scope      p NAME   phase: end it and begin NAME
+ *     e        end it             + NS     let time pass
+ *     i COUNT  items              t        the next lines run on a new thread
+ *     j        … up to here
+ *
+ * NAME is a number, the function's line in "tree.py", or, behind '@', a name
+ * without a file.
+ *
+ *     tree_main FOLDER [MEMORY_BYTES]
+ */
+#include "base/clock.h"
+#include <profcore/snapshot.h>
+
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { DEPTH = 100000 };
+
+static uint64_t now_ns = 1;
+
+static prof_site *site_of(const char *name)
+{
+    prof_site *site = NULL;
+    prof_error err = PROF_ERROR_INIT;
+    char text[64];
+    int is_numbered = name[0] != '@';
+    snprintf(text, sizeof(text), "f%s", name);
+    if (prof_site_get(is_numbered ? text : name + 1, SIZE_MAX, is_numbered ? "tree.py" : NULL,
+                      is_numbered ? (uint32_t)atoi(name) : 0, 0, &site, &err) != PROF_OK && err.status != PROF_E_NO_MEMORY) {
+        fprintf(stderr, "tree_main: %s\n", err.message);
+        exit(1);
+    }
+    /* With the cap reached there is no site: a fresh one is lost like any other. */
+    static prof_site lost = PROF_SITE_INIT("lost", "tree.py", 0, 0);
+    return site != NULL ? site : &lost;
+}
+
+static void *run(void *unused)
+{
+    prof_scope *scopes = calloc(DEPTH, sizeof(*scopes));
+    size_t depth = 0;
+    char line[8192];
+    (void)unused;
+    while (scopes != NULL && fgets(line, sizeof(line), stdin) != NULL && line[0] != 'j') {
+        line[strcspn(line, "\n")] = '\0';
+        pthread_t thread;
+        switch (line[0]) {
+        case 'b':
+            scopes[depth++] = prof_begin(site_of(line + 2));
+            break;
+        case 'e':
+            prof_end(scopes[--depth]);
+            break;
+        case 'p':
+            scopes[depth - 1] = prof_phase(scopes[depth - 1], site_of(line + 2));
+            break;
+        case 'i':
+            prof_items(strtoull(line + 2, NULL, 10), "rows");
+            break;
+        case '+':
+            now_ns += strtoull(line + 2, NULL, 10);
+            profi_clock_simulate(now_ns);
+            break;
+        case 't':
+            if (pthread_create(&thread, NULL, run, NULL) == 0)
+                pthread_join(thread, NULL);
+            break;
+        default:
+            fprintf(stderr, "tree_main: unknown command \"%s\"\n", line);
+            exit(1);
+        }
+    }
+    free(scopes);
+    return NULL;
+}
+
+static int write_bytes(void *file, const void *data, size_t bytes)
+{
+    return fwrite(data, 1, bytes, file) == bytes ? 0 : 5;
+}
+
+int main(int argc, char **argv)
+{
+    static const char *const keys[] = { "calls", "cumtime", "cumulative", "file", "filename", "line", "module", "name",
+                                        "ncalls", "nfl", "pcalls", "stdname", "time", "tottime" };
+    prof_options options = PROF_OPTIONS_INIT;
+    prof_error err = PROF_ERROR_INIT;
+    prof_snapshot *snapshot;
+    char path[4096];
+    if (argc < 2)
+        return 2;
+    options.flags = PROF_NO_FILES;
+    options.name = "tree";
+    options.memory_bytes = argc > 2 ? strtoull(argv[2], NULL, 10) : 0;
+    profi_clock_simulate(now_ns);
+    if (prof_start(&options, &err) != PROF_OK)
+        goto fail;
+    run(NULL);
+    if (prof_stop(&err) != PROF_OK || prof_snapshot_take(&snapshot, &err) != PROF_OK)
+        goto fail;
+    static const char *const formats[] = { "prof", "json", "txt" };
+    for (size_t i = 0; i < 3; i++) {
+        snprintf(path, sizeof(path), "%s/profile.%s", argv[1], formats[i]);
+        if (prof_snapshot_write_file(snapshot, formats[i], path, &err) != PROF_OK)
+            goto fail;
+    }
+    for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]); i++) {
+        snprintf(path, sizeof(path), "%s/profile.%s.txt", argv[1], keys[i]);
+        FILE *file = fopen(path, "wb");
+        if (file == NULL || prof_snapshot_write(snapshot, "txt", keys[i], write_bytes, file, &err) != PROF_OK ||
+            fclose(file) != 0)
+            goto fail;
+    }
+    prof_snapshot_close(snapshot);
+    return 0;
+fail:
+    fprintf(stderr, "tree_main: %s\n", err.message);
+    return 1;
+}

@@ -1,0 +1,202 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Every public macro, expanded.  Included by macros_test.c and macros_test.cpp,
+ * which are built in each supported standard and compiler, with recording and
+ * with PROF_DISABLE: what the program itself does must be the same in all.
+ */
+#ifndef MACROS_BODY_H
+#define MACROS_BODY_H
+
+#include <profcore/snapshot.h>
+
+#include <stdio.h>
+#include <string.h>
+
+static int trace[64], trace_length;
+
+static void mark(int what)
+{
+    if (trace_length >= 0 && trace_length < 64)
+        trace[trace_length++] = what;
+}
+
+static int returns_early(int early)
+{
+    PROF_FUNCTION();
+    PROF_SCOPE("inner") {
+        if (early)
+            return 1;
+        mark(1);
+    }
+    return 2;
+}
+
+static void saves(void)
+{
+    PROF_FUNCTION_SAVE();
+    mark(2);
+}
+
+static void measures_memory(void)
+{
+    PROF_FUNCTION_WITH(PROF_SITE_RSS);
+    mark(3);
+}
+
+static void loops(void)
+{
+    int i;
+    for (i = 0; i < 3; i++) {
+        PROF_BLOCK("loop body");
+        if (i == 1)
+            continue;
+        PROF_SCOPE("left by break") {
+            if (i == 0)
+                break;
+            mark(4);
+        }
+        PROF_SCOPE("left by continue") {
+            if (i == 0)
+                continue;
+            mark(5);
+        }
+        mark(6);
+    }
+}
+
+static int assigned_inside(void)
+{
+    int value;
+    PROF_SCOPE("assigns") { value = 42; }
+    return value;
+}
+
+static void left_by_goto(void)
+{
+    PROF_SCOPE_WITH("left by goto", PROF_SITE_RSS) {
+        goto out;
+    }
+out:
+    mark(7);
+}
+
+static void nested_scopes(void)
+{
+    PROF_SCOPE("one")
+        PROF_SCOPE("two")
+            mark(8);
+    if (trace_length > 0)
+        PROF_SCOPE("in an if") mark(9);
+    else
+        mark(-1);
+}
+
+static void regions(void)
+{
+    PROF_BEGIN(region, "region 1");
+    mark(10);
+    PROF_PHASE(region, "region 2");
+    mark(11);
+    PROF_PHASE(region, "region 3");
+    PROF_ITEMS(3);
+    PROF_ITEMS_UNIT(4, "rows");
+    PROF_END(region);
+    PROF_BLOCK_WITH("rest", 0u);
+    mark(12);
+}
+
+static int twice(int x) { return 2 * x; }
+static void note(int x, int y) { mark(x + y); }
+
+PROF_WRAP(static int, twice_profiled, twice, (int x), (x));
+PROF_WRAP_STATIC(int, twice_static, twice, (int x), (x));
+PROF_WRAP_VOID_STATIC(note_static, note, (int x, int y), (x, y));
+
+static int run_all(void)
+{
+    int sum = returns_early(0) + returns_early(1);
+    saves();
+    measures_memory();
+    loops();
+    left_by_goto();
+    nested_scopes();
+    regions();
+    note_static(6, 7);
+    return sum + assigned_inside() + twice_profiled(10) + twice_static(20);
+}
+
+/* The calls of a function in a snapshot; 0 where there is none. */
+static uint64_t calls_of(const prof_snapshot *snapshot, const char *name)
+{
+    uint64_t calls = 0;
+    uint32_t i;
+    for (i = 0; i < prof_snapshot_function_count(snapshot); i++) {
+        prof_function row = PROF_FUNCTION_INIT;
+        if (prof_snapshot_function(snapshot, i, &row, NULL) == PROF_OK && strcmp(row.name, name) == 0)
+            calls += row.calls;
+    }
+    return calls;
+}
+
+static int failures, number;
+
+static void check(int is_right, const char *name)
+{
+    failures += !is_right;
+    printf("%s %d %s\n", is_right ? "ok" : "not ok", ++number, name);
+}
+
+static void check_behaviour(const char *name)
+{
+    static const int expected[] = { 1, 2, 3, 6, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13 };
+    int sum;
+    trace_length = 0;
+    sum = run_all();
+    check(sum == 2 + 1 + 42 + 20 + 40 && trace_length == (int)(sizeof(expected) / sizeof(expected[0])) &&
+              memcmp(trace, expected, sizeof(expected)) == 0,
+          name);
+}
+
+static void check_recorded(uint64_t on)
+{
+    static const struct {
+        const char *name;
+        unsigned calls;
+    } expected[] = { { "returns_early", 2 }, { "inner", 2 }, { "saves", 1 }, { "measures_memory", 1 }, { "loop body", 3 },
+                     { "left by break", 2 }, { "left by continue", 2 }, { "assigns", 1 }, { "left by goto", 1 },
+                     { "one", 1 }, { "two", 1 }, { "in an if", 1 }, { "region 1", 1 }, { "region 2", 1 },
+                     { "region 3", 1 }, { "rest", 1 }, { "twice", 2 }, { "note", 1 } };
+    prof_snapshot *snapshot = NULL;
+    prof_stats stats = PROF_STATS_INIT;
+    int is_right = prof_snapshot_take(&snapshot, NULL) == PROF_OK;
+    size_t i;
+    for (i = 0; i < sizeof(expected) / sizeof(expected[0]); i++)
+        if (calls_of(snapshot, expected[i].name) != expected[i].calls * on) {
+            printf("# %s: %u calls\n", expected[i].name, (unsigned)calls_of(snapshot, expected[i].name));
+            is_right = 0;
+        }
+    check(is_right, "each_macro_records_its_scope_as_often_as_it_ran");
+    prof_stats_get(&stats, NULL);
+    check(stats.repaired_count == 0 && stats.unmatched_count == 0, "no_way_out_of_a_scope_needs_repair");
+    prof_snapshot_close(snapshot);
+}
+
+static int run_checks(void)
+{
+    prof_options options = PROF_OPTIONS_INIT;
+    options.flags = PROF_NO_FILES;
+    check_behaviour("a_stopped_recorder_does_not_change_the_program");
+    if (prof_start(&options, NULL) != PROF_OK)
+        return 1;
+    check_behaviour("a_running_recorder_does_not_change_the_program");
+    prof_stop(NULL);
+#if defined(PROF_DISABLE)
+    check_recorded(0);
+#else
+    check_recorded(1);
+#endif
+    printf("1..%d\n", number);
+    return failures != 0;
+}
+
+#endif

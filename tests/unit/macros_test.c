@@ -1,0 +1,7 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "macros_body.h"
+
+int main(void)
+{
+    return run_checks();
+}
