@@ -176,8 +176,17 @@ static prof_status variable_clock(profi_config *config, const char *value, prof_
     return PROF_OK;
 }
 
-/* Both are read before there is a configuration: see profi_config_wants_start() and profi_config_load(). */
-static prof_status variable_flag(profi_config *config, const char *value, prof_error *err)
+/* Read when the library is loaded: see profi_config_start_wish(). */
+static prof_status variable_profcore(profi_config *config, const char *value, prof_error *err)
+{
+    (void)config;
+    (void)value;
+    (void)err;
+    return PROF_OK;
+}
+
+/* Its effect comes before that of the others: see profi_config_load(). */
+static prof_status variable_quiet(profi_config *config, const char *value, prof_error *err)
 {
     (void)config;
     if (strcmp(value, "0") != 0 && strcmp(value, "1") != 0)
@@ -189,8 +198,8 @@ static const struct variable {
     const char *name;
     prof_status (*set)(profi_config *config, const char *value, prof_error *err);
 } variables[] = {
-    { "PROFCORE_QUIET", variable_flag },
-    { "PROFCORE", variable_flag },
+    { "PROFCORE", variable_profcore },
+    { "PROFCORE_QUIET", variable_quiet },
     { "PROFCORE_NAME", set_name },
     { "PROFCORE_DIR", set_directory },
     { "PROFCORE_FORMATS", set_formats },
@@ -234,10 +243,20 @@ static void load_environment(profi_config *config)
         report_unknown_variables();
 }
 
-int profi_config_wants_start(void)
+profi_start_wish profi_config_start_wish(void)
 {
     const char *value = variable_value("PROFCORE");
-    return value == NULL ? -1 : strcmp(value, "1") == 0 ? 1 : strcmp(value, "0") == 0 ? 0 : -1;
+    if (value == NULL)
+        return PROFI_START_UNSAID;
+    if (strcmp(value, "1") == 0)
+        return PROFI_START_NOW;
+    return strcmp(value, "0") == 0 ? PROFI_START_NEVER : PROFI_START_UNKNOWN;
+}
+
+void profi_config_load_quiet(void)
+{
+    const char *quiet = variable_value("PROFCORE_QUIET");
+    profi_notice_quiet(quiet != NULL && strcmp(quiet, "1") == 0);
 }
 
 prof_status profi_config_load(profi_config *config, const prof_options *options, prof_error *err)
@@ -252,8 +271,7 @@ prof_status profi_config_load(profi_config *config, const prof_options *options,
     if (status != PROF_OK)
         return status;
 
-    const char *quiet = variable_value("PROFCORE_QUIET");
-    profi_notice_quiet(quiet != NULL && strcmp(quiet, "1") == 0);
+    profi_config_load_quiet();
     *config = (profi_config){ .clock = PROFI_CLOCK_AUTO, .save_every_s = given.save_every_s };
     sigemptyset(&config->signals);
     if ((status = set_name(config, given.name ? given.name : program_invocation_short_name, err)) != PROF_OK ||
@@ -263,7 +281,7 @@ prof_status profi_config_load(profi_config *config, const prof_options *options,
         (status = set_memory(config, given.memory_bytes ? given.memory_bytes : PROFI_REGION_DEFAULT_BYTES, err)) != PROF_OK)
         return status;
     load_environment(config);
-    config->is_forced_off = profi_config_wants_start() == 0;
+    config->is_forced_off = profi_config_start_wish() == PROFI_START_NEVER;
     config->writes_files = config->format_count != 0 && !(given.flags & PROF_NO_FILES);
     return PROF_OK;
 }

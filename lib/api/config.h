@@ -28,8 +28,12 @@ typedef struct profi_config {
     profi_clock_choice clock;
 } profi_config;
 
-/* Whether PROFCORE asks to start without a call: 1 yes, 0 it is forced off, -1 it says nothing. */
-int profi_config_wants_start(void);
+/* What the variable PROFCORE says. */
+typedef enum profi_start_wish { PROFI_START_UNSAID, PROFI_START_NOW, PROFI_START_NEVER, PROFI_START_UNKNOWN } profi_start_wish;
+profi_start_wish profi_config_start_wish(void);
+
+/* Whether notices go to stderr: PROFCORE_QUIET. */
+void profi_config_load_quiet(void);
 
 /*
  * Reads options (NULL: defaults), then the environment.  A bad option is an

@@ -240,7 +240,11 @@ const char *prof_status_name(prof_status status)
 __attribute__((constructor(101))) static void start_if_asked(void)
 {
     prof_error why = PROF_ERROR_INIT;
-    if (profi_config_wants_start() == 1 && prof_start(NULL, &why) != PROF_OK)
+    profi_start_wish wish = profi_config_start_wish();
+    profi_config_load_quiet();
+    if (wish == PROFI_START_UNKNOWN)
+        profi_notice("PROFCORE=%.80s ignored: neither 0 nor 1", secure_getenv("PROFCORE"));
+    if (wish == PROFI_START_NOW && prof_start(NULL, &why) != PROF_OK)
         profi_notice("cannot start: %s", why.message);
 }
 

@@ -66,7 +66,7 @@ static int copy_sites(profi_record_copy *copy)
 /* The path to where the thread stands.  The thread goes on: the path was true when `current` was read. */
 static int copy_path(copier *c, const profi_thread *thread)
 {
-    const profi_node *stand = PROFI_GET(thread->current);
+    const profi_node *stand = __atomic_load_n(&thread->current, __ATOMIC_ACQUIRE);
     if (stand == &thread->overflow)
         stand = PROFI_GET(thread->overflow.parent);
     c->depth = 0;

@@ -83,7 +83,8 @@ static prof_scope begin_at(prof_site *handle, uint64_t now)
         previous->follower = node;
     if (node->gauges != NULL)
         gauges_begin(node);
-    PROFI_PUT(self->current, node);
+    /* A node's first call comes through here: released, so that who finds it through `current` sees it whole. */
+    __atomic_store_n(&self->current, node, __ATOMIC_RELEASE);
     PROFI_PUT(node->start, now ? now : profi_clock_now());
     return (prof_scope){ token_of(node) };
 }

@@ -1,0 +1,283 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""The environment alone turns a program's probes on, and nothing it says can hurt the program.
+
+usage: process_check.py VICTIM
+"""
+import glob
+import json
+import os
+import pstats
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+
+victim = os.path.abspath(sys.argv[1])
+number = failures = 0
+
+
+class Skip(Exception):
+    pass
+
+
+def case(name):
+    def run(body):
+        global number, failures
+        number += 1
+        folder = tempfile.mkdtemp()
+        os.chmod(folder, 0o755)
+        try:
+            body(folder)
+            print(f"ok {number} {name}", flush=True)
+        except Skip as why:
+            print(f"ok {number} {name} # SKIP {why}", flush=True)
+        except Exception as error:
+            failures += 1
+            print("# " + (str(error) or repr(error)).replace("\n", "\n# ")[:2000])
+            print(f"not ok {number} {name}", flush=True)
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
+    return run
+
+
+def environment(**variables):
+    clean = {k: v for k, v in os.environ.items() if not k.startswith("PROFCORE")}
+    return {**clean, **variables}
+
+
+def run(folder, mode="once", **variables):
+    return subprocess.run([victim, mode], cwd=folder, env=environment(**variables), capture_output=True, text=True,
+                          timeout=60)
+
+
+def start(folder, mode, **variables):
+    process = subprocess.Popen([victim, mode], cwd=folder, env=environment(**variables), stdout=subprocess.PIPE,
+                               stderr=subprocess.PIPE, text=True)
+    if process.stdout.readline() != "ready\n":
+        raise AssertionError("the victim did not get ready: " + process.stderr.read())
+    return process
+
+
+def files(folder, pattern="profiling_results/*"):
+    return sorted(glob.glob(os.path.join(folder, pattern)))
+
+
+def summary(folder, name="victim"):
+    with open(files(folder, f"profiling_results/{name}_*.json")[0], encoding="utf-8") as text:
+        return json.load(text)
+
+
+def calls(folder, function, name="victim"):
+    return sum(f["calls"] for f in summary(folder, name)["functions"] if f["name"] == function)
+
+
+def check(condition, what):
+    if not condition:
+        raise AssertionError(what)
+
+
+def wait_until(condition, what, seconds=20):
+    end = time.monotonic() + seconds
+    while not condition():
+        check(time.monotonic() < end, what)
+        time.sleep(0.02)
+
+
+@case("without_a_variable_nothing_is_recorded_written_or_said")
+def _(folder):
+    done = run(folder)
+    check((done.returncode, done.stdout, done.stderr) == (0, "", ""), done)
+    check(os.listdir(folder) == [], os.listdir(folder))
+
+
+@case("profcore_1_records_from_the_first_constructor_to_the_last_destructor")
+def _(folder):
+    done = run(folder, PROFCORE="1")
+    check(done.returncode == 0 and "profcore: wrote profiling_results/victim_" in done.stderr, done)
+    check("and the same for 1 function" in done.stderr, done.stderr)
+    check(len(files(folder)) == 6, files(folder))
+    for name in ("early", "work", "step", "at_exit", "late"):
+        check(calls(folder, name) == 1, f"{name}: {calls(folder, name)} calls")
+    for prof in files(folder, "profiling_results/*.prof"):
+        check(len(pstats.Stats(prof).stats) >= 2, prof)
+
+
+@case("profcore_0_keeps_the_recorder_off_where_the_program_starts_it")
+def _(folder):
+    done = run(folder, "api", PROFCORE="0")
+    check(done.stdout == "0 \n" and os.listdir(folder) == [], (done, os.listdir(folder)))
+
+
+@case("the_program_alone_starts_stops_and_saves")
+def _(folder):
+    done = run(folder, "api")
+    check(done.stdout == "0 \n" and len(files(folder)) == 6, (done, files(folder)))
+    check(calls(folder, "work") == 1, "only the call between start and stop")
+
+
+@case("unknown_names_and_values_are_reported_once_and_ignored")
+def _(folder):
+    done = run(folder, "api", PROFCORE="1", PROFCORE_SORTT="x", PROFCORE_SORT="size", PROFCORE_MEMORY="lots",
+               PROFCORE_SAVE_EVERY="-1", PROFCORE_SIGNALS="TERM,KILL", PROFCORE_CLOCK="sundial", PROFCORE_FORMATS="txt,pdf")
+    for text in ("unknown variable PROFCORE_SORTT", "PROFCORE_SORT=size ignored: unknown sort key",
+                 "PROFCORE_MEMORY=lots ignored: not a size such as 64MiB", "PROFCORE_SAVE_EVERY=-1 ignored",
+                 'PROFCORE_SIGNALS=TERM,KILL ignored: unknown signal "KILL"', "PROFCORE_CLOCK=sundial ignored",
+                 'PROFCORE_FORMATS=txt,pdf ignored: unknown format "pdf"'):
+        check(done.stderr.count(text) == 1, f"{text!r} once in:\n{done.stderr}")
+    check(len(files(folder)) == 6, files(folder))
+
+
+@case("a_value_of_profcore_that_is_neither_0_nor_1_is_reported")
+def _(folder):
+    for mode in ("once", "api"):
+        done = run(folder, mode, PROFCORE="yes")
+        check(done.stderr.count("PROFCORE=yes ignored: neither 0 nor 1") == 1, done)
+
+
+@case("name_folder_formats_sort_memory_and_clock_are_obeyed")
+def _(folder):
+    done = run(folder, PROFCORE="1", PROFCORE_NAME="../my run", PROFCORE_DIR="a/b", PROFCORE_FORMATS="json,txt",
+               PROFCORE_SORT="name", PROFCORE_MEMORY="2MiB", PROFCORE_CLOCK="vdso", PROFCORE_QUIET="1")
+    check(done.stderr == "", done.stderr)
+    check([os.path.basename(f).rsplit("_", 1)[0] for f in files(folder, "a/b/*")] == ["_._my_run"] * 2 + ["work"] * 2,
+          files(folder, "a/b/*"))
+    with open(files(folder, "a/b/_._my_run_*.txt")[0], encoding="utf-8") as text:
+        check("Ordered by: function name" in text.read(), "sort")
+    with open(files(folder, "a/b/_._my_run_*.json")[0], encoding="utf-8") as text:
+        found = json.load(text)
+    check(found["name"] == "../my run" and found["clock"] == {"source": "vdso", "hz": 1000000000, "steady": True}, found)
+    check(found["overhead"]["memory_limit_bytes"] == 2 << 20, found["overhead"])
+    check(sum(f["calls"] for f in found["functions"] if f["name"] == "step") == 1, "the slow path of the vDSO clock")
+
+
+@case("a_service_that_ends_by_a_signal_leaves_its_files_and_dies_of_it")
+def _(folder):
+    for number_ in (signal.SIGTERM, signal.SIGINT):
+        process = start(folder, "loop", PROFCORE="1", PROFCORE_SIGNALS="TERM,SIGINT", PROFCORE_NAME=f"s{int(number_)}")
+        time.sleep(0.1)
+        process.send_signal(number_)
+        check(process.wait(20) == -number_, process.returncode)
+        check(calls(folder, "work", f"s{int(number_)}") > 1, "calls")
+
+
+@case("without_the_variable_no_signal_is_touched")
+def _(folder):
+    process = start(folder, "loop", PROFCORE="1")
+    process.send_signal(signal.SIGTERM)
+    check(process.wait(20) == -signal.SIGTERM and os.listdir(folder) == [], os.listdir(folder))
+
+
+@case("the_hosts_own_handler_runs_after_each_save_and_the_service_goes_on")
+def _(folder):
+    process = start(folder, "handler", PROFCORE_SIGNALS="USR1")
+    process.send_signal(signal.SIGUSR1)
+    wait_until(lambda: len(files(folder)) == 6, "files after the first signal")
+    process.send_signal(signal.SIGUSR1)
+    output, _ = process.communicate(timeout=20)
+    check(process.returncode == 0 and output == "handled 2\n", (process.returncode, output))
+    check(len(files(folder)) == 6, "the run's own files are replaced, not multiplied")
+
+
+@case("an_ignored_signal_stays_ignored")
+def _(folder):
+    ignoring = subprocess.Popen(["sh", "-c", f"trap '' TERM; exec {victim} loop"], cwd=folder, text=True,
+                                env=environment(PROFCORE="1", PROFCORE_SIGNALS="TERM"), stdout=subprocess.PIPE)
+    ignoring.stdout.readline()
+    ignoring.send_signal(signal.SIGTERM)
+    time.sleep(0.3)
+    check(ignoring.poll() is None, "it ended")
+    ignoring.kill()
+    ignoring.wait()
+
+
+@case("saving_at_intervals_replaces_the_runs_own_files_while_it_runs")
+def _(folder):
+    process = start(folder, "loop", PROFCORE="1", PROFCORE_SAVE_EVERY="1")
+    try:
+        wait_until(lambda: len(files(folder)) == 6, "files while it runs")
+        first = calls(folder, "work")
+        wait_until(lambda: calls(folder, "work") > first, "a second save")
+        check(len(files(folder)) == 6, files(folder))
+    finally:
+        process.kill()
+        process.wait()
+
+
+@case("a_folder_that_refuses_at_exit_is_reported_and_the_files_go_elsewhere")
+def _(folder):
+    with open(os.path.join(folder, "profiling_results"), "w", encoding="ascii") as obstacle:
+        obstacle.write("a file")
+    done = run(folder, PROFCORE="1", TMPDIR=folder)
+    check(done.returncode == 0 and 'cannot open the folder "profiling_results": Not a directory' in done.stderr, done)
+    check(len(files(folder, "profcore-*/*")) == 6, files(folder, "*"))
+    check(f"wrote {folder}/profcore-" in done.stderr, done.stderr)
+
+
+@case("a_read_only_folder_is_reported_and_the_files_go_elsewhere")
+def _(folder):
+    if os.geteuid() != 0:
+        raise Skip("needs root, to run the program as another user")
+    locked, open_ = os.path.join(folder, "locked"), os.path.join(folder, "open")
+    os.mkdir(locked)
+    os.mkdir(open_)
+    os.chmod(open_, 0o777)
+    try:
+        done = subprocess.run([victim], cwd=locked, user=65534, env=environment(PROFCORE="1", TMPDIR=open_),
+                              capture_output=True, text=True, timeout=60)
+    except PermissionError:
+        raise Skip("another user cannot reach the program's folder")
+    check('cannot make the folder "profiling_results": Permission denied' in done.stderr, done)
+    check(len(files(open_, "profcore-*/*")) == 6, files(open_, "*"))
+
+
+@case("nowhere_to_write_is_said_and_the_program_ends_as_it_would")
+def _(folder):
+    done = run(folder, PROFCORE="1", PROFCORE_DIR="/proc/none", TMPDIR="/proc/none")
+    check(done.returncode == 0 and "nothing could be saved" in done.stderr and "/proc/none" in done.stderr, done)
+
+
+@case("a_set_user_id_program_ignores_the_environment")
+def _(folder):
+    if os.geteuid() != 0:
+        raise Skip("needs root, to make a set-user-id program")
+    copy = os.path.join(folder, "victim")
+    shutil.copy(victim, copy)
+    os.chown(copy, 65534, 65534)
+    os.chmod(copy, 0o4755)
+    # The copy is linked statically with the library: nothing is looked up beside it.
+    where = os.path.join(folder, "where")
+    os.mkdir(where)
+    os.chmod(where, 0o777)
+    done = subprocess.run([copy], cwd=where, env=environment(PROFCORE="1", PROFCORE_DIR=where, PROFCORE_BOGUS="1"),
+                          capture_output=True, text=True, timeout=60)
+    check((done.returncode, done.stderr) == (0, "") and os.listdir(where) == [], (done, os.listdir(where)))
+    # The same program without the bit does record: the case tests what it says.
+    os.chmod(copy, 0o755)
+    done = subprocess.run([copy], cwd=where, env=environment(PROFCORE="1"), capture_output=True, text=True, timeout=60)
+    check(len(files(where)) == 6, done)
+
+
+@case("a_locale_with_decimal_commas_does_not_reach_the_files")
+def _(folder):
+    found = subprocess.run(["locale", "-a"], capture_output=True, text=True).stdout.split()
+    commas = [name for name in found if name.startswith(("de_", "fr_", "da_"))]
+    variables = {"LC_ALL": commas[0]} if commas else {}
+    if not commas:
+        made = os.path.join(folder, "de_DE.UTF-8")
+        if shutil.which("localedef") is None or subprocess.run(
+                ["localedef", "-i", "de_DE", "-f", "UTF-8", made], capture_output=True).returncode > 1 or not os.path.isdir(made):
+            raise Skip("no such locale, and localedef cannot make one")
+        variables = {"LOCPATH": folder, "LC_ALL": "de_DE.UTF-8"}
+    done = run(folder, "locale", PROFCORE="1", **variables)
+    check(done.stdout.startswith("de_") or done.stdout.startswith("fr_") or done.stdout.startswith("da_"), done)
+    with open(files(folder, "profiling_results/victim_*.txt")[0], encoding="utf-8") as text:
+        table = text.read()
+    check(" 0.00" in table and " 0,0" not in table, table)
+    summary(folder)
+
+
+print(f"1..{number}")
+sys.exit(failures != 0)

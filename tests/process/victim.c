@@ -1,0 +1,76 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * A small service for process_check.py to start, disturb and end.
+ *
+ *     victim MODE     work once and, depending on the mode, do one thing more
+ */
+#include <profcore/prof.h>
+
+#include <errno.h>
+#include <locale.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+static void work(void)
+{
+    PROF_FUNCTION_SAVE();
+    PROF_SCOPE("step") { usleep(1000); }
+}
+
+__attribute__((constructor)) static void early(void) { PROF_FUNCTION(); }
+__attribute__((destructor)) static void late(void) { PROF_FUNCTION(); }
+static void at_exit(void) { PROF_FUNCTION(); }
+
+static volatile sig_atomic_t handled;
+static void on_signal(int number)
+{
+    (void)number;
+    handled++;
+}
+
+static void wait_for_ever(void)
+{
+    for (;;)
+        work();
+}
+
+int main(int argc, char **argv)
+{
+    const char *mode = argc > 1 ? argv[1] : "once";
+    prof_error err = PROF_ERROR_INIT;
+    if (strcmp(mode, "ignore") == 0)
+        signal(SIGTERM, SIG_IGN);
+    atexit(at_exit);
+    errno = 77;
+    work();
+    if (errno != 77) {
+        printf("errno was changed\n");
+        return 1;
+    }
+    if (strcmp(mode, "api") == 0) {
+        int status = prof_start(NULL, &err) != PROF_OK;
+        work();
+        status |= prof_stop(&err) != PROF_OK;
+        printf("%d %s\n", status, err.message);
+    } else if (strcmp(mode, "loop") == 0) {
+        printf("ready\n");
+        fflush(stdout);
+        wait_for_ever();
+    } else if (strcmp(mode, "handler") == 0) {
+        /* Its own handler, installed before recording starts: it runs after each save, and the service goes on. */
+        signal(SIGUSR1, on_signal);
+        prof_start(NULL, &err);
+        printf("ready\n");
+        fflush(stdout);
+        while (handled < 2)
+            work();
+        printf("handled %d\n", (int)handled);
+    } else if (strcmp(mode, "locale") == 0) {
+        printf("%s\n", setlocale(LC_ALL, "") ? setlocale(LC_NUMERIC, NULL) : "none");
+        work();
+    }
+    return 0;
+}
