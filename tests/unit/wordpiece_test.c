@@ -14,9 +14,11 @@
 #include "harness.h"
 
 #define CONTROLS "[PAD]\n[UNK]\n[CLS]\n[SEP]\n"
-/* ids            4      5    6     7      8    9  10 11 12 13   14    15  16  17 18   19 20    21    22 23   24 25 26 27   28  29 */
-#define PIECES CONTROLS \
-    "hello\nwor\n##ld\nworld\n##s\n,\n!\n[\n]\ncls\ncafe\n中\n文\na\n##a\nβ\nстар\n##ии\n$\n##2\nσ\ni\nを\n##を\n#\n##\n"
+#define PIECES                                                                \
+    CONTROLS                                                                  \
+    "hello\nwor\n##ld\nworld\n##s\n,\n!\n[\n]\ncls\n"     /* from 4 on */  \
+    "cafe\n中\n文\na\n##a\nβ\nстар\n##ии\n$\n##2\n"       /* from 14 on */ \
+    "σ\ni\nを\n##を\n#\n##\n"                                /* from 24 on */
 
 static char path[64];
 

@@ -1,0 +1,55 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""A program is built against the installed copy, with what pkg-config says and nothing else, and runs.
+
+usage: install_check.py MESON BUILD_FOLDER
+"""
+import glob
+import os
+import subprocess
+import sys
+import tempfile
+
+meson, build = sys.argv[1:]
+PROGRAM = """#include <profcore/snapshot.h>
+int main(void) { PROF_FUNCTION(); return prof_version() != PROF_VERSION; }
+"""
+
+
+def run(*command, **options):
+    done = subprocess.run(command, capture_output=True, text=True, **options)
+    if done.returncode != 0:
+        raise AssertionError(f"{' '.join(command)}:\n{done.stdout}{done.stderr}")
+    return done.stdout
+
+
+number = failures = 0
+with tempfile.TemporaryDirectory() as root:
+    run(meson, "install", "-C", build, "--no-rebuild", "--destdir", root)
+    folder = os.path.dirname(glob.glob(os.path.join(root, "**/profcore.pc"), recursive=True)[0])
+    library = os.path.dirname(glob.glob(os.path.join(root, "**/libprofcore.so.0"), recursive=True)[0])
+    environment = {**os.environ, "PKG_CONFIG_PATH": folder, "PKG_CONFIG_SYSROOT_DIR": root, "LD_LIBRARY_PATH": library}
+    with open(os.path.join(root, "program.c"), "w", encoding="ascii") as text:
+        text.write(PROGRAM)
+    for name, pkg_config, static in (("shared", [], False), ("static", ["--static"], True)):
+        number += 1
+        try:
+            flags = run("pkg-config", "--cflags", "--libs", *pkg_config, "profcore", env=environment).split()
+            if static:
+                flags = [flag if flag != "-lprofcore" else "-l:libprofcore.a" for flag in flags]
+            program = os.path.join(root, name)
+            run("cc", "-std=c99", "-pedantic", "-Wall", "-Werror", "-o", program, os.path.join(root, "program.c"), *flags,
+                env=environment)
+            run(program, env={**environment, "PROFCORE": "1"}, cwd=root)
+            written = glob.glob(os.path.join(root, f"profiling_results/{name}_*"))
+            if len(written) != 3:
+                raise AssertionError(f"files: {written}")
+            if static and "libprofcore" in run("ldd", program):
+                raise AssertionError("the static program needs the shared library")
+            print(f"ok {number} a_program_links_the_installed_{name}_library_by_pkg_config")
+        except AssertionError as error:
+            failures += 1
+            print("# " + str(error).replace("\n", "\n# "))
+            print(f"not ok {number} a_program_links_the_installed_{name}_library_by_pkg_config")
+print(f"1..{number}")
+sys.exit(failures != 0)

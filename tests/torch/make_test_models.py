@@ -1,0 +1,237 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Makes the small models that tests/torch runs, and files that are no models.
+
+Usage: make_test_models.py FOLDER
+
+Operators are such that libtorch 1.13 knows them: what a newer torch makes
+here is loaded by every version that is tested.
+"""
+import os
+import sys
+import warnings
+import zipfile
+from typing import Dict, List, NamedTuple, Optional, Tuple
+
+warnings.filterwarnings("ignore")
+
+import torch  # noqa: E402
+from torch import Tensor  # noqa: E402
+
+
+class Pair(NamedTuple):
+    first: Tensor
+    second: Tensor
+
+
+class Inputs(torch.nn.Module):
+    """Methods that differ in what they take."""
+
+    def __init__(self):
+        super().__init__()
+        self.kept = torch.zeros(0)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x.clone()
+
+    @torch.jit.export
+    def same(self, x: Tensor) -> Tensor:
+        return x
+
+    @torch.jit.export
+    def tail(self, x: Tensor) -> Dict[str, List[Tensor]]:
+        return {"tail": [x[1:]]}
+
+    @torch.jit.export
+    def keep(self, x: Tensor) -> int:
+        self.kept = x
+        return 1
+
+    @torch.jit.export
+    def keep_and_raise(self, x: Tensor) -> int:
+        self.kept = x
+        if x.numel() > 0:
+            raise ValueError("kept it, then raised")
+        return 1
+
+    @torch.jit.export
+    def kept_tensor(self) -> Tensor:
+        return self.kept
+
+    @torch.jit.export
+    def increment(self, x: Tensor) -> int:
+        x.add_(1)
+        return x.numel()
+
+    @torch.jit.export
+    def mix(self, a: Tensor, b: Tensor, scale: float = 1.0) -> Tensor:
+        return a * 10 + b * scale
+
+    @torch.jit.export
+    def times(self, x: Tensor, n: int) -> Tensor:
+        return x * n
+
+    @torch.jit.export
+    def first_of(self, tensors: List[Tensor]) -> Tensor:
+        return tensors[0]
+
+    @torch.jit.export
+    def or_zero(self, x: Optional[Tensor]) -> Tensor:
+        return torch.zeros(1) if x is None else x + 1
+
+    @torch.jit.export
+    def to_device(self, x: Tensor, device: torch.device) -> Tensor:
+        return x.to(device)
+
+
+class Outputs(torch.nn.Module):
+    """Methods that differ in what they return."""
+
+    def forward(self, x: Tensor) -> Tuple[Tensor, List[Tensor], Dict[str, Tensor]]:
+        return x + 1, [x + 2, x + 3], {"plus": x + 4, "äöü": x + 5}
+
+    @torch.jit.export
+    def nested(self, x: Tensor) -> Dict[str, List[Tuple[Tensor, Dict[str, Tensor]]]]:
+        return {"layers": [(x, {"key": x + 1}), (x + 2, {"key": x + 3})]}
+
+    @torch.jit.export
+    def named(self, x: Tensor) -> Pair:
+        return Pair(x + 1, x + 2)
+
+    @torch.jit.export
+    def numbers(self) -> Tuple[int, float, bool, str, Optional[int], List[int]]:
+        return -4611686018427387904, 2.5, True, "naïve\0text", None, [1, 2, 3]
+
+    @torch.jit.export
+    def by_number(self, x: Tensor) -> Dict[int, Tensor]:
+        return {7: x + 7, 3: x + 3}
+
+    @torch.jit.export
+    def empty(self) -> Tuple[List[Tensor], Dict[str, Tensor]]:
+        tensors: List[Tensor] = []
+        table: Dict[str, Tensor] = {}
+        return tensors, table
+
+    @torch.jit.export
+    def many(self, n: int) -> List[int]:
+        return [i for i in range(n)]
+
+    @torch.jit.export
+    def transposed(self, x: Tensor) -> Tensor:
+        return (x + 0).t()
+
+    @torch.jit.export
+    def repeated(self, x: Tensor) -> Tensor:
+        return (x + 0).expand(3, 4)
+
+    @torch.jit.export
+    def negative_view(self, x: Tensor) -> Tensor:
+        return torch.complex(x, x).conj().imag
+
+    @torch.jit.export
+    def complex_numbers(self, x: Tensor) -> Tensor:
+        return torch.complex(x, x)
+
+    @torch.jit.export
+    def sparse(self, x: Tensor) -> Tensor:
+        return x.to_sparse()
+
+    @torch.jit.export
+    def device(self, x: Tensor) -> torch.device:
+        return x.device
+
+    @torch.jit.export
+    def count(self) -> int:
+        return 40
+
+
+class Picky(torch.nn.Module):
+    """Methods that refuse."""
+
+    def __init__(self):
+        super().__init__()
+        self.linear = torch.nn.Linear(4, 2)
+        self.embedding = torch.nn.Embedding(10, 4)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.linear(x)
+
+    @torch.jit.export
+    def embed(self, ids: Tensor) -> Tensor:
+        return self.embedding(ids)
+
+    @torch.jit.export
+    def check(self, x: Tensor) -> Tensor:
+        assert x.dim() == 2, "rank must be 2"
+        return x + 1
+
+    @torch.jit.export
+    def refuse(self, x: Tensor) -> Tensor:
+        if x.numel() > 0:
+            raise ValueError("no, thank you:\n\tnot today. RuntimeError: is only a word here")
+        return x
+
+    @torch.jit.export
+    def complain(self, x: Tensor) -> Tensor:
+        if x.numel() > 0:
+            raise ValueError("ä€😀ä€😀ä€😀ä€😀ä€😀ä€😀ä€😀ä€😀".replace("ä", "ä€😀ä€😀ä€😀ä€😀ä€😀"))
+        return x
+
+    @torch.jit.export
+    def hoard(self, x: Tensor) -> Tensor:
+        return torch.empty([1 << 46])
+
+
+class Cache(torch.nn.Module):
+    """A step of a decoder: logits, and the cache grown by one."""
+
+    def forward(self, step: Tensor, past: Tensor) -> Tuple[Tensor, Tensor]:
+        grown = torch.cat([past, step], dim=0)
+        return grown.sum(dim=0), grown
+
+
+class Encoder(torch.nn.Module):
+    def __init__(self):
+        super().__init__()
+        torch.manual_seed(7)
+        self.layers = torch.nn.Sequential(torch.nn.Linear(32, 64), torch.nn.Tanh(), torch.nn.Linear(64, 16))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.layers(x)
+
+
+class Forks(torch.nn.Module):
+    def forward(self, x: Tensor) -> Tensor:
+        one = torch.jit.fork(torch.neg, x)
+        return torch.jit.wait(one) + x * 3
+
+
+class Dropout(torch.nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.dropout = torch.nn.Dropout(0.9)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.dropout(x)
+
+
+def main():
+    folder = sys.argv[1]
+    os.makedirs(folder, exist_ok=True)
+
+    def path(name):
+        return os.path.join(folder, name)
+
+    for name, module in (("inputs", Inputs()), ("outputs", Outputs()), ("picky", Picky()), ("cache", Cache()),
+                         ("encoder", Encoder()), ("forks", Forks()), ("training", Dropout())):
+        torch.jit.script(module).save(path(name + ".pt"))
+    torch.jit.freeze(torch.jit.script(Encoder().eval())).save(path("frozen.pt"))
+    torch.save(Encoder().state_dict(), path("state.pt"))
+    with zipfile.ZipFile(path("archive.pt"), "w") as archive:
+        archive.writestr("readme.txt", "a zip archive, but no model\n")
+    with open(path("text.pt"), "w", encoding="utf-8") as file:
+        file.write("this is text, and no model\n")
+    with open(path("stamp"), "w", encoding="utf-8") as file:
+        file.write(torch.__version__ + "\n")
+
+
+main()
