@@ -1,0 +1,127 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Days in a minute: 10^9 scopes with nobody reading, 10^6 distinct names, and
+ * 100,000 threads that come and go.  Counts must be exact and memory flat.
+ *
+ *     soak_main scopes|names|threads COUNT
+ */
+#include <profcore/snapshot.h>
+
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static uint64_t rss_bytes(void)
+{
+    char status[4096];
+    FILE *file = fopen("/proc/self/status", "r");
+    size_t bytes = file ? fread(status, 1, sizeof(status) - 1, file) : 0;
+    if (file)
+        fclose(file);
+    status[bytes] = '\0';
+    const char *line = strstr(status, "VmRSS:");
+    return line ? strtoull(line + 6, NULL, 10) * 1024 : 0;
+}
+
+static uint64_t calls_of(const char *name)
+{
+    prof_snapshot *snapshot = NULL;
+    prof_function row = PROF_FUNCTION_INIT;
+    uint32_t id;
+    if (prof_snapshot_take(&snapshot, NULL) == PROF_OK && prof_snapshot_find(snapshot, name, &id, NULL) == PROF_OK)
+        prof_snapshot_function(snapshot, id, &row, NULL);
+    prof_snapshot_close(snapshot);
+    return row.calls;
+}
+
+static int run_scopes(uint64_t count)
+{
+    uint64_t before = 0;
+    for (uint64_t i = 0; i < count / 2; i++) {
+        PROF_BLOCK("outer");
+        PROF_SCOPE("inner") { }
+        if (i == 1000)
+            before = rss_bytes();
+    }
+    uint64_t after = rss_bytes(), outer = calls_of("outer"), inner = calls_of("inner");
+    printf("%llu + %llu scopes recorded, resident %llu KiB after 2,000 and %llu KiB at the end\n", (unsigned long long)outer,
+           (unsigned long long)inner, (unsigned long long)before / 1024, (unsigned long long)after / 1024);
+    return outer != count / 2 || inner != count / 2 || after > before + (1 << 20);
+}
+
+static int run_names(uint64_t count)
+{
+    prof_stats stats = PROF_STATS_INIT;
+    uint64_t refused = 0, recorded = 0;
+    for (uint64_t i = 0; i < count; i++) {
+        prof_site *site;
+        char name[48];
+        snprintf(name, sizeof(name), "name %llu", (unsigned long long)i);
+        if (prof_site_get(name, SIZE_MAX, NULL, 0, 0, &site, NULL) == PROF_OK)
+            prof_end(prof_begin(site));
+        else
+            refused++;
+    }
+    prof_snapshot *snapshot = NULL;
+    if (prof_snapshot_take(&snapshot, NULL) != PROF_OK)
+        return 1;
+    for (uint32_t i = 0; i < prof_snapshot_function_count(snapshot); i++) {
+        prof_function row = PROF_FUNCTION_INIT;
+        prof_snapshot_function(snapshot, i, &row, NULL);
+        recorded += row.calls;
+    }
+    prof_snapshot_close(snapshot);
+    prof_stats_get(&stats, NULL);
+    printf("%llu names: %llu scopes recorded, %llu lost, %llu names refused; %llu of %llu bytes used, resident %llu KiB\n",
+           (unsigned long long)count, (unsigned long long)recorded, (unsigned long long)stats.lost_count,
+           (unsigned long long)refused, (unsigned long long)stats.memory_used_bytes,
+           (unsigned long long)stats.memory_limit_bytes, (unsigned long long)rss_bytes() / 1024);
+    return recorded + stats.lost_count + refused != count || stats.memory_used_bytes > stats.memory_limit_bytes;
+}
+
+static void *thread_main(void *unused)
+{
+    PROF_BLOCK("thread");
+    PROF_SCOPE("work") { }
+    return unused;
+}
+
+static int run_threads(uint64_t count)
+{
+    prof_stats early = PROF_STATS_INIT, late = PROF_STATS_INIT;
+    uint64_t rss_early = 0;
+    for (uint64_t i = 0; i < count; i += 8) {
+        pthread_t threads[8];
+        for (int k = 0; k < 8; k++)
+            if (pthread_create(&threads[k], NULL, thread_main, NULL) != 0)
+                return 1;
+        for (int k = 0; k < 8; k++)
+            pthread_join(threads[k], NULL);
+        if (i == 800) {
+            prof_stats_get(&early, NULL);
+            rss_early = rss_bytes();
+        }
+    }
+    prof_stats_get(&late, NULL);
+    uint64_t calls = calls_of("work"), rss_late = rss_bytes();
+    printf("%llu threads, %llu calls kept; %llu bytes used after 808 threads and %llu at the end, resident %llu and %llu KiB\n",
+           (unsigned long long)late.thread_count, (unsigned long long)calls, (unsigned long long)early.memory_used_bytes,
+           (unsigned long long)late.memory_used_bytes, (unsigned long long)rss_early / 1024,
+           (unsigned long long)rss_late / 1024);
+    return calls != count || late.memory_used_bytes > early.memory_used_bytes || rss_late > rss_early + (2 << 20);
+}
+
+int main(int argc, char **argv)
+{
+    prof_options options = PROF_OPTIONS_INIT;
+    options.flags = PROF_NO_FILES;
+    if (argc != 3 || prof_start(&options, NULL) != PROF_OK)
+        return 2;
+    uint64_t count = strtoull(argv[2], NULL, 10);
+    if (strcmp(argv[1], "scopes") == 0)
+        return run_scopes(count);
+    if (strcmp(argv[1], "names") == 0)
+        return run_names(count);
+    return strcmp(argv[1], "threads") == 0 ? run_threads(count) : 2;
+}

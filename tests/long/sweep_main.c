@@ -1,0 +1,74 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Uses the whole API once, for alloc_sweep: any call may fail, none may do
+ * harm, and what fails says why.  Prints the number of allocations last.
+ */
+#include <profcore/snapshot.h>
+
+#include <dlfcn.h>
+#include <pthread.h>
+#include <stdio.h>
+
+static int problems;
+
+/* A failure is fine, silence about it is not. */
+static int succeeded(prof_status status, const prof_error *err)
+{
+    if (status != PROF_OK && (err->status != status || err->message[0] == '\0')) {
+        printf("a failure without a message: %s\n", prof_status_name(status));
+        problems++;
+    }
+    return status == PROF_OK;
+}
+
+static void *work(void *unused)
+{
+    PROF_FUNCTION_SAVE();
+    for (int i = 0; i < 30; i++) {
+        PROF_BLOCK("loop");
+        PROF_ITEMS_UNIT(1, "rounds");
+    }
+    return unused;
+}
+
+static int take_bytes(void *user, const void *data, size_t bytes)
+{
+    (void)user;
+    (void)data;
+    (void)bytes;
+    return 0;
+}
+
+int main(void)
+{
+    prof_error err = PROF_ERROR_INIT;
+    prof_snapshot *snapshot, *subtree;
+    pthread_t thread;
+    prof_site *site;
+    if (!succeeded(prof_start(NULL, &err), &err))
+        goto out;
+    work(NULL);
+    if (pthread_create(&thread, NULL, work, NULL) == 0)
+        pthread_join(thread, NULL);
+    if (succeeded(prof_site_get("late", SIZE_MAX, NULL, 0, 0, &site, &err), &err))
+        prof_end(prof_begin(site));
+    if (succeeded(prof_snapshot_take(&snapshot, &err), &err)) {
+        static const char *const formats[] = { "txt", "prof", "json" };
+        for (int i = 0; i < 3; i++)
+            succeeded(prof_snapshot_write(snapshot, formats[i], NULL, take_bytes, NULL, &err), &err);
+        if (succeeded(prof_snapshot_subtree(snapshot, 0, &subtree, &err), &err))
+            prof_snapshot_close(subtree);
+        prof_snapshot_close(snapshot);
+    }
+    if (!succeeded(prof_save(&err), &err))
+        fprintf(stderr, "cannot save: %s\n", err.message);
+    if (!succeeded(prof_stop(&err), &err))
+        fprintf(stderr, "cannot stop: %s\n", err.message);
+out:;
+    long *seen = (long *)dlsym(RTLD_DEFAULT, "fail_alloc_seen");
+    char line[32];
+    int length = snprintf(line, sizeof(line), "%ld\n", seen ? *seen : -1L);
+    fflush(stdout);
+    fwrite(line, 1, (size_t)length, stdout);
+    return problems != 0 || seen == NULL;
+}
