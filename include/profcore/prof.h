@@ -189,7 +189,7 @@ typedef struct prof_error {
  * PROF_WRAP(return_type, new_name, target, (parameters), (arguments))
  *                           Defines the function new_name, which calls target
  *                           inside a scope of target's name: a profiled function
- *                           without touching its source.
+ *                           without touching its source.  No semicolon after it.
  * PROF_WRAP_VOID(new_name, target, (parameters), (arguments))
  *                           for targets that return nothing;
  * PROF_WRAP_STATIC, PROF_WRAP_VOID_STATIC  define a static function.
@@ -199,15 +199,13 @@ typedef struct prof_error {
     {                                                                   \
         PROF_BLOCK(#target);                                            \
         return target arguments;                                        \
-    }                                                                   \
-    struct prof_needs_semicolon_
+    }
 #define PROF_WRAP_VOID(new_name, target, parameters, arguments) \
     void new_name parameters                                    \
     {                                                           \
         PROF_BLOCK(#target);                                    \
         target arguments;                                       \
-    }                                                           \
-    struct prof_needs_semicolon_
+    }
 #define PROF_WRAP_STATIC(return_type, new_name, target, parameters, arguments) \
     static PROF_WRAP(return_type, new_name, target, parameters, arguments)
 #define PROF_WRAP_VOID_STATIC(new_name, target, parameters, arguments) \

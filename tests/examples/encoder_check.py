@@ -51,13 +51,14 @@ def main():
     options = parser.parse_args()
     try:
         import minilm
+        import sources
         import tokenizers  # noqa: F401  (for Embedder.embed)
         import torch
     except ImportError as error:
         print(f"SKIP: {error}")
         return 77
-    if minilm.package_folder() is None:
-        print(f"SKIP: {minilm.PACKAGE} is not installed")
+    if sources.package_folder() is None:
+        print(f"SKIP: {sources.PACKAGE} is not installed")
         return 77
     with open(options.texts, encoding="utf-8") as file:
         texts = [json.loads(line) for line in file]

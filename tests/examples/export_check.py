@@ -37,6 +37,7 @@ except ImportError:
 import export
 import gptneo
 import minilm
+import sources
 import weights
 
 torch.set_grad_enabled(False)
@@ -52,7 +53,7 @@ def worst(a, b):
 # The models
 
 
-@unittest.skipIf(minilm.package_folder() is None, f"{minilm.PACKAGE} is not installed")
+@unittest.skipIf(sources.package_folder() is None, f"{sources.PACKAGE} is not installed")
 class TheEncoder(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
@@ -285,7 +286,8 @@ class AnExport(WithFolders):
     def test_does_nothing_and_loads_no_torch_when_nothing_has_changed(self):
         self.export()
         before = (self.out / "generator" / "model.pt").stat()
-        code = "import runpy, sys; sys.argv = sys.argv[1:]\ntry: runpy.run_path(sys.argv[0], run_name='__main__')\n"
+        code = "import os, runpy, sys; sys.argv = sys.argv[1:]; sys.path.insert(0, os.path.dirname(sys.argv[0]))\n"
+        code += "try: runpy.run_path(sys.argv[0], run_name='__main__')\n"
         code += "except SystemExit as end: sys.exit(end.code or ('torch' in sys.modules and 9))"
         arguments = [MODELS / "export.py", "--only", "generator", "--generator", self.source, "--out", self.out]
         done = subprocess.run([sys.executable, "-c", code, *map(str, arguments)], capture_output=True, text=True)
@@ -400,7 +402,7 @@ class AFolder(WithFolders):
         self.refused("'vocab_size' is missing")
 
 
-@unittest.skipIf(minilm.package_folder() is None, f"{minilm.PACKAGE} is not installed")
+@unittest.skipIf(sources.package_folder() is None, f"{sources.PACKAGE} is not installed")
 class TheEncodersExport(WithFolders):
     def test_is_checked_against_the_plain_model_and_complete(self):
         done = run_export("--only", "minilm", "--out", self.out, "--check")
@@ -411,14 +413,14 @@ class TheEncodersExport(WithFolders):
         )
 
     def test_refuses_files_that_are_not_the_pinned_ones(self):
-        for name in minilm.PINS:
-            for one in minilm.PINS:  # copies: nothing here may touch the installed package
-                shutil.copyfile(minilm.package_folder() / one, self.source / one)
+        for name in sources.PINS:
+            for one in sources.PINS:  # copies: nothing here may touch the installed package
+                shutil.copyfile(sources.package_folder() / one, self.source / one)
             os.truncate(self.source / name, (self.source / name).stat().st_size - 1)
             done = run_export("--only", "minilm", "--encoder", self.source, "--out", self.out)
             self.assertEqual(done.returncode, 1)
             self.assertIn(f"{name} is not the file this example was made for", done.stderr)
-            self.assertIn(minilm.PINS[name], done.stderr)
+            self.assertIn(sources.PINS[name], done.stderr)
         self.assertFalse((self.out / "minilm" / "model.pt").exists())
 
 

@@ -268,12 +268,18 @@ def _(folder):
     lines = ["b 0"]
     for i in range(1, names + 1):
         lines += [f"b {i}", "+ 10", "b 0", "e", "e"]
-    execute(folder, lines + ["e"], str(1 << 20))
+    # Afterwards, paths that have their nodes are recorded as ever, also between lost ones.
+    lines += ["e"] + ["b 0", "+ 1", f"b {names + 1}", "b 1", "e", "e", "e"] * 50
+    execute(folder, lines, str(1 << 20))
     with open(os.path.join(folder, "profile.json"), encoding="utf-8") as text:
         summary = json.load(text)
     recorded = sum(f["calls"] for f in summary["functions"])
     lost = summary["losses"]["lost"]
-    equal(recorded + lost, 2 * names + 1, "recorded + lost")
+    equal(recorded + lost, 2 * names + 1 + 150, "recorded + lost")
+    equal((summary["losses"]["repaired"], summary["losses"]["unmatched"]), (0, 0), "ends find their scopes")
+    roots = [f for f in summary["functions"] if f["line"] == 0]
+    edges = [e for e in summary["edges"] if e["callee"] == roots[0]["id"]]
+    equal(roots[0]["calls"] - sum(e["calls"] for e in edges), 51, "outermost calls of f0")
     if lost == 0:
         raise AssertionError("nothing was lost: the case tests nothing")
     stats = load(folder).stats

@@ -108,9 +108,9 @@ static void regions(void)
 static int twice(int x) { return 2 * x; }
 static void note(int x, int y) { mark(x + y); }
 
-PROF_WRAP(static int, twice_profiled, twice, (int x), (x));
-PROF_WRAP_STATIC(int, twice_static, twice, (int x), (x));
-PROF_WRAP_VOID_STATIC(note_static, note, (int x, int y), (x, y));
+PROF_WRAP(static int, twice_profiled, twice, (int x), (x))
+PROF_WRAP_STATIC(int, twice_static, twice, (int x), (x))
+PROF_WRAP_VOID_STATIC(note_static, note, (int x, int y), (x, y))
 
 static int run_all(void)
 {
