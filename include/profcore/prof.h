@@ -25,7 +25,10 @@
  * walked and written with <profcore/snapshot.h>.
  *
  * No function here ends the process, throws, or installs a signal handler
- * unasked.  All may be called from any thread.
+ * unasked.  All may be called from any thread.  A scope that a C++ exception,
+ * longjmp or the end of its thread leaves open is closed, and counted as
+ * repaired where the macro did not close it itself.  After fork() the child
+ * records afresh and writes files of its own, <name>_<time>_pid<N>.
  */
 #ifndef PROFCORE_PROF_H
 #define PROFCORE_PROF_H
@@ -74,8 +77,9 @@ typedef struct prof_scope {
 /*
  * A place in the program that opens scopes, made by PROF_SITE_INIT and
  * usually static.  It must be writable and outlive its use; its text is
- * copied at first use, and read only while its owner is mapped.  Sites with
- * equal name, file and line are one function in every report.
+ * copied at first use, so a library that owns sites may be closed with
+ * dlclose().  Sites with equal name, file and line are one function in every
+ * report.
  */
 typedef struct prof_site {
     uint32_t size;         /* sizeof(prof_site) */
@@ -89,7 +93,7 @@ typedef struct prof_site {
 } prof_site;
 
 /* Site flags. */
-#define PROF_SITE_RSS 0x1u  /* measure resident memory: growth and peak; about 10 us a call */
+#define PROF_SITE_RSS 0x1u  /* measure resident memory: growth and peak; some microseconds a call */
 #define PROF_SITE_SAVE 0x2u /* the function gets files of its own, beside the run's */
 
 /* name and file: string literals, or other constants. */
@@ -126,18 +130,24 @@ typedef struct prof_error {
  * Part 1: the macros
  *
  * They need GNU C (gcc or clang), C99 or C++11.  A stopped recorder costs
- * each of them one load and one branch; with PROF_DISABLE defined they
- * compile to nothing, and the program does the same without them.
+ * each of them one load and one branch; with PROF_DISABLE defined they leave
+ * the program's own code and nothing else (the functions of parts 2 and 3
+ * stay what they are).
  *
  * Names are string constants.  Text that is known only at run time becomes
- * a site with prof_site_get().
+ * a site with prof_site_get().  One macro to a line; in a switch, inside
+ * braces of its own.  The line in reports is the macro's.
  */
 
 /*
  * PROF_FUNCTION();          The rest of this function is a scope, named after it.
  * PROF_FUNCTION_SAVE();     The same; it also measures resident memory, and the
  *                           function gets files of its own (<name>_<time>.txt …).
+ *                           For calls that take a millisecond or more.
  * PROF_FUNCTION_WITH(flags); with PROF_SITE_… flags of your choice.
+ *
+ * The name is what __func__ holds, in C++ without the class: there,
+ * PROF_BLOCK("encoder::encode") tells more.
  */
 #define PROF_FUNCTION() PROF_BLOCK_WITH(__func__, 0u)
 #define PROF_FUNCTION_SAVE() PROF_BLOCK_WITH(__func__, PROF_SITE_SAVE | PROF_SITE_RSS)
@@ -146,6 +156,7 @@ typedef struct prof_error {
 /*
  * PROF_BLOCK("name");       A declaration: a scope from here to the end of the
  *                           enclosing block.  The form for loop bodies.
+ * PROF_BLOCK_WITH("name", flags);
  */
 #define PROF_BLOCK(name) PROF_BLOCK_WITH(name, 0u)
 #define PROF_BLOCK_WITH(name, flags) \
@@ -154,7 +165,9 @@ typedef struct prof_error {
 /*
  * PROF_SCOPE("name") { … }  The braces are a scope.  return, break, continue and
  *                           goto leave it properly; break and continue leave this
- *                           scope, not a loop around it.
+ *                           scope, not a loop around it.  To the compiler it is a
+ *                           loop: a function's last return stands outside.
+ * PROF_SCOPE_WITH("name", flags) { … }
  */
 #define PROF_SCOPE(name) PROF_SCOPE_WITH(name, 0u)
 #define PROF_SCOPE_WITH(name, flags)                                                                       \
@@ -166,8 +179,9 @@ typedef struct prof_error {
  * PROF_BEGIN(scope, "name"); … PROF_END(scope);
  *                           Declares the variable `scope`; for regions that no
  *                           block encloses.  Every path must reach the end; one
- *                           that is missed is repaired by the enclosing scope's
- *                           end, and counted.
+ *                           that is missed is repaired by the end of a scope around
+ *                           it, and counted; where there is none around it, all that
+ *                           follows on the thread lies below it.
  * PROF_PHASE(scope, "next"); Ends `scope` and begins its successor in its place,
  *                           on one clock read: half the cost, and no gap.
  */
@@ -178,7 +192,7 @@ typedef struct prof_error {
 /*
  * PROF_ITEMS(count);        The calling thread's innermost scope processed `count`
  *                           things more: tokens, rows, bytes.  Reports show the
- *                           sum and the rate.
+ *                           sum, and the rate for the time spent in the function.
  * PROF_ITEMS_UNIT(count, "tokens");  says what they are.
  */
 #define PROF_ITEMS(count) PROF_ITEMS_UNIT(count, NULL)
@@ -218,7 +232,11 @@ typedef struct prof_error {
  * library is loaded and saves when the process exits.  A service that ends
  * by a signal, where exit handlers do not run, adds PROFCORE_SIGNALS=TERM,INT
  * or PROFCORE_SAVE_EVERY=60.  PROFCORE=0 keeps the recorder off even where
- * the program calls prof_start().  All variables are listed in README.md.
+ * the program calls prof_start(), which succeeds all the same.  All variables
+ * are listed in README.md.
+ *
+ * PROFCORE=1 counts as one prof_start(): the program's own prof_stop() then
+ * neither stops nor saves, the exit of the process does.
  */
 
 /*
@@ -240,7 +258,7 @@ typedef struct prof_options {
 
 #define PROF_OPTIONS_INIT { (uint32_t)sizeof(prof_options), 0u, NULL, NULL, NULL, NULL, 0u, 0u, 0u }
 
-#define PROF_NO_FILES 0x1u /* save only what prof_save() asks for */
+#define PROF_NO_FILES 0x1u /* save only what prof_save() asks for; PROFCORE=1 saves all the same */
 
 /*
  * Starts recording, or, when something else in the process has started it
@@ -248,8 +266,9 @@ typedef struct prof_options {
  *
  * A scope that is open at that moment is not recorded; its children are.
  *
- *   options  NULL for the defaults.  Only the process's first successful
- *            start reads it.
+ *   options  NULL for the defaults.  Checked at each start; those of the first
+ *            start that the program makes are used.  memory_bytes has no
+ *            effect where PROFCORE=1 or prof_site_get() came before.
  *   returns  PROF_OK; PROF_E_INVALID for an option out of range;
  *            PROF_E_NO_MEMORY.  On failure nothing has started.
  *   threads  Any.
@@ -279,7 +298,7 @@ PROF_API prof_status prof_stop(prof_error *err);
 /*
  * Saves what was recorded so far, while threads go on recording: for the run
  * and for each PROF_FUNCTION_SAVE function one file per format,
- * <directory>/<name>_<unix seconds>.<format>.
+ * <directory>/<name>_<unix seconds>.<format>, readable by its owner only.
  *
  * The first save takes a name that is free (…-2, -3, …) and never replaces a
  * file; a later save of the same run replaces the files of the earlier one.
@@ -339,7 +358,7 @@ PROF_API extern uint32_t prof_active;
  * recorder is stopped nothing is recorded.
  *
  *   site     Writable, longer-lived than its use; its text is copied at first
- *            use, and it is read only while its owner is mapped.  NULL records nothing.
+ *            use.  NULL records nothing.
  *   returns  A token for prof_end().  PROF_SCOPE_NONE only while stopped, or
  *            where not even the thread could be given memory; it is safe to
  *            pass on.  When memory is spent, the token of the thread's

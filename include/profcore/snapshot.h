@@ -54,7 +54,7 @@ typedef struct prof_function {
     uint64_t min_ns, max_ns;   /* of ended calls */
     uint64_t items;
     const char *items_unit;    /* "items" by default */
-    int64_t rss_growth_bytes;  /* end - begin, summed over primitive calls */
+    int64_t rss_growth_bytes;  /* end - begin, summed over primitive calls; calls in parallel each see it */
     uint64_t rss_peak_bytes;   /* highest resident memory of the process in any call */
 } prof_function;
 
@@ -123,9 +123,10 @@ PROF_API uint32_t prof_snapshot_caller_count(const prof_snapshot *snapshot, uint
 
 /*
  * Reads one caller of a function: id, name, file and line are the caller's;
- * calls and times are the function's own as called from there.  An edge's
+ * calls, primitive calls, self and cumulative time are the function's own as
+ * called from there, and no other figure is set.  An edge's
  * call is primitive when the same caller-to-callee step was not on the stack
- * already.  There are no extremes, items or memory by edge.
+ * already.
  *
  *   index     Below prof_snapshot_caller_count().
  *   row       Its size field set.
@@ -139,7 +140,8 @@ PROF_API prof_status prof_snapshot_caller(const prof_snapshot *snapshot, uint32_
  * The duration that a share of a function's ended calls did not exceed.
  *
  * It is the upper edge of the histogram bucket in which the call of that
- * rank lies (at most 12.5 % above the truth), clipped to [min_ns, max_ns].
+ * rank lies, clipped to [min_ns, max_ns]: at most 12.5 % above the truth,
+ * half of it from the buckets of clock ticks in which calls were counted.
  *
  *   share     0 < share < 1; 0.99 for p99.
  *   ns        Receives nanoseconds.
@@ -153,7 +155,8 @@ PROF_API prof_status prof_snapshot_percentile(const prof_snapshot *snapshot, uin
 
 /*
  * A function's histogram: 16 buckets an octave of nanoseconds, one grid for
- * all functions and processes, so histograms merge by addition.
+ * all functions and processes, so histograms merge by addition.  A duration
+ * d lies in bucket 16 s + (x >> s), where x = d + 16 and s = floor(log2 x) - 4.
  *
  *   counts    Receives PROF_BUCKET_COUNT counts of ended calls.
  *   returns   PROF_OK; PROF_E_UNAVAILABLE; PROF_E_INVALID.
@@ -193,7 +196,8 @@ PROF_API prof_status prof_snapshot_write(const prof_snapshot *snapshot, const ch
 /*
  * Writes a snapshot to a file: whole, or not at all.
  *
- *   path      Replaced if it is a regular file; its folder must exist.
+ *   path      Replaced if it is a regular file; its folder must exist.  A table
+ *             is sorted by cumulative time.
  *   returns   As prof_snapshot_write(); PROF_E_IO names the path.
  *   since     0.1
  */

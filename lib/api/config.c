@@ -231,15 +231,15 @@ static void report_unknown_variables(void)
     }
 }
 
-static void load_environment(profi_config *config)
+static void load_environment(profi_config *config, int reports)
 {
     for (size_t i = 0; i < PROFI_COUNT_OF(variables); i++) {
         const char *value = variable_value(variables[i].name);
         prof_error why = PROF_ERROR_INIT;
-        if (value != NULL && variables[i].set(config, value, &why) != PROF_OK)
+        if (value != NULL && variables[i].set(config, value, &why) != PROF_OK && reports)
             profi_notice("%s=%.80s ignored: %s", variables[i].name, value, why.message);
     }
-    if (getauxval(AT_SECURE) == 0)
+    if (reports && getauxval(AT_SECURE) == 0)
         report_unknown_variables();
 }
 
@@ -259,7 +259,7 @@ void profi_config_load_quiet(void)
     profi_notice_quiet(quiet != NULL && strcmp(quiet, "1") == 0);
 }
 
-prof_status profi_config_load(profi_config *config, const prof_options *options, prof_error *err)
+prof_status profi_config_load(profi_config *config, const prof_options *options, int reports, prof_error *err)
 {
     prof_options given = PROF_OPTIONS_INIT;
     prof_status status = PROF_OK;
@@ -280,8 +280,10 @@ prof_status profi_config_load(profi_config *config, const prof_options *options,
         (status = set_sort(config, given.sort ? given.sort : "cumulative", err)) != PROF_OK ||
         (status = set_memory(config, given.memory_bytes ? given.memory_bytes : PROFI_REGION_DEFAULT_BYTES, err)) != PROF_OK)
         return status;
-    load_environment(config);
+    load_environment(config, reports);
     config->is_forced_off = profi_config_start_wish() == PROFI_START_NEVER;
-    config->writes_files = config->format_count != 0 && !(given.flags & PROF_NO_FILES);
+    /* Who set PROFCORE=1 asked for files, whatever the program thinks of them. */
+    int may_write = !(given.flags & PROF_NO_FILES) || profi_config_start_wish() == PROFI_START_NOW;
+    config->writes_files = config->format_count != 0 && may_write;
     return PROF_OK;
 }

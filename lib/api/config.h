@@ -37,9 +37,9 @@ void profi_config_load_quiet(void);
 
 /*
  * Reads options (NULL: defaults), then the environment.  A bad option is an
- * error; a bad variable, or an unknown PROFCORE_ name, is reported once on
- * stderr and ignored.
+ * error; a bad variable, or an unknown PROFCORE_ name, is ignored and, if
+ * `reports` is set, reported on stderr.
  */
-prof_status profi_config_load(profi_config *config, const prof_options *options, prof_error *err);
+prof_status profi_config_load(profi_config *config, const prof_options *options, int reports, prof_error *err);
 
 #endif

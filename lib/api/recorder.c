@@ -21,12 +21,19 @@
 #include <stdlib.h>
 #include <string.h>
 
+/*
+ * Here and not in record/, so that a program that links the static library
+ * and uses nothing but macros, which read it, gets the constructor below too.
+ */
+uint32_t prof_active;
+
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static pthread_mutex_t save_lock = PTHREAD_MUTEX_INITIALIZER;
 static int is_open, is_child;
 static int is_unsaved; /* since a start, until the last stop has saved */
 static uint64_t start_count;
-static profi_config config; /* constant once is_open */
+static enum { NOT_CONFIGURED, CONFIGURED_BY_DEFAULT, CONFIGURED_BY_PROGRAM } is_configured;
+static profi_config config; /* written with both locks held */
 static profi_run_facts facts;
 
 static void before_fork(void)
@@ -50,15 +57,11 @@ static void after_fork_in_child(void)
 }
 
 /* Opens the record with the configured cap and clock; everything that can fail comes before what cannot. */
-static prof_status open_recorder(const prof_options *options, prof_error *err)
+static prof_status open_recorder(const profi_config *loaded, prof_error *err)
 {
-    profi_config loaded;
-    prof_status status = profi_config_load(&loaded, options, err);
-    if (status == PROF_OK)
-        status = profi_record_open(loaded.memory_bytes, loaded.clock, err);
+    prof_status status = profi_record_open(loaded->memory_bytes, loaded->clock, err);
     if (status != PROF_OK)
         return status;
-    config = loaded;
     profi_rss_install();
     profi_reading rss = { 0, 0 };
     uint32_t calls;
@@ -71,12 +74,28 @@ static prof_status open_recorder(const prof_options *options, prof_error *err)
     return PROF_OK;
 }
 
-prof_status prof_start(const prof_options *options, prof_error *err)
+/*
+ * Reads the options of the program's first start, or of the automatic one,
+ * which has none: a program's own, if they come later, take their place.
+ */
+static prof_status configure(const prof_options *options, int is_automatic, prof_error *err)
 {
-    prof_status status = PROF_OK;
+    profi_config loaded;
+    prof_status status = profi_config_load(&loaded, options, !is_configured, err);
+    if (status == PROF_OK && !is_open)
+        status = open_recorder(&loaded, err);
+    if (status != PROF_OK || is_configured == CONFIGURED_BY_PROGRAM)
+        return status;
+    config = loaded;
+    is_configured = is_automatic ? CONFIGURED_BY_DEFAULT : CONFIGURED_BY_PROGRAM;
+    return PROF_OK;
+}
+
+static prof_status start(const prof_options *options, int is_automatic, prof_error *err)
+{
+    pthread_mutex_lock(&save_lock); /* a save reads the configuration */
     pthread_mutex_lock(&lock);
-    if (!is_open)
-        status = open_recorder(options, err);
+    prof_status status = configure(options, is_automatic, err);
     if (status == PROF_OK && start_count == 0 && !config.is_forced_off) {
         prof_error why = PROF_ERROR_INIT;
         if (config.writes_files && profi_saver_start(&config, &why) != PROF_OK)
@@ -87,7 +106,13 @@ prof_status prof_start(const prof_options *options, prof_error *err)
     if (status == PROF_OK)
         start_count++;
     pthread_mutex_unlock(&lock);
+    pthread_mutex_unlock(&save_lock);
     return status;
+}
+
+prof_status prof_start(const prof_options *options, prof_error *err)
+{
+    return start(options, 0, err);
 }
 
 prof_status prof_stop(prof_error *err)
@@ -100,8 +125,9 @@ prof_status prof_stop(prof_error *err)
     int is_last = --start_count == 0;
     if (is_last)
         profi_record_enable(0);
+    int writes = config.writes_files && !config.is_forced_off;
     pthread_mutex_unlock(&lock);
-    if (!is_last || !config.writes_files || config.is_forced_off)
+    if (!is_last || !writes)
         return PROF_OK;
     prof_status status = profi_recorder_save(PROFI_SAVE_STOP, err);
     pthread_mutex_lock(&lock);
@@ -114,7 +140,7 @@ prof_status prof_stop(prof_error *err)
 int profi_recorder_facts(profi_run_facts *into)
 {
     pthread_mutex_lock(&lock);
-    int opened = is_open;
+    int opened = is_configured != NOT_CONFIGURED;
     *into = facts;
     pthread_mutex_unlock(&lock);
     return opened;
@@ -155,7 +181,7 @@ static prof_status save_snapshot(const prof_snapshot *snapshot, profi_save_occas
         return PROF_OK;
     }
     prof_status status = profi_save_all(&config, snapshot, &report, &why);
-    if (status != PROF_OK && occasion == PROFI_SAVE_EXIT) {
+    if (status != PROF_OK && occasion == PROFI_SAVE_LAST) {
         profi_notice("%s", why.message);
         status = save_elsewhere(snapshot, &report, &why);
     }
@@ -202,8 +228,13 @@ prof_status prof_site_get(const char *name, size_t name_bytes, const char *file,
         return profi_fail(err, PROF_E_INVALID, "prof_site_get: the name holds a NUL at byte %zu, after \"%.80s\"",
                           (size_t)(nul - name), name);
     pthread_mutex_lock(&lock);
-    if (!is_open)
-        status = open_recorder(NULL, err);
+    if (!is_open) {
+        /* Only the cap and the clock are settled by this; the rest waits for a start. */
+        profi_config loaded;
+        status = profi_config_load(&loaded, NULL, 0, err);
+        if (status == PROF_OK)
+            status = open_recorder(&loaded, err);
+    }
     pthread_mutex_unlock(&lock);
     if (status != PROF_OK)
         return status;
@@ -244,7 +275,7 @@ __attribute__((constructor(101))) static void start_if_asked(void)
     profi_config_load_quiet();
     if (wish == PROFI_START_UNKNOWN)
         profi_notice("PROFCORE=%.80s ignored: neither 0 nor 1", secure_getenv("PROFCORE"));
-    if (wish == PROFI_START_NOW && prof_start(NULL, &why) != PROF_OK)
+    if (wish == PROFI_START_NOW && start(NULL, 1, &why) != PROF_OK)
         profi_notice("cannot start: %s", why.message);
 }
 
@@ -252,8 +283,8 @@ __attribute__((destructor(101))) static void save_at_exit(void)
 {
     prof_error why = PROF_ERROR_INIT;
     pthread_mutex_lock(&lock);
-    int is_wanted = is_open && config.writes_files && !config.is_forced_off && is_unsaved;
+    int is_wanted = is_configured && config.writes_files && !config.is_forced_off && is_unsaved;
     pthread_mutex_unlock(&lock);
-    if (is_wanted && profi_recorder_save(PROFI_SAVE_EXIT, &why) != PROF_OK)
+    if (is_wanted && profi_recorder_save(PROFI_SAVE_LAST, &why) != PROF_OK)
         profi_notice("nothing could be saved: %s", why.message);
 }

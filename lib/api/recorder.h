@@ -7,9 +7,9 @@
 #include "../model/snapshot.h"
 
 typedef enum profi_save_occasion {
-    PROFI_SAVE_ASKED, /* prof_save(), an interval, a signal: silent */
-    PROFI_SAVE_STOP,  /* tells what was written */
-    PROFI_SAVE_EXIT   /* and, where the folder refuses, writes elsewhere: there is no later */
+    PROFI_SAVE_ASKED, /* prof_save(), an interval: silent */
+    PROFI_SAVE_STOP,  /* the last stop, a signal: tells what was written */
+    PROFI_SAVE_LAST   /* exit, a signal that ends the process: where the folder refuses, writes elsewhere */
 } profi_save_occasion;
 
 prof_status profi_recorder_save(profi_save_occasion occasion, prof_error *err);

@@ -42,10 +42,10 @@ static int take_signal(int number)
     return sigaction(number, &action, NULL);
 }
 
-static void save_quietly(void)
+static void save(profi_save_occasion occasion)
 {
     prof_error why = PROF_ERROR_INIT;
-    if (profi_recorder_save(PROFI_SAVE_ASKED, &why) != PROF_OK)
+    if (profi_recorder_save(occasion, &why) != PROF_OK)
         profi_notice("could not save: %s", why.message);
 }
 
@@ -65,7 +65,7 @@ static void answer_signals(void)
 {
     for (int number = 1; number < SIGNAL_LIMIT; number++)
         if (__atomic_exchange_n(&arrived[number], 0u, __ATOMIC_ACQUIRE)) {
-            save_quietly();
+            save(old_actions[number].sa_handler == SIG_DFL ? PROFI_SAVE_LAST : PROFI_SAVE_STOP);
             run_old_action(number);
         }
 }
@@ -91,7 +91,7 @@ static void *saver_main(void *unused)
             answer_signals();
             continue;
         }
-        save_quietly();
+        save(PROFI_SAVE_ASKED);
         clock_gettime(CLOCK_MONOTONIC, &due);
         due.tv_sec += interval_s;
     }

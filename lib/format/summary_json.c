@@ -101,7 +101,7 @@ static json_t *reasons_of(const profi_function *function, int *ok)
         set(reasons, "max_ns", json_string("no call has ended"), ok);
     }
     if ((function->flags & PROF_SITE_RSS) && function->gauges[PROFI_PROBE_RSS].call_count == 0)
-        set(reasons, "memory", json_string("/proc/self/status could not be read, or no call has ended"), ok);
+        set(reasons, "memory", json_string("/proc/self could not be read, or no call has ended"), ok);
     return reasons;
 }
 
@@ -178,6 +178,7 @@ static json_t *overhead_of(const prof_snapshot *snapshot, int *ok)
     json_t *object = json_object();
     set(object, "scope_ns", number((uint64_t)(snapshot->scope_cost_ns + 0.5)), ok);
     set(object, "scope_ps", number((uint64_t)(snapshot->scope_cost_ns * 1000.0 + 0.5)), ok);
+    set(object, "gauges_ns", number(snapshot->gauge_ns), ok);
     set(object, "memory_used_bytes", number(snapshot->stats.memory_used_bytes), ok);
     set(object, "memory_limit_bytes", number(snapshot->stats.memory_limit_bytes), ok);
     return object;
@@ -194,49 +195,84 @@ static json_t *process_memory_of(const prof_snapshot *snapshot, int *ok)
     return object;
 }
 
-static json_t *summary_of(const prof_snapshot *snapshot, int *ok)
-{
-    json_t *root = json_object(), *threads = json_array(), *functions = json_array(), *edges = json_array();
-    for (uint32_t i = 0; i < snapshot->thread_count; i++)
-        append(threads, thread_of(&snapshot->threads[i], ok), ok);
-    for (uint32_t i = 0; i < snapshot->function_count; i++)
-        append(functions, function_of(&snapshot->functions[i], i, ok), ok);
-    for (uint32_t i = 0; i < snapshot->edge_count; i++)
-        append(edges, edge_of(&snapshot->edges[i], ok), ok);
-    set(root, "schema", json_string("profcore.summary/1"), ok);
-    set(root, "name", json_string(snapshot->run_name), ok);
-    set(root, "host", json_string(snapshot->host), ok);
-    set(root, "pid", json_integer(snapshot->pid), ok);
-    set(root, "taken_unix_s", number(snapshot->taken_unix_s), ok);
-    set(root, "recorded_ns", number(snapshot->recorded_ns), ok);
-    set(root, "clock", clock_of(snapshot, ok), ok);
-    set(root, "losses", losses_of(&snapshot->stats, ok), ok);
-    set(root, "overhead", overhead_of(snapshot, ok), ok);
-    set(root, "memory", process_memory_of(snapshot, ok), ok);
-    if (!snapshot->has_rss)
-        set(root, "unavailable", json_pack("{s:s}", "memory", "/proc/self/status could not be read"), ok);
-    set(root, "threads", threads, ok);
-    set(root, "functions", functions, ok);
-    set(root, "edges", edges, ok);
-    return root;
-}
+/* ---- the file: a line for each member of the root and for each element of its arrays ---- */
 
-static int put_json(const char *text, size_t bytes, void *out)
+typedef struct file {
+    profi_output *out;
+    int ok;
+    int has_members;
+} file;
+
+static int put_text(const char *text, size_t bytes, void *out)
 {
     profi_output_bytes(out, text, bytes);
     return 0;
 }
 
+/* Takes over `value`, which may be NULL: out of memory. */
+static void put_value(file *f, json_t *value)
+{
+    if (value == NULL || json_dump_callback(value, put_text, f->out, JSON_COMPACT | JSON_ENCODE_ANY) != 0)
+        f->ok = 0;
+    json_decref(value);
+}
+
+static void put_key(file *f, const char *key)
+{
+    profi_output_printf(f->out, "%s\n\"%s\": ", f->has_members ? "," : "", key);
+    f->has_members = 1;
+}
+
+static void put_member(file *f, const char *key, json_t *value)
+{
+    put_key(f, key);
+    put_value(f, value);
+}
+
+static void put_facts(file *f, const prof_snapshot *snapshot)
+{
+    put_member(f, "schema", json_string("profcore.summary/1"));
+    put_member(f, "name", json_string(snapshot->run_name));
+    put_member(f, "root", text_or_null(snapshot->root));
+    put_member(f, "host", json_string(snapshot->host));
+    put_member(f, "pid", json_integer(snapshot->pid));
+    put_member(f, "taken_unix_s", number(snapshot->taken_unix_s));
+    put_member(f, "recorded_ns", number(snapshot->recorded_ns));
+    put_member(f, "clock", clock_of(snapshot, &f->ok));
+    put_member(f, "losses", losses_of(&snapshot->stats, &f->ok));
+    put_member(f, "overhead", overhead_of(snapshot, &f->ok));
+    put_member(f, "memory", process_memory_of(snapshot, &f->ok));
+    if (!snapshot->has_rss)
+        put_member(f, "unavailable", json_pack("{s:s}", "memory", "/proc/self could not be read"));
+}
+
 prof_status profi_write_json(const prof_snapshot *snapshot, const char *sort, profi_output *out, prof_error *err)
 {
+    file f = { .out = out, .ok = 1 };
     (void)sort; /* functions stand in the order of their ids */
-    int ok = 1;
-    json_t *root = summary_of(snapshot, &ok);
-    ok = ok && json_dump_callback(root, put_json, out, JSON_INDENT(1)) == 0;
-    json_decref(root);
-    if (!ok)
+    profi_output_text(out, "{");
+    put_facts(&f, snapshot);
+    put_key(&f, "threads");
+    for (uint32_t i = 0; i < snapshot->thread_count; i++) {
+        profi_output_text(out, i ? ",\n " : "[\n ");
+        put_value(&f, thread_of(&snapshot->threads[i], &f.ok));
+    }
+    profi_output_text(out, snapshot->thread_count ? "]" : "[]");
+    put_key(&f, "functions");
+    for (uint32_t i = 0; i < snapshot->function_count; i++) {
+        profi_output_text(out, i ? ",\n " : "[\n ");
+        put_value(&f, function_of(&snapshot->functions[i], i, &f.ok));
+    }
+    profi_output_text(out, snapshot->function_count ? "]" : "[]");
+    put_key(&f, "edges");
+    for (uint32_t i = 0; i < snapshot->edge_count; i++) {
+        profi_output_text(out, i ? ",\n " : "[\n ");
+        put_value(&f, edge_of(&snapshot->edges[i], &f.ok));
+    }
+    profi_output_text(out, snapshot->edge_count ? "]" : "[]");
+    profi_output_text(out, "\n}\n");
+    if (!f.ok)
         return profi_fail(err, PROF_E_NO_MEMORY, "no memory for a summary of %u functions",
                           (unsigned)snapshot->function_count);
-    profi_output_text(out, "\n");
     return PROF_OK;
 }

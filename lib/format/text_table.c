@@ -96,17 +96,31 @@ static void format_bytes(char text[24], double bytes, const char *sign)
     snprintf(text, 24, unit ? "%s%.1f %s" : "%s%.0f %s", sign, bytes, units[unit]);
 }
 
+/* "1 thread", "4 threads". */
+static const char *threads_text(const prof_snapshot *snapshot, char text[40])
+{
+    uint64_t count = snapshot->stats.thread_count;
+    snprintf(text, 40, "%" PRIu64 " thread%s", count, count == 1 ? "" : "s");
+    return text;
+}
+
 static void put_heading(const table *t)
 {
+    char threads[40];
     const prof_snapshot *snapshot = t->snapshot;
     char when[32];
     time_t seconds = (time_t)snapshot->taken_unix_s;
     struct tm utc;
     gmtime_r(&seconds, &utc);
     strftime(when, sizeof(when), "%Y-%m-%d %H:%M:%S", &utc);
-    profi_output_printf(t->out, "-- profcore %u.%u.%u: %s, process %" PRId64 " on %s, %s UTC, recorded for %.3f s\n",
+    profi_output_printf(t->out, "-- profcore %u.%u.%u: %s, process %" PRId64 " on %s, %s UTC\n",
                         PROF_VERSION >> 16, PROF_VERSION >> 8 & 0xff, PROF_VERSION & 0xff, snapshot->run_name,
-                        snapshot->pid, snapshot->host, when, (double)snapshot->recorded_ns / 1e9);
+                        snapshot->pid, snapshot->host, when);
+    if (snapshot->root != NULL)
+        profi_output_printf(t->out, "   What ran under %s; memory, threads, losses and clock are the whole process's\n",
+                            snapshot->root);
+    profi_output_printf(t->out, "   Recorded for %.3f s; times above are summed over %s\n",
+                        (double)snapshot->recorded_ns / 1e9, threads_text(snapshot, threads));
 }
 
 /* Calls back for each function in the table's order, with its name as pstats prints it; 0 when memory is spent. */
@@ -165,8 +179,8 @@ static int put_percentile_block(const table *t)
             profi_output_printf(t->out, "   no percentiles of %s: %s\n", function->name, function->no_histogram);
     }
     if (open != 0)
-        profi_output_printf(t->out, "   %" PRIu64 " calls had not ended; the tables above count them with their time so far.\n",
-                            open);
+        profi_output_printf(t->out, "   %" PRIu64 " call%s had not ended; the first table counts %s with the time so far\n",
+                            open, open == 1 ? "" : "s", open == 1 ? "it" : "them");
     return 1;
 }
 
@@ -211,7 +225,7 @@ static int put_item_block(const table *t)
 {
     if (!has_any(t->snapshot, counts_items))
         return 1;
-    profi_output_text(t->out, "\n   Items processed, and per second of cumulative time\n\n"
+    profi_output_text(t->out, "\n   Items processed, and per second spent in the function (of one thread, not of the service)\n\n"
                               "         items     per second unit       function\n");
     return for_functions(t, put_items);
 }
@@ -222,7 +236,7 @@ static int put_memory_block(const table *t)
     char now[24], peak[24], start[24] = "unavailable";
     profi_output_text(t->out, "\n   Resident memory of the process");
     if (!snapshot->has_rss) {
-        profi_output_text(t->out, ": unavailable (/proc/self/status could not be read)\n");
+        profi_output_text(t->out, ": unavailable (/proc/self could not be read)\n");
     } else {
         format_bytes(now, (double)snapshot->rss_bytes, "");
         format_bytes(peak, (double)snapshot->rss_peak_bytes, "");
@@ -232,7 +246,8 @@ static int put_memory_block(const table *t)
     }
     if (!has_any(snapshot, asks_for_rss))
         return 1;
-    profi_output_text(t->out, "   Growth is summed over calls; a peak is the highest in any call (\xe2\x89\xa5: at least)\n\n"
+    profi_output_text(t->out, "   Growth is summed over calls, and calls in parallel each see it; a peak is the highest in any call "
+                              "(\xe2\x89\xa5: at least)\n\n"
                               "        growth           peak function\n");
     return for_functions(t, put_memory);
 }
@@ -242,21 +257,22 @@ static void put_account(const table *t)
     const prof_snapshot *snapshot = t->snapshot;
     const prof_stats *stats = &snapshot->stats;
     uint64_t calls = 0;
-    char cost[24], used[24], limit[24];
+    char cost[24], gauges[24], used[24], limit[24], threads[40];
     for (uint32_t i = 0; i < snapshot->function_count; i++)
         calls += snapshot->functions[i].calls;
     format_bytes(used, (double)stats->memory_used_bytes, "");
     format_bytes(limit, (double)stats->memory_limit_bytes, "");
     format_ns(cost, (uint64_t)((double)calls * snapshot->scope_cost_ns));
-    profi_output_printf(t->out, "\n   Threads:  %" PRIu64 " recorded, %u of them live\n", stats->thread_count,
+    format_ns(gauges, snapshot->gauge_ns);
+    profi_output_printf(t->out, "\n   Threads:  %s recorded, %u live\n", threads_text(snapshot, threads),
                         (unsigned)stats->live_thread_count);
     profi_output_printf(t->out, "   Losses:   %" PRIu64 " scopes lost, %" PRIu64 " closed by repair, %" PRIu64
                         " ends without a scope\n", stats->lost_count, stats->repaired_count, stats->unmatched_count);
     profi_output_printf(t->out, "   Memory:   %s of %s used for recording\n", used, limit);
     profi_output_printf(t->out, "   Clock:    %s, %" PRIu64 " Hz, %s\n", snapshot->clock_source, snapshot->clock_hz,
                         snapshot->clock_is_steady ? "steady" : "not known to be steady: take durations with care");
-    profi_output_printf(t->out, "   Overhead: %.1f ns a scope when measured at start, %" PRIu64 " scopes: about %s, included in "
-                        "the times above\n", snapshot->scope_cost_ns, calls, cost);
+    profi_output_printf(t->out, "   Overhead: %.1f ns a scope when measured at start, %" PRIu64 " scopes: about %s; reading "
+                        "memory: %s; both are in the times above\n", snapshot->scope_cost_ns, calls, cost, gauges);
 }
 
 prof_status profi_write_txt(const prof_snapshot *snapshot, const char *sort, profi_output *out, prof_error *err)

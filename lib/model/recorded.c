@@ -141,6 +141,7 @@ static int describe_run(prof_snapshot *snapshot, const profi_run_facts *facts, c
     snapshot->clock_hz = scale->hz;
     snapshot->clock_is_steady = scale->steady;
     snapshot->scope_cost_ns = facts->scope_cost_ticks * (double)scale->ns / (double)scale->ticks;
+    snapshot->gauge_ns = profi_clock_to_ns(scale, copy->gauge_ticks);
     snapshot->stats = copy->stats;
     snapshot->run_name = strdup(facts->name);
     const profi_probe *rss = &profi_probe_table[PROFI_PROBE_RSS];

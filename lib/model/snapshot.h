@@ -75,6 +75,8 @@ struct prof_snapshot {
     const char *clock_source;    /* static text */
     uint64_t clock_hz;
     int clock_is_steady;
+    uint64_t gauge_ns;           /* that reading memory took, in all scopes that asked */
+    const char *root;            /* name of the function that this is the subtree of; NULL: the whole run */
     double scope_cost_ns;        /* what a begin and end cost when measured at start; 0: not measured */
     int has_rss;
     uint64_t rss_bytes, rss_peak_bytes, rss_start_bytes; /* of the process */

@@ -113,6 +113,7 @@ static int copy_facts(prof_snapshot *made, const prof_snapshot *from)
     made->clock_hz = from->clock_hz;
     made->clock_is_steady = from->clock_is_steady;
     made->scope_cost_ns = from->scope_cost_ns;
+    made->gauge_ns = from->gauge_ns;
     made->has_rss = from->has_rss;
     made->rss_bytes = from->rss_bytes;
     made->rss_peak_bytes = from->rss_peak_bytes;
@@ -135,6 +136,7 @@ prof_status prof_snapshot_subtree(const prof_snapshot *snapshot, uint32_t functi
         uint32_t count = renumber(made, new_id, snapshot->function_count);
         ok = copy_functions(made, snapshot, new_id, count) && copy_facts(made, snapshot) &&
              profi_snapshot_finish(made) && copy_histograms(made, snapshot, new_id);
+        made->root = ok ? made->functions[new_id[function]].name : NULL;
     }
     free(new_id);
     if (!ok) {

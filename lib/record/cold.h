@@ -41,6 +41,12 @@ void profi_registry_unlock(void);
 /* Scopes lost, and ends ignored, on threads that could not be attached. */
 extern uint64_t profi_unattached_lost, profi_unattached_unmatched;
 
+/* In a forked child: scopes that were open at the fork, whose ends are nobody's mistake. */
+extern uint64_t profi_ends_to_ignore;
+
+/* How many scopes the calling thread has open. */
+uint64_t profi_thread_depth(const profi_thread *thread);
+
 /* Closes all that the calling thread has open, as repaired. */
 void profi_thread_close_all(profi_thread *thread);
 

@@ -178,6 +178,7 @@ static int copy_thread(copier *c, const profi_thread *thread)
     profi_thread_copy *into = &copy->threads[copy->thread_count++];
     *into = (profi_thread_copy){ .tid = thread->tid, .exited = thread->exited, .lost = PROFI_GET(thread->lost),
                                  .repaired = PROFI_GET(thread->repaired), .unmatched = PROFI_GET(thread->unmatched) };
+    copy->gauge_ticks += PROFI_GET(thread->gauge_ticks);
     return copy_path(c, thread) && copy_tree(c, thread, &into->calls) && copy_histograms(c, thread);
 }
 

@@ -88,6 +88,7 @@ typedef struct profi_thread profi_thread;
 struct profi_thread {
     profi_node *current; /* where the thread stands: its innermost open scope, the overflow node, or root */
     uint64_t lost, repaired, unmatched;
+    uint64_t gauge_ticks;    /* spent in reading gauges */
     uint64_t overflow_depth; /* scopes open in the overflow node */
     profi_node root;
     profi_node overflow; /* stands for every scope that got no node; its parent is where it was entered */

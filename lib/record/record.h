@@ -74,6 +74,7 @@ typedef struct profi_record_copy {
     size_t thread_count;
     profi_bucket_copy *buckets;
     size_t bucket_count;
+    uint64_t gauge_ticks;      /* that reading gauges took, on all threads */
     uint64_t now;              /* ticks, read after all the rest */
     prof_stats stats;
 } profi_record_copy;

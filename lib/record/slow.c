@@ -17,18 +17,22 @@ static uintptr_t token_of(const profi_node *node)
     return (uintptr_t)node | (node->key == PROFI_KEY_NONE ? PROFI_TOKEN_SLOW : 0);
 }
 
-static void gauges_begin(const profi_node *node)
+static void gauges_begin(profi_thread *self, const profi_node *node)
 {
+    uint64_t begin = profi_clock_now();
     for (unsigned i = 0; i < PROFI_PROBE_COUNT; i++)
         if ((node->site->flags & profi_probe_table[i].site_flag) && profi_probe_table[i].read != NULL)
             profi_gauge_begin(&profi_probe_table[i], &node->gauges[i]);
+    PROFI_ADD(self->gauge_ticks, profi_clock_now() - begin);
 }
 
-static void gauges_end(const profi_node *node)
+/* `begin` is the end of the scope. */
+static void gauges_end(profi_thread *self, const profi_node *node, uint64_t begin)
 {
     for (unsigned i = 0; i < PROFI_PROBE_COUNT; i++)
         if ((node->site->flags & profi_probe_table[i].site_flag) && profi_probe_table[i].read != NULL)
             profi_gauge_end(&profi_probe_table[i], &node->gauges[i]);
+    PROFI_ADD(self->gauge_ticks, profi_clock_now() - begin);
 }
 
 /* A scope that gets no node: everything down to its end is lost, and nothing is booked on a wrong parent. */
@@ -54,7 +58,7 @@ static void close_current(profi_thread *self, uint64_t now)
 {
     profi_node *node = self->current;
     if (node->gauges != NULL)
-        gauges_end(node);
+        gauges_end(self, node, now);
     profi_node_count(node, node->histogram, now - PROFI_GET(node->start));
     node->parent->last = node;
     PROFI_PUT(self->current, node->parent);
@@ -82,11 +86,31 @@ static prof_scope begin_at(prof_site *handle, uint64_t now)
     if (previous != &profi_nobody)
         previous->follower = node;
     if (node->gauges != NULL)
-        gauges_begin(node);
+        gauges_begin(self, node);
     /* A node's first call comes through here: released, so that who finds it through `current` sees it whole. */
     __atomic_store_n(&self->current, node, __ATOMIC_RELEASE);
     PROFI_PUT(node->start, now ? now : profi_clock_now());
     return (prof_scope){ token_of(node) };
+}
+
+uint64_t profi_thread_depth(const profi_thread *self)
+{
+    uint64_t depth = is_in_overflow(self) ? self->overflow_depth : 0;
+    const profi_node *node = is_in_overflow(self) ? self->overflow.parent : self->current;
+    for (; self != &profi_detached && node != &self->root; node = node->parent)
+        depth++;
+    return depth;
+}
+
+/* An end that matches no open scope of this thread. */
+static void count_unmatched(profi_thread *self)
+{
+    if (PROFI_GET(profi_ends_to_ignore) != 0)
+        PROFI_ADD(profi_ends_to_ignore, (uint64_t)-1);
+    else if (self != &profi_detached)
+        PROFI_ADD(self->unmatched, 1u);
+    else
+        __atomic_fetch_add(&profi_unattached_unmatched, 1u, __ATOMIC_RELAXED);
 }
 
 /* Whether `node` is the thread's own and open, inside `from` or `from` itself.  The pointer is compared, never followed. */
@@ -102,7 +126,7 @@ static void end_at(prof_scope scope, uint64_t now)
 {
     profi_thread *self = profi_self;
     if (self == &profi_detached) {
-        __atomic_fetch_add(&profi_unattached_unmatched, 1u, __ATOMIC_RELAXED);
+        count_unmatched(self);
         return;
     }
     const profi_node *node = (const profi_node *)(scope.place & ~PROFI_TOKEN_SLOW);
@@ -118,7 +142,7 @@ static void end_at(prof_scope scope, uint64_t now)
         }
     }
     if (is_in_overflow(self) || !is_open(self, node, self->current)) {
-        PROFI_ADD(self->unmatched, 1u);
+        count_unmatched(self);
         return;
     }
     for (; self->current != node; PROFI_ADD(self->repaired, 1u))
@@ -159,11 +183,10 @@ prof_scope profi_phase_slow(prof_scope scope, prof_site *site)
 void prof_end_current(void)
 {
     profi_thread *self = profi_self;
+    if (self == &profi_detached && !profi_is_recording())
+        return;
     if (self == &profi_detached || self->current == &self->root) {
-        if (self != &profi_detached)
-            PROFI_ADD(self->unmatched, 1u);
-        else if (profi_is_recording())
-            __atomic_fetch_add(&profi_unattached_unmatched, 1u, __ATOMIC_RELAXED);
+        count_unmatched(self);
         return;
     }
     prof_end((prof_scope){ token_of(self->current) });

@@ -24,8 +24,8 @@
 #include <unistd.h>
 
 uint32_t profi_recording;
-uint32_t prof_active;
 uint64_t profi_unattached_lost, profi_unattached_unmatched;
+uint64_t profi_ends_to_ignore;
 
 profi_node profi_nobody = { .key = PROFI_KEY_NONE, .last = &profi_nobody, .follower = &profi_nobody };
 profi_thread profi_detached = { .current = &profi_nobody };
@@ -274,6 +274,7 @@ static void thread_exit(void *argument)
     fold_tree(thread);
     fold_sites(thread);
     exited.lost += thread->lost;
+    exited.gauge_ticks += thread->gauge_ticks;
     exited.repaired += thread->repaired;
     exited.unmatched += thread->unmatched;
     profi_table_fini(&thread->paths);
@@ -336,11 +337,12 @@ static void drop_data(profi_thread *thread)
 
 /*
  * The child starts from nothing: what was recorded is the parent's to write.
- * Its scopes that were open at the fork end unrecorded.
+ * Its scopes that were open at the fork end unrecorded, and uncounted.
  */
 static void after_fork_in_child(void)
 {
     after_fork();
+    profi_ends_to_ignore = profi_thread_depth(profi_self);
     for (profi_thread *thread = registry, *next; thread != NULL; thread = next) {
         next = thread->next;
         drop_data(thread);

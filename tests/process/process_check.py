@@ -118,6 +118,19 @@ def _(folder):
     check(calls(folder, "work") == 1, "only the call between start and stop")
 
 
+@case("a_programs_options_count_also_after_a_site_was_made")
+def _(folder):
+    done = run(folder, "options")
+    check(done.stdout == "0 \n" and os.listdir(folder) == [], (done, os.listdir(folder)))
+
+
+@case("a_programs_options_count_beside_profcore_1_which_saves_all_the_same")
+def _(folder):
+    done = run(folder, "options", PROFCORE="1")
+    check(done.stdout == "0 \n" and len(files(folder, "profiling_results/chosen_*")) == 3, (done, files(folder)))
+    check(calls(folder, "work", "chosen") == 2, "the call before prof_start() too")
+
+
 @case("unknown_names_and_values_are_reported_once_and_ignored")
 def _(folder):
     done = run(folder, "api", PROFCORE="1", PROFCORE_SORTT="x", PROFCORE_SORT="size", PROFCORE_MEMORY="lots",
@@ -161,6 +174,7 @@ def _(folder):
         process.send_signal(number_)
         check(process.wait(20) == -number_, process.returncode)
         check(calls(folder, "work", f"s{int(number_)}") > 1, "calls")
+        check("profcore: wrote profiling_results/s" in process.stderr.read(), "notice")
 
 
 @case("without_the_variable_no_signal_is_touched")

@@ -50,7 +50,20 @@ int main(int argc, char **argv)
         printf("errno was changed\n");
         return 1;
     }
-    if (strcmp(mode, "api") == 0) {
+    if (strcmp(mode, "options") == 0) {
+        /* As a language binding would: sites first, then the program's options. */
+        prof_options options = PROF_OPTIONS_INIT;
+        prof_site *site = NULL;
+        options.flags = PROF_NO_FILES;
+        options.name = "chosen";
+        int status = prof_site_get("made first", SIZE_MAX, NULL, 0, 0, &site, &err) != PROF_OK;
+        status |= prof_start(&options, &err) != PROF_OK;
+        work();
+        options.sort = "nonsense";
+        status |= prof_start(&options, NULL) != PROF_E_INVALID;
+        status |= prof_stop(&err) != PROF_OK;
+        printf("%d %s\n", status, err.message);
+    } else if (strcmp(mode, "api") == 0) {
         int status = prof_start(NULL, &err) != PROF_OK;
         work();
         status |= prof_stop(&err) != PROF_OK;

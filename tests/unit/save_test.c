@@ -331,14 +331,21 @@ static void fork_and_save(void)
 {
     start_as("run", "json");
     record("parent's", 0);
+    prof_site *site = NULL;
+    CHECK_I64(prof_site_get("open at the fork", SIZE_MAX, NULL, 0, 0, &site, NULL), PROF_OK);
+    prof_scope scope = prof_begin(site);
     pid_t child = fork();
     if (child == 0) {
+        prof_stats stats = PROF_STATS_INIT;
+        prof_end(scope); /* no mistake of the program's */
         record("child's", 0);
-        exit(0); /* with exit handlers: the child saves its own */
+        prof_stats_get(&stats, NULL);
+        exit(stats.unmatched_count != 0); /* with exit handlers: the child saves its own */
     }
     int status = 0;
     waitpid(child, &status, 0);
     CHECK_I64(status, 0);
+    prof_end(scope);
     CHECK_I64(prof_save(NULL), PROF_OK);
     const char *files = list("profiling_results");
     char mark[32];
