@@ -242,7 +242,7 @@ static prof_status save_set(int folder, const profi_config *config, file_set *se
         return status;
     }
     int error = set_is_ours(folder, set) ? publish_over(&b, set->stem)
-                                         : publish_under_free_stem(&b, set, snapshot->taken_unix_s);
+                                         : publish_under_free_stem(&b, set, snapshot->about.taken_unix_s);
     if (error != 0) {
         drop_drafts(&b);
         return profi_fail_errno(err, error, "cannot publish the files of \"%s\" in \"%s\"", set->base, config->directory);

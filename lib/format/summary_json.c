@@ -158,9 +158,9 @@ static json_t *thread_of(const profi_thread_info *thread, int *ok)
 static json_t *clock_of(const prof_snapshot *snapshot, int *ok)
 {
     json_t *object = json_object();
-    set(object, "source", json_string(snapshot->clock_source), ok);
-    set(object, "hz", number(snapshot->clock_hz), ok);
-    set(object, "steady", json_boolean(snapshot->clock_is_steady), ok);
+    set(object, "source", json_string(snapshot->about.clock_source), ok);
+    set(object, "hz", number(snapshot->about.clock_hz), ok);
+    set(object, "steady", json_boolean(snapshot->about.clock_is_steady), ok);
     return object;
 }
 
@@ -176,9 +176,9 @@ static json_t *losses_of(const prof_stats *stats, int *ok)
 static json_t *overhead_of(const prof_snapshot *snapshot, int *ok)
 {
     json_t *object = json_object();
-    set(object, "scope_ns", number((uint64_t)(snapshot->scope_cost_ns + 0.5)), ok);
-    set(object, "scope_ps", number((uint64_t)(snapshot->scope_cost_ns * 1000.0 + 0.5)), ok);
-    set(object, "gauges_ns", number(snapshot->gauge_ns), ok);
+    set(object, "scope_ns", number((uint64_t)(snapshot->about.scope_cost_ns + 0.5)), ok);
+    set(object, "scope_ps", number((uint64_t)(snapshot->about.scope_cost_ns * 1000.0 + 0.5)), ok);
+    set(object, "gauges_ns", number(snapshot->about.gauge_ns), ok);
     set(object, "memory_used_bytes", number(snapshot->stats.memory_used_bytes), ok);
     set(object, "memory_limit_bytes", number(snapshot->stats.memory_limit_bytes), ok);
     return object;
@@ -186,12 +186,12 @@ static json_t *overhead_of(const prof_snapshot *snapshot, int *ok)
 
 static json_t *process_memory_of(const prof_snapshot *snapshot, int *ok)
 {
-    if (!snapshot->has_rss)
+    if (!snapshot->about.has_rss)
         return json_null();
     json_t *object = json_object();
-    set(object, "rss_start_bytes", snapshot->rss_start_bytes ? number(snapshot->rss_start_bytes) : json_null(), ok);
-    set(object, "rss_bytes", number(snapshot->rss_bytes), ok);
-    set(object, "rss_peak_bytes", number(snapshot->rss_peak_bytes), ok);
+    set(object, "rss_start_bytes", snapshot->about.rss_start_bytes ? number(snapshot->about.rss_start_bytes) : json_null(), ok);
+    set(object, "rss_bytes", number(snapshot->about.rss_bytes), ok);
+    set(object, "rss_peak_bytes", number(snapshot->about.rss_peak_bytes), ok);
     return object;
 }
 
@@ -234,15 +234,15 @@ static void put_facts(file *f, const prof_snapshot *snapshot)
     put_member(f, "schema", json_string("profcore.summary/1"));
     put_member(f, "name", json_string(snapshot->run_name));
     put_member(f, "root", text_or_null(snapshot->root));
-    put_member(f, "host", json_string(snapshot->host));
-    put_member(f, "pid", json_integer(snapshot->pid));
-    put_member(f, "taken_unix_s", number(snapshot->taken_unix_s));
-    put_member(f, "recorded_ns", number(snapshot->recorded_ns));
+    put_member(f, "host", json_string(snapshot->about.host));
+    put_member(f, "pid", json_integer(snapshot->about.pid));
+    put_member(f, "taken_unix_s", number(snapshot->about.taken_unix_s));
+    put_member(f, "recorded_ns", number(snapshot->about.recorded_ns));
     put_member(f, "clock", clock_of(snapshot, &f->ok));
     put_member(f, "losses", losses_of(&snapshot->stats, &f->ok));
     put_member(f, "overhead", overhead_of(snapshot, &f->ok));
     put_member(f, "memory", process_memory_of(snapshot, &f->ok));
-    if (!snapshot->has_rss)
+    if (!snapshot->about.has_rss)
         put_member(f, "unavailable", json_pack("{s:s}", "memory", "/proc/self could not be read"));
 }
 

@@ -109,18 +109,18 @@ static void put_heading(const table *t)
     char threads[40];
     const prof_snapshot *snapshot = t->snapshot;
     char when[32];
-    time_t seconds = (time_t)snapshot->taken_unix_s;
+    time_t seconds = (time_t)snapshot->about.taken_unix_s;
     struct tm utc;
     gmtime_r(&seconds, &utc);
     strftime(when, sizeof(when), "%Y-%m-%d %H:%M:%S", &utc);
     profi_output_printf(t->out, "-- profcore %u.%u.%u: %s, process %" PRId64 " on %s, %s UTC\n",
                         PROF_VERSION >> 16, PROF_VERSION >> 8 & 0xff, PROF_VERSION & 0xff, snapshot->run_name,
-                        snapshot->pid, snapshot->host, when);
+                        snapshot->about.pid, snapshot->about.host, when);
     if (snapshot->root != NULL)
         profi_output_printf(t->out, "   What ran under %s; memory, threads, losses and clock are the whole process's\n",
                             snapshot->root);
     profi_output_printf(t->out, "   Recorded for %.3f s; times above are summed over %s\n",
-                        (double)snapshot->recorded_ns / 1e9, threads_text(snapshot, threads));
+                        (double)snapshot->about.recorded_ns / 1e9, threads_text(snapshot, threads));
 }
 
 /* Calls back for each function in the table's order, with its name as pstats prints it; 0 when memory is spent. */
@@ -235,13 +235,13 @@ static int put_memory_block(const table *t)
     const prof_snapshot *snapshot = t->snapshot;
     char now[24], peak[24], start[24] = "unavailable";
     profi_output_text(t->out, "\n   Resident memory of the process");
-    if (!snapshot->has_rss) {
+    if (!snapshot->about.has_rss) {
         profi_output_text(t->out, ": unavailable (/proc/self could not be read)\n");
     } else {
-        format_bytes(now, (double)snapshot->rss_bytes, "");
-        format_bytes(peak, (double)snapshot->rss_peak_bytes, "");
-        if (snapshot->rss_start_bytes != 0)
-            format_bytes(start, (double)snapshot->rss_start_bytes, "");
+        format_bytes(now, (double)snapshot->about.rss_bytes, "");
+        format_bytes(peak, (double)snapshot->about.rss_peak_bytes, "");
+        if (snapshot->about.rss_start_bytes != 0)
+            format_bytes(start, (double)snapshot->about.rss_start_bytes, "");
         profi_output_printf(t->out, ": %s when recording started, %s now, peak %s\n", start, now, peak);
     }
     if (!has_any(snapshot, asks_for_rss))
@@ -257,22 +257,25 @@ static void put_account(const table *t)
     const prof_snapshot *snapshot = t->snapshot;
     const prof_stats *stats = &snapshot->stats;
     uint64_t calls = 0;
-    char cost[24], gauges[24], used[24], limit[24], threads[40];
+    char cost[24], used[24], limit[24], threads[40];
     for (uint32_t i = 0; i < snapshot->function_count; i++)
         calls += snapshot->functions[i].calls;
     format_bytes(used, (double)stats->memory_used_bytes, "");
     format_bytes(limit, (double)stats->memory_limit_bytes, "");
-    format_ns(cost, (uint64_t)((double)calls * snapshot->scope_cost_ns));
-    format_ns(gauges, snapshot->gauge_ns);
+    format_ns(cost, (uint64_t)((double)calls * snapshot->about.scope_cost_ns));
     profi_output_printf(t->out, "\n   Threads:  %s recorded, %u live\n", threads_text(snapshot, threads),
                         (unsigned)stats->live_thread_count);
     profi_output_printf(t->out, "   Losses:   %" PRIu64 " scopes lost, %" PRIu64 " closed by repair, %" PRIu64
                         " ends without a scope\n", stats->lost_count, stats->repaired_count, stats->unmatched_count);
     profi_output_printf(t->out, "   Memory:   %s of %s used for recording\n", used, limit);
-    profi_output_printf(t->out, "   Clock:    %s, %" PRIu64 " Hz, %s\n", snapshot->clock_source, snapshot->clock_hz,
-                        snapshot->clock_is_steady ? "steady" : "not known to be steady: take durations with care");
-    profi_output_printf(t->out, "   Overhead: %.1f ns a scope when measured at start, %" PRIu64 " scopes: about %s; reading "
-                        "memory: %s; both are in the times above\n", snapshot->scope_cost_ns, calls, cost, gauges);
+    profi_output_printf(t->out, "   Clock:    %s, %" PRIu64 " Hz, %s\n", snapshot->about.clock_source, snapshot->about.clock_hz,
+                        snapshot->about.clock_is_steady ? "steady" : "not known to be steady: take durations with care");
+    profi_output_printf(t->out, "   Overhead: %.1f ns a scope when measured at start, %" PRIu64 " scopes: about %s, included in "
+                        "the times above\n", snapshot->about.scope_cost_ns, calls, cost);
+    if (snapshot->about.gauge_ns != 0) {
+        format_ns(cost, snapshot->about.gauge_ns);
+        profi_output_printf(t->out, "             and %s in reading memory, in the times of the callers\n", cost);
+    }
 }
 
 prof_status profi_write_txt(const prof_snapshot *snapshot, const char *sort, profi_output *out, prof_error *err)

@@ -133,24 +133,24 @@ static int describe_run(prof_snapshot *snapshot, const profi_run_facts *facts, c
     char host[128] = "", clean[PROFI_TEXT_MAX];
     gethostname(host, sizeof(host) - 1);
     profi_text_clean(clean, host, strlen(host));
-    snprintf(snapshot->host, sizeof(snapshot->host), "%.255s", clean);
-    snapshot->pid = getpid();
-    snapshot->taken_unix_s = (uint64_t)time(NULL);
-    snapshot->recorded_ns = profi_clock_to_ns(scale, copy->now - facts->start_tick);
-    snapshot->clock_source = scale->source;
-    snapshot->clock_hz = scale->hz;
-    snapshot->clock_is_steady = scale->steady;
-    snapshot->scope_cost_ns = facts->scope_cost_ticks * (double)scale->ns / (double)scale->ticks;
-    snapshot->gauge_ns = profi_clock_to_ns(scale, copy->gauge_ticks);
+    snprintf(snapshot->about.host, sizeof(snapshot->about.host), "%.255s", clean);
+    snapshot->about.pid = getpid();
+    snapshot->about.taken_unix_s = (uint64_t)time(NULL);
+    snapshot->about.recorded_ns = profi_clock_to_ns(scale, copy->now - facts->start_tick);
+    snapshot->about.clock_source = scale->source;
+    snapshot->about.clock_hz = scale->hz;
+    snapshot->about.clock_is_steady = scale->steady;
+    snapshot->about.scope_cost_ns = facts->scope_cost_ticks * (double)scale->ns / (double)scale->ticks;
+    snapshot->about.gauge_ns = profi_clock_to_ns(scale, copy->gauge_ticks);
     snapshot->stats = copy->stats;
     snapshot->run_name = strdup(facts->name);
     const profi_probe *rss = &profi_probe_table[PROFI_PROBE_RSS];
     profi_reading reading;
     if (rss->read != NULL && rss->read(&reading)) {
-        snapshot->has_rss = 1;
-        snapshot->rss_bytes = reading.value;
-        snapshot->rss_peak_bytes = reading.high_water;
-        snapshot->rss_start_bytes = facts->rss_start_bytes;
+        snapshot->about.has_rss = 1;
+        snapshot->about.rss_bytes = reading.value;
+        snapshot->about.rss_peak_bytes = reading.high_water;
+        snapshot->about.rss_start_bytes = facts->rss_start_bytes;
     }
     return snapshot->run_name != NULL;
 }

@@ -53,6 +53,21 @@ typedef struct profi_thread_info {
     char name[64]; /* cleaned */
 } profi_thread_info;
 
+/* The process and the moment: the same in every part of a snapshot. */
+typedef struct profi_about {
+    char host[256];
+    int64_t pid;
+    uint64_t taken_unix_s;
+    uint64_t recorded_ns;        /* since the first start */
+    const char *clock_source;    /* static text */
+    uint64_t clock_hz;
+    int clock_is_steady;
+    uint64_t gauge_ns;           /* that reading memory took, in all scopes that asked */
+    double scope_cost_ns;        /* what a begin and end cost when measured at start; 0: not measured */
+    int has_rss;
+    uint64_t rss_bytes, rss_peak_bytes, rss_start_bytes; /* of the process; start: 0 if unknown */
+} profi_about;
+
 struct prof_snapshot {
     profi_path *paths;
     uint32_t path_count, path_room;
@@ -66,20 +81,9 @@ struct prof_snapshot {
     profi_thread_info *threads;
     uint32_t thread_count;
     prof_stats stats;
-    /* about the process and the moment */
     const char *run_name;        /* owned; never NULL */
-    char host[256];
-    int64_t pid;
-    uint64_t taken_unix_s;
-    uint64_t recorded_ns;        /* since the first start */
-    const char *clock_source;    /* static text */
-    uint64_t clock_hz;
-    int clock_is_steady;
-    uint64_t gauge_ns;           /* that reading memory took, in all scopes that asked */
     const char *root;            /* name of the function that this is the subtree of; NULL: the whole run */
-    double scope_cost_ns;        /* what a begin and end cost when measured at start; 0: not measured */
-    int has_rss;
-    uint64_t rss_bytes, rss_peak_bytes, rss_start_bytes; /* of the process */
+    profi_about about;
 };
 
 /* An empty snapshot with room for the names of `function_count` functions; NULL when memory is spent. */

@@ -105,19 +105,7 @@ static int copy_facts(prof_snapshot *made, const prof_snapshot *from)
     made->thread_count = from->thread_count;
     made->stats = from->stats;
     made->run_name = copy_text(from->run_name, &ok);
-    memcpy(made->host, from->host, sizeof(made->host));
-    made->pid = from->pid;
-    made->taken_unix_s = from->taken_unix_s;
-    made->recorded_ns = from->recorded_ns;
-    made->clock_source = from->clock_source;
-    made->clock_hz = from->clock_hz;
-    made->clock_is_steady = from->clock_is_steady;
-    made->scope_cost_ns = from->scope_cost_ns;
-    made->gauge_ns = from->gauge_ns;
-    made->has_rss = from->has_rss;
-    made->rss_bytes = from->rss_bytes;
-    made->rss_peak_bytes = from->rss_peak_bytes;
-    made->rss_start_bytes = from->rss_start_bytes;
+    made->about = from->about;
     return ok;
 }
 
