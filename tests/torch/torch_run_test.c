@@ -343,7 +343,8 @@ TEST(a_malformed_buffer_is_refused_with_its_number_and_reason)
     OPEN(model, "inputs.pt");
     float data[8] = { 0 };
     int64_t shape[] = { 2, 2 }, negative[] = { 2, -1 }, huge[] = { INT64_MAX, 2 }, large[] = { INT64_MAX / 4, 2 };
-    int64_t zero_and_huge[] = { 0, INT64_MAX, INT64_MAX }, back[] = { 2, -1 }, far[] = { INT64_MAX, 1 };
+    int64_t zero_and_huge[] = { 0, INT64_MAX, INT64_MAX }, huge_and_zero[] = { INT64_MAX, INT64_MAX, 0 },
+            back[] = { 2, -1 }, far[] = { INT64_MAX, 1 };
     const prof_torch_tensor good = FLOATS(shape, data);
     struct {
         prof_torch_tensor tensor;
@@ -363,6 +364,8 @@ TEST(a_malformed_buffer_is_refused_with_its_number_and_reason)
     BAD(device, 2, PROF_E_INVALID, "is on device 2");
     BAD(device, -1, PROF_E_INVALID, "is on device -1");
     BAD(device_index, 1, PROF_E_INVALID, "is on device 0, index 1");
+    BAD(device, PROF_TORCH_CUDA, PROF_E_INVALID, "is on device 1, index 128");
+    cases[n - 1].tensor.device_index = 128;
     BAD(flags, PROF_TORCH_COPIED, PROF_E_INVALID, "has flags 0x1");
     BAD(rank, 65, PROF_E_INVALID, "has rank 65");
     BAD(rank, UINT32_MAX, PROF_E_INVALID, "has rank 4294967295");
@@ -371,6 +374,8 @@ TEST(a_malformed_buffer_is_refused_with_its_number_and_reason)
     BAD(shape, huge, PROF_E_INVALID, "larger than any memory");
     BAD(shape, large, PROF_E_INVALID, "larger than any memory");
     BAD(shape, zero_and_huge, PROF_E_INVALID, "larger than any memory");
+    cases[n - 1].tensor.rank = 3;
+    BAD(shape, huge_and_zero, PROF_E_INVALID, "larger than any memory");
     cases[n - 1].tensor.rank = 3;
     BAD(strides, back, PROF_E_INVALID, "has stride -1 in dimension 1");
     BAD(strides, far, PROF_E_INVALID, "larger than any memory");

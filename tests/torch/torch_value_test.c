@@ -323,39 +323,46 @@ TEST(a_tensor_struct_of_another_version_is_filled_as_far_as_both_know_it)
     prof_torch_model_close(model);
 }
 
-static prof_torch_value *shared;
+enum { READERS = 4, ROUNDS = 200 };
 
-static void *read_shared(void *unused)
+static prof_torch_value *shared[ROUNDS];
+static pthread_barrier_t start;
+
+/* Walks each round's value at the moment when all the others do. */
+static void *read_shared(void *seen)
 {
-    (void)unused;
-    void *seen = NULL;
-    for (int i = 0; i < 1000; i++) {
+    for (size_t i = 0; i < ROUNDS; i++) {
         prof_torch_value *layers = NULL, *layer = NULL, *tensor = NULL;
         prof_torch_tensor out = PROF_TORCH_TENSOR_INIT;
-        if (prof_torch_value_find(shared, "layers", &layers, NULL) != PROF_OK ||
-            prof_torch_value_at(layers, 1, &layer, NULL) != PROF_OK ||
-            prof_torch_value_at(layer, 0, &tensor, NULL) != PROF_OK ||
-            prof_torch_value_tensor(prof_torch_value_retain(tensor), 0, &out, NULL) != PROF_OK)
-            return NULL;
-        seen = out.data;
+        pthread_barrier_wait(&start);
+        if (prof_torch_value_find(shared[i], "layers", &layers, NULL) == PROF_OK &&
+            prof_torch_value_at(layers, 1, &layer, NULL) == PROF_OK &&
+            prof_torch_value_at(layer, 0, &tensor, NULL) == PROF_OK &&
+            prof_torch_value_tensor(prof_torch_value_retain(tensor), 0, &out, NULL) == PROF_OK)
+            ((void **)seen)[i] = tensor;
         prof_torch_value_close(tensor);
     }
-    return seen;
+    return NULL;
 }
 
-TEST(four_threads_read_one_value)
+TEST(four_threads_that_walk_one_value_see_the_same_handles)
 {
     OPEN(model, "outputs.pt");
-    pthread_t threads[4];
-    void *seen[4];
-    shared = run_on(model, "nested", 1, &one);
-    for (size_t i = 0; i < COUNT(threads); i++)
-        REQUIRE(pthread_create(&threads[i], NULL, read_shared, NULL) == 0);
-    for (size_t i = 0; i < COUNT(threads); i++)
-        pthread_join(threads[i], &seen[i]);
-    for (size_t i = 0; i < COUNT(threads); i++)
-        CHECK(seen[i] != NULL && seen[i] == seen[0]);
-    prof_torch_value_close(shared);
+    static void *seen[READERS][ROUNDS];
+    pthread_t threads[READERS];
+    for (size_t i = 0; i < ROUNDS; i++)
+        shared[i] = run_on(model, "nested", 1, &one);
+    REQUIRE(pthread_barrier_init(&start, NULL, READERS) == 0);
+    for (size_t i = 0; i < READERS; i++)
+        REQUIRE(pthread_create(&threads[i], NULL, read_shared, seen[i]) == 0);
+    for (size_t i = 0; i < READERS; i++)
+        pthread_join(threads[i], NULL);
+    for (size_t i = 0; i < ROUNDS; i++) {
+        for (size_t k = 0; k < READERS; k++)
+            CHECK(seen[k][i] != NULL && seen[k][i] == seen[0][i]);
+        prof_torch_value_close(shared[i]);
+    }
+    pthread_barrier_destroy(&start);
     prof_torch_model_close(model);
 }
 

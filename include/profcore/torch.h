@@ -1,0 +1,397 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * libprofcore_torch: libtorch from C.
+ *
+ * Opens a TorchScript file, runs it on buffers that the caller owns, and
+ * reads what it returns without copying.  Tensors can be kept between calls,
+ * so that a key/value cache goes from one step into the next untouched.
+ *
+ *     #include <profcore/torch.h>
+ *
+ *     prof_error err = PROF_ERROR_INIT;
+ *     prof_torch_model *model = NULL;
+ *     prof_torch_value *result = NULL;
+ *     int64_t ids[6] = { 101, 7592, 1010, 2088, 999, 102 }, shape[2] = { 1, 6 };
+ *     prof_torch_tensor in = PROF_TORCH_TENSOR_OF(PROF_TORCH_INT64, 2, shape, ids);
+ *     prof_torch_tensor out = PROF_TORCH_TENSOR_INIT;
+ *     prof_torch_input inputs[1] = { PROF_TORCH_INPUT_TENSOR(&in) };
+ *
+ *     if (prof_torch_model_open("encoder.pt", NULL, &model, &err) == PROF_OK &&
+ *         prof_torch_run(model, NULL, inputs, 1, &result, &err) == PROF_OK &&
+ *         prof_torch_value_tensor(result, 0, &out, &err) == PROF_OK)
+ *         use((const float *)out.data, out.shape, out.rank);
+ *     else
+ *         fprintf(stderr, "%s\n", err.message);
+ *     prof_torch_value_close(result);
+ *     prof_torch_model_close(model);
+ *
+ * No C++ type crosses this header and no exception leaves the library: every
+ * failure is a status and a text.  Outputs are written only on success.  The
+ * library needs libtorch, and only the types of <profcore/prof.h>.
+ */
+#ifndef PROFCORE_TORCH_H
+#define PROFCORE_TORCH_H
+
+#include <profcore/prof.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* ------------------------------------------------------------------------
+ * The types
+ */
+
+/* A loaded model. */
+typedef struct prof_torch_model prof_torch_model;
+
+/*
+ * What a model returned: a tensor, a number, a text, or a tuple, list or
+ * dictionary of such.  Counted references:
+ *
+ *   - prof_torch_run() gives its result with one reference, the caller's;
+ *   - an element that prof_torch_value_at() or _find() gives is borrowed: it
+ *     lives as long as the value that it was taken from;
+ *   - prof_torch_value_retain() adds a reference to any of them, which then
+ *     outlives the value it was taken from, and the model too;
+ *   - prof_torch_value_close() takes one reference back.
+ *
+ * A value never changes what it is, and may be read by several threads.
+ */
+typedef struct prof_torch_value prof_torch_value;
+
+/* Element types.  0 is none, so that a field that was forgotten is noticed. */
+#define PROF_TORCH_BOOL 1 /* one byte, 0 or 1 */
+#define PROF_TORCH_UINT8 2
+#define PROF_TORCH_INT8 3
+#define PROF_TORCH_INT16 4
+#define PROF_TORCH_INT32 5
+#define PROF_TORCH_INT64 6
+#define PROF_TORCH_HALF 7     /* IEEE binary16 */
+#define PROF_TORCH_BFLOAT16 8 /* the upper half of a float */
+#define PROF_TORCH_FLOAT32 9
+#define PROF_TORCH_FLOAT64 10
+
+/* Where a buffer lies. */
+#define PROF_TORCH_CPU 0
+#define PROF_TORCH_CUDA 1
+
+/*
+ * An array in memory: of the caller, on the way in; inside a value, on the
+ * way out.  Whoever fills it keeps shape, strides and data alive and in
+ * place: on the way in until the call returns, on the way out as long as the
+ * value lives.
+ */
+typedef struct prof_torch_tensor {
+    uint32_t size;          /* sizeof(prof_torch_tensor) */
+    int32_t dtype;          /* PROF_TORCH_BOOL … */
+    int32_t device;         /* PROF_TORCH_CPU or PROF_TORCH_CUDA */
+    int32_t device_index;   /* which GPU; 0 for the CPU */
+    uint32_t rank;          /* dimensions; 0 is a single number; 64 at most */
+    uint32_t flags;         /* out: PROF_TORCH_COPIED; in: 0 */
+    const int64_t *shape;   /* rank lengths, 0 allowed; may be NULL when rank is 0 */
+    const int64_t *strides; /* rank steps in elements, not negative; in: NULL is row-major */
+    void *data;             /* the first element; may be NULL when there is none */
+    uint64_t data_bytes;    /* up to the last element; in: 0 is not checked */
+} prof_torch_tensor;
+
+/* For prof_torch_value_tensor() to fill. */
+#define PROF_TORCH_TENSOR_INIT { (uint32_t)sizeof(prof_torch_tensor), 0, 0, 0, 0u, 0u, NULL, NULL, NULL, 0u }
+
+/* A row-major buffer in main memory: rank lengths at shape, the first element at data. */
+#define PROF_TORCH_TENSOR_OF(dtype, rank, shape, data)                                                             \
+    { (uint32_t)sizeof(prof_torch_tensor), (dtype), PROF_TORCH_CPU, 0, (uint32_t)(rank), 0u, (shape), NULL, (data), \
+      0u }
+
+/* Tensor flags. */
+#define PROF_TORCH_COPIED 0x1u /* data is a copy that reading needed: the tensor itself lies differently */
+
+/*
+ * One argument of a model: a buffer or a value, never both.  The elements of
+ * an array of inputs all have the same size field.
+ */
+typedef struct prof_torch_input {
+    uint32_t size;                   /* sizeof(prof_torch_input) */
+    uint32_t flags;                  /* 0 */
+    const char *name;                /* the parameter's, or NULL: by position, before all named ones */
+    const prof_torch_tensor *tensor; /* a buffer to borrow, or NULL */
+    prof_torch_value *value;         /* of an earlier call, of any kind, or NULL; no reference is taken */
+} prof_torch_input;
+
+#define PROF_TORCH_INPUT_TENSOR(tensor) { (uint32_t)sizeof(prof_torch_input), 0u, NULL, (tensor), NULL }
+#define PROF_TORCH_INPUT_VALUE(value) { (uint32_t)sizeof(prof_torch_input), 0u, NULL, NULL, (value) }
+
+/* How to open a model.  Zero and NULL mean the default. */
+typedef struct prof_torch_options {
+    uint32_t size;      /* sizeof(prof_torch_options) */
+    uint32_t flags;     /* 0 */
+    const char *device; /* where it runs: "cpu" (the default), "cuda", "cuda:1" */
+    uint64_t reserved;  /* 0 */
+} prof_torch_options;
+
+#define PROF_TORCH_OPTIONS_INIT { (uint32_t)sizeof(prof_torch_options), 0u, NULL, 0u }
+
+/* ------------------------------------------------------------------------
+ * Models
+ */
+
+/*
+ * Opens a model file and makes it ready to run: TorchScript, as
+ * torch.jit.save() writes it.  It is put in evaluation mode.
+ *
+ *   path     The file.
+ *   options  NULL for the defaults.
+ *   model    Receives the handle, for prof_torch_model_close().
+ *   returns  PROF_OK; PROF_E_NOT_FOUND: there is no such file; PROF_E_IO: it
+ *            cannot be read, and the message has the system's reason;
+ *            PROF_E_FORMAT: it is empty, damaged, or not such a model;
+ *            PROF_E_UNSUPPORTED: the device is not there, or libtorch was
+ *            built without it; PROF_E_INVALID; PROF_E_NO_MEMORY.
+ *   threads  Any, at once.
+ *   memory   The weights, until the model is closed.  Loading needs up to the
+ *            size of the file besides.
+ *   since    0.1
+ */
+PROF_API prof_status prof_torch_model_open(const char *path, const prof_torch_options *options,
+                                           prof_torch_model **model, prof_error *err);
+
+/*
+ * Closes a model.  Values that it returned stay valid.
+ *
+ *   model    NULL is ignored.  No call on it may be running.
+ *   threads  Any.
+ *   since    0.1
+ */
+PROF_API void prof_torch_model_close(prof_torch_model *model);
+
+/*
+ * Runs a method of a model, without gradients.
+ *
+ * Buffers are read where they lie, in place; one that lies on another device
+ * than the model's is copied there first.  A result never points into a
+ * caller's buffer: where a model returns an input, a part of it, or keeps it,
+ * that buffer is copied after the run.  What a model forks it must wait for.
+ * The first two runs with new shapes compile, and are slow.
+ *
+ *   method   Its name; NULL for "forward".
+ *   inputs   input_count of them, by position, then by name; may be NULL when
+ *            input_count is 0.
+ *   result   Receives what the method returned, with one reference, for
+ *            prof_torch_value_close().
+ *   returns  PROF_OK; PROF_E_INVALID: an input is malformed (the message says
+ *            which, and what), or the model refused the inputs or raised an
+ *            exception (the message has its text); PROF_E_NOT_FOUND: there is
+ *            no such method; PROF_E_NO_MEMORY; PROF_E_UNSUPPORTED: libtorch
+ *            has no such operation for the device or type.  The model can be
+ *            run again after each of them.
+ *   threads  Any, at once on one model.  A buffer or value that a model writes
+ *            to must not be in use by another thread.
+ *   memory   The result, until its last reference is closed.
+ *   since    0.1
+ */
+PROF_API prof_status prof_torch_run(prof_torch_model *model, const char *method, const prof_torch_input *inputs,
+                                    size_t input_count, prof_torch_value **result, prof_error *err);
+
+/* ------------------------------------------------------------------------
+ * Values
+ */
+
+/* Kinds of value. */
+#define PROF_TORCH_NONE 0 /* Python's None */
+#define PROF_TORCH_TENSOR 1
+#define PROF_TORCH_TUPLE 2 /* a named tuple too: prof_torch_value_find() knows its fields */
+#define PROF_TORCH_LIST 3
+#define PROF_TORCH_DICTIONARY 4
+#define PROF_TORCH_INT 5
+#define PROF_TORCH_DOUBLE 6
+#define PROF_TORCH_TRUTH 7 /* Python's bool */
+#define PROF_TORCH_STRING 8
+#define PROF_TORCH_OTHER 9 /* cannot be read here, but passed on as an input */
+
+/*
+ * Adds a reference.
+ *
+ *   value    NULL is passed through.
+ *   returns  value.
+ *   threads  Any, at once.
+ *   since    0.1
+ */
+PROF_API prof_torch_value *prof_torch_value_retain(prof_torch_value *value);
+
+/*
+ * Takes one reference back; with the last one the value is freed.
+ *
+ *   value    NULL is ignored.  A borrowed element is not closed, unless it was
+ *            retained.
+ *   threads  Any, at once.
+ *   since    0.1
+ */
+PROF_API void prof_torch_value_close(prof_torch_value *value);
+
+/*
+ * What a value is.
+ *
+ *   returns  PROF_TORCH_NONE, PROF_TORCH_TENSOR …; more may come.
+ *            PROF_TORCH_NONE for NULL.
+ *   threads  Any, at once.
+ *   since    0.1
+ */
+PROF_API int32_t prof_torch_value_kind(const prof_torch_value *value);
+
+/*
+ * How many elements a tuple, list or dictionary has.
+ *
+ *   returns  The count; 0 for every other kind, and for NULL.
+ *   threads  Any, at once.
+ *   since    0.1
+ */
+PROF_API size_t prof_torch_value_count(const prof_torch_value *value);
+
+/*
+ * Takes an element out by its place.
+ *
+ *   value    A tuple, a list, or a dictionary, whose values come in the order
+ *            in which the model put them in.
+ *   index    From 0.
+ *   element  Receives it, borrowed from value.
+ *   returns  PROF_OK; PROF_E_INVALID: value has no elements by its kind;
+ *            PROF_E_NOT_FOUND: index is beyond the last; PROF_E_NO_MEMORY.
+ *   threads  Any, at once.
+ *   memory   A handle for each element, at the first call, kept with value.
+ *   since    0.1
+ */
+PROF_API prof_status prof_torch_value_at(prof_torch_value *value, size_t index, prof_torch_value **element,
+                                         prof_error *err);
+
+/*
+ * Takes an element out by its name.
+ *
+ *   value    A dictionary with texts as keys, or a named tuple.
+ *   key      The key or the field's name.
+ *   element  Receives it, borrowed from value.
+ *   returns  PROF_OK; PROF_E_NOT_FOUND: there is no such key, the message
+ *            lists those that are; PROF_E_INVALID: value has no names by its
+ *            kind; PROF_E_NO_MEMORY.
+ *   threads  Any, at once.
+ *   memory   As prof_torch_value_at().
+ *   since    0.1
+ */
+PROF_API prof_status prof_torch_value_find(prof_torch_value *value, const char *key, prof_torch_value **element,
+                                           prof_error *err);
+
+/*
+ * Reads the name of an element: prof_torch_value_at() with the same index
+ * gives what belongs to it.
+ *
+ *   value    A dictionary with texts as keys, or a named tuple.
+ *   index    From 0.
+ *   key      Receives the name, NUL-terminated, as long as value lives.
+ *   key_bytes  Receives its length; NULL when not wanted.
+ *   returns  PROF_OK; PROF_E_NOT_FOUND: index is beyond the last;
+ *            PROF_E_INVALID: value has no names by its kind;
+ *            PROF_E_UNSUPPORTED: this key is no text; PROF_E_NO_MEMORY.
+ *   threads  Any, at once.
+ *   memory   As prof_torch_value_at().
+ *   since    0.1
+ */
+PROF_API prof_status prof_torch_value_key(prof_torch_value *value, size_t index, const char **key,
+                                          size_t *key_bytes, prof_error *err);
+
+/*
+ * Reads a tensor.
+ *
+ * Without flags it comes row-major in main memory.  Where it does not lie so
+ * already it is copied at the first call, the copy is kept with the value,
+ * and tensor->flags says PROF_TORCH_COPIED.
+ *
+ *   value    A tensor.
+ *   flags    0, or PROF_TORCH_AS_IS: with the strides and on the device that
+ *            it has; never copies.
+ *   tensor   Its size field set (PROF_TORCH_TENSOR_INIT); receives the rest,
+ *            valid as long as value lives.  shape and strides are never NULL.
+ *   returns  PROF_OK; PROF_E_INVALID: not a tensor, or wrong flags;
+ *            PROF_E_UNSUPPORTED: a tensor of an element type or layout without
+ *            a place here, such as complex or sparse; PROF_E_NO_MEMORY.
+ *   threads  Any, at once.
+ *   since    0.1
+ */
+PROF_API prof_status prof_torch_value_tensor(prof_torch_value *value, uint32_t flags, prof_torch_tensor *tensor,
+                                             prof_error *err);
+
+#define PROF_TORCH_AS_IS 0x1u
+
+/*
+ * Read a value of the kind that the name says; _truth gives 0 or 1.
+ *
+ *   value    PROF_TORCH_INT, PROF_TORCH_DOUBLE, PROF_TORCH_TRUTH.
+ *   returns  PROF_OK; PROF_E_INVALID: another kind, which the message names.
+ *   threads  Any, at once.
+ *   since    0.1
+ */
+PROF_API prof_status prof_torch_value_int(const prof_torch_value *value, int64_t *number, prof_error *err);
+PROF_API prof_status prof_torch_value_double(const prof_torch_value *value, double *number, prof_error *err);
+PROF_API prof_status prof_torch_value_truth(const prof_torch_value *value, int32_t *truth, prof_error *err);
+
+/*
+ * Reads a text.
+ *
+ *   value    PROF_TORCH_STRING.
+ *   text     Receives it, NUL-terminated, as long as value lives.
+ *   text_bytes  Receives its length; NULL when not wanted.
+ *   returns  PROF_OK; PROF_E_INVALID: another kind, which the message names.
+ *   threads  Any, at once.
+ *   since    0.1
+ */
+PROF_API prof_status prof_torch_value_string(const prof_torch_value *value, const char **text, size_t *text_bytes,
+                                             prof_error *err);
+
+/* ------------------------------------------------------------------------
+ * The process
+ */
+
+/*
+ * Sets how many threads work on one operator together.
+ *
+ * Set it before the first run: a thread that has run a model keeps what held
+ * then, unless it calls this itself.
+ *
+ *   count    At least 1; 4096 at most.
+ *   returns  PROF_OK; PROF_E_INVALID.
+ *   threads  Any; not while a model runs.
+ *   since    0.1
+ */
+PROF_API prof_status prof_torch_intra_threads_set(int32_t count, prof_error *err);
+
+/*
+ * Sets how many threads run operators side by side, where a model asks for it
+ * (torch.jit.fork).  libtorch allows it once, before the first such run.
+ *
+ *   count    At least 1; 4096 at most.
+ *   returns  PROF_OK; PROF_E_INVALID; PROF_E_BUSY: it is too late.
+ *   threads  Any.
+ *   since    0.1
+ */
+PROF_API prof_status prof_torch_inter_threads_set(int32_t count, prof_error *err);
+
+/*
+ * Read the counts: on the calling thread, for the first.
+ *
+ *   count    Receives it.
+ *   returns  PROF_OK; PROF_E_INVALID.
+ *   threads  Any, at once.
+ *   since    0.1
+ */
+PROF_API prof_status prof_torch_intra_threads_get(int32_t *count, prof_error *err);
+PROF_API prof_status prof_torch_inter_threads_get(int32_t *count, prof_error *err);
+
+/* The version of libtorch that the library was built against, such as "2.13.0"; never NULL; since 0.1. */
+PROF_API const char *prof_torch_version(void);
+
+/* 1 when libtorch can use a GPU here, else 0; the first call may take a second; since 0.1. */
+PROF_API int32_t prof_torch_has_cuda(void);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif /* PROFCORE_TORCH_H */
