@@ -234,6 +234,18 @@ static void print_threads(int json)
                pair[3 * TRIES / 4]);
 }
 
+/* Runs one case a number of times and nothing else: for a tool that counts instructions. */
+static int run_only(const char *name, long batches)
+{
+    for (int k = 0; k < CASES; k++)
+        if (strcmp(cases[k].name, name) == 0) {
+            for (long i = 0; i < batches; i++)
+                cases[k].run();
+            return 0;
+        }
+    return 2;
+}
+
 int main(int argc, char **argv)
 {
     int json = argc > 1 && strcmp(argv[1], "--json") == 0;
@@ -248,6 +260,8 @@ int main(int argc, char **argv)
         fprintf(stderr, "scope_bench: %s\n", err.message);
         return 1;
     }
+    if (argc == 4 && strcmp(argv[1], "--only") == 0)
+        return run_only(argv[2], atol(argv[3]));
     for (int round = -3; round < ROUNDS; round++)
         for (int k = 0; k < CASES; k++) {
             double ns = time_case(k);
