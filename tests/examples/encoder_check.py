@@ -45,7 +45,7 @@ def vectors_in_c(program, folder, batch, texts):
 
 def main():
     parser = argparse.ArgumentParser(description="Compares the vectors of the service in C with the Python model's.")
-    parser.add_argument("program", help="the built driver of the service's encoder")
+    parser.add_argument("program", nargs="?", default=ROOT / "build/tests/examples/encode_main", help="the built encode_main")
     parser.add_argument("--model", default=ROOT / "build" / "models" / "minilm", metavar="FOLDER")
     parser.add_argument("--texts", type=pathlib.Path, default=HERE / "texts_200.txt", metavar="FILE")
     options = parser.parse_args()

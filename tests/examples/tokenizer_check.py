@@ -22,7 +22,8 @@ import sys
 import tempfile
 
 HERE = pathlib.Path(__file__).resolve().parent
-sys.path.insert(0, str(HERE.parent.parent / "examples" / "models"))
+ROOT = HERE.parent.parent
+sys.path.insert(0, str(ROOT / "examples" / "models"))
 
 import sources  # noqa: E402
 
@@ -103,7 +104,7 @@ def check_bpe(program, texts):
 
 def main():
     parser = argparse.ArgumentParser(description="Compares the tokenisers in C with the reference.")
-    parser.add_argument("program", help="the built tokenize_main")
+    parser.add_argument("program", nargs="?", default=ROOT / "build/tests/examples/tokenize_main", help="the built tokenize_main")
     parser.add_argument("--texts", type=pathlib.Path, default=HERE / "texts_200.txt", metavar="FILE")
     options = parser.parse_args()
     try:
