@@ -76,6 +76,18 @@ static void put_key(profi_output *out, const profi_pstats_row *row)
     put_string(out, row->name);
 }
 
+/* One entry of a row's callers. */
+static void put_caller(profi_output *out, const profi_pstats_row *caller, uint64_t calls, uint64_t primitive_calls,
+                       uint64_t self_ns, uint64_t cumulative_ns)
+{
+    put_key(out, caller);
+    put_tuple(out, 4);
+    put_integer(out, calls);
+    put_integer(out, primitive_calls);
+    put_seconds(out, profi_pstats_seconds(self_ns));
+    put_seconds(out, profi_pstats_seconds(cumulative_ns));
+}
+
 static void put_callers(profi_output *out, const profi_pstats *stats, const prof_snapshot *snapshot,
                         const profi_pstats_row *row)
 {
@@ -84,13 +96,12 @@ static void put_callers(profi_output *out, const profi_pstats *stats, const prof
         const profi_function *function = &snapshot->functions[row->function];
         for (uint32_t i = 0; i < function->edge_count; i++) {
             const profi_edge *edge = &snapshot->edges[function->first_edge + i];
-            put_key(out, &stats->rows[edge->caller]);
-            put_tuple(out, 4);
-            put_integer(out, edge->calls);
-            put_integer(out, edge->primitive_calls);
-            put_seconds(out, profi_pstats_seconds(edge->self_ns));
-            put_seconds(out, profi_pstats_seconds(edge->cumulative_ns));
+            put_caller(out, &stats->rows[edge->caller], edge->calls, edge->primitive_calls, edge->self_ns,
+                       edge->cumulative_ns);
         }
+        if (stats->run_row != PROFI_NONE)
+            put_caller(out, &stats->rows[stats->run_row], function->calls, function->primitive_calls, function->self_ns,
+                       function->cumulative_ns);
     }
     put_code(out, '0');
 }

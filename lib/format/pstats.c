@@ -8,14 +8,18 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Names a row that has no file as pstats names built-in functions. */
+/*
+ * Names a row that has no file as pstats names built-in functions.  A name
+ * that begins with a slash or an exclamation mark would, behind the bracket,
+ * become what text.h keeps out.
+ */
 static int name_in_brackets(profi_pstats_row *row, const char *name)
 {
-    size_t bytes = strlen(name) + 3;
+    size_t bytes = strlen(name) + 4;
     row->owned = malloc(bytes);
     if (row->owned == NULL)
         return 0;
-    snprintf(row->owned, bytes, "<%s>", name);
+    snprintf(row->owned, bytes, name[0] == '/' || name[0] == '!' ? "<\\%s>" : "<%s>", name);
     row->file = "~";
     row->name = row->owned;
     row->line = 0;
@@ -27,6 +31,21 @@ static int add_note(profi_pstats *stats, const char *text)
     profi_pstats_row *row = &stats->rows[stats->row_count++];
     *row = (profi_pstats_row){ .function = PROFI_NONE };
     return name_in_brackets(row, text);
+}
+
+/* Where there are no edges, the run becomes the caller of all. */
+static int add_run(profi_pstats *stats, const prof_snapshot *snapshot)
+{
+    uint64_t total_ns = 0;
+    if (snapshot->edge_count != 0)
+        return 1;
+    for (uint32_t i = 0; i < snapshot->function_count; i++)
+        total_ns += snapshot->functions[i].cumulative_ns;
+    stats->run_row = stats->row_count;
+    if (!add_note(stats, snapshot->run_name))
+        return 0;
+    stats->rows[stats->run_row].cumulative_s = profi_pstats_seconds(total_ns);
+    return 1;
 }
 
 static int add_function(profi_pstats *stats, const profi_function *function)
@@ -43,12 +62,15 @@ static int add_function(profi_pstats *stats, const profi_function *function)
 
 prof_status profi_pstats_init(profi_pstats *stats, const prof_snapshot *snapshot, prof_error *err)
 {
-    *stats = (profi_pstats){ .rows = calloc((size_t)snapshot->function_count + 2, sizeof(*stats->rows)) };
+    *stats = (profi_pstats){ .rows = calloc((size_t)snapshot->function_count + 3, sizeof(*stats->rows)),
+                              .run_row = PROFI_NONE };
     int ok = stats->rows != NULL;
     for (uint32_t i = 0; ok && i < snapshot->function_count; i++)
         ok = add_function(stats, &snapshot->functions[i]);
     if (ok && snapshot->function_count == 0)
         ok = add_note(stats, "profcore: nothing was recorded");
+    if (ok && snapshot->function_count != 0)
+        ok = add_run(stats, snapshot);
     if (ok && snapshot->stats.lost_count != 0) {
         char text[80];
         snprintf(text, sizeof(text), "profcore: %llu calls lost", (unsigned long long)snapshot->stats.lost_count);

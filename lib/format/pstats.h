@@ -3,8 +3,11 @@
  * The rows that Python's pstats would hold, shared by the .prof file and the
  * table in the .txt, so that the two can only agree.
  *
- * Besides the functions there is a row for lost scopes, and one that says so
- * when nothing was recorded, because pstats refuses an empty file.
+ * Besides the functions there are rows of ours: one for lost scopes; one that
+ * says so when nothing was recorded, because pstats refuses an empty file;
+ * and, where no function called another, one for the run, which stands as
+ * the caller of all with no calls of its own: snakeviz drops functions that
+ * have neither callers nor callees, and fails when none is left.
  */
 #ifndef PROFI_PSTATS_H
 #define PROFI_PSTATS_H
@@ -24,6 +27,7 @@ typedef struct profi_pstats_row {
 typedef struct profi_pstats {
     profi_pstats_row *rows; /* in the order of the file; functions first, each at its id */
     uint32_t row_count;
+    uint32_t run_row; /* PROFI_NONE: there is no such row */
 } profi_pstats;
 
 /* Seconds as the .prof holds them. */

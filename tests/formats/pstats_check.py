@@ -298,13 +298,25 @@ def _(folder):
     check_text(folder)
 
 
+@case("where_no_function_called_another_the_run_is_the_caller_of_all")
+def _(folder):
+    # Without it snakeviz, which drops functions that have neither callers nor callees, finds nothing to draw.
+    execute(folder, ["b 1", "+ 5", "e", "b 1", "+ 6", "e", "b 2", "+ 7", "e"])
+    stats, run = load(folder).stats, ("~", 0, "<tree>")
+    equal(stats[run], (0, 0, 0.0, 18 / 1e9, {}), "the run's row")
+    equal(stats["tree.py", 1, "f1"][4], {run: (2, 2, 11 / 1e9, 11 / 1e9)}, "callers of f1")
+    check_text(folder)
+    execute(folder, ["b 1", "b 2", "e", "e", "b 3", "e"])
+    equal([key[2] for key in load(folder).stats], ["f1", "f2", "f3"], "with an edge, cProfile's rows and no other")
+
+
 @case("names_without_a_file_and_hostile_names_stay_inert")
 def _(folder):
-    names = ["plain", "</script><script>alert(1)</script>", "<!--", "a\x1b[31mb", "tab\there", "\udcff\udcfe", "é 文 😀",
+    names = ["plain", "/script><b>", "!--", "</script><script>alert(1)</script>", "<!--", "a\x1b[31mb", "tab\there", "\udcff\udcfe", "é 文 😀",
              "<angle>", "%s %n", "\"quoted\" 'name' \\ backslash"]
     execute(folder, [line for name in names for line in (f"b @{name}", "+ 1", "e")])
     stats = load(folder).stats
-    equal(len(stats), len(names), "functions")
+    equal(len(stats), len(names) + 1, "functions, and the run that called them")
     for file, line, name in stats:
         equal((file, line), ("~", 0), "key of a function without a file")
         for bad in ("</", "<!", "\x1b", "\t", "\n"):
