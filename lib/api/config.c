@@ -274,7 +274,9 @@ prof_status profi_config_load(profi_config *config, const prof_options *options,
     profi_config_load_quiet();
     *config = (profi_config){ .clock = PROFI_CLOCK_AUTO, .save_every_s = given.save_every_s };
     sigemptyset(&config->signals);
-    if ((status = set_name(config, given.name ? given.name : program_invocation_short_name, err)) != PROF_OK ||
+    snprintf(config->name, sizeof(config->name), "program");
+    set_name(config, program_invocation_short_name, NULL); /* unless it is too long */
+    if ((given.name && (status = set_name(config, given.name, err)) != PROF_OK) ||
         (status = set_directory(config, given.directory ? given.directory : "profiling_results", err)) != PROF_OK ||
         (status = set_formats(config, given.formats ? given.formats : "txt,prof,json", err)) != PROF_OK ||
         (status = set_sort(config, given.sort ? given.sort : "cumulative", err)) != PROF_OK ||

@@ -20,6 +20,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 /*
  * Here and not in record/, so that a program that links the static library
@@ -29,12 +30,23 @@ uint32_t prof_active;
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static pthread_mutex_t save_lock = PTHREAD_MUTEX_INITIALIZER;
-static int is_open, is_child;
+static int is_open, is_started, is_child;
 static int is_unsaved; /* since a start, until the last stop has saved */
+static int is_over;    /* the process ends: the last save has been made */
 static uint64_t start_count;
 static enum { NOT_CONFIGURED, CONFIGURED_BY_DEFAULT, CONFIGURED_BY_PROGRAM } is_configured;
 static profi_config config; /* written with both locks held */
 static profi_run_facts facts;
+
+/* The moment from which the run counts. */
+static void note_start(void)
+{
+    profi_reading rss = { 0, 0 };
+    profi_probe_table[PROFI_PROBE_RSS].read(&rss);
+    facts.rss_start_bytes = rss.value;
+    facts.start_tick = profi_clock_now();
+    is_started = 1;
+}
 
 static void before_fork(void)
 {
@@ -50,9 +62,12 @@ static void after_fork(void)
 
 static void after_fork_in_child(void)
 {
-    is_child = 1;
-    profi_save_forget(1);
-    facts.start_tick = profi_clock_now();
+    if (is_started) { /* else it is a process like any other, such as a daemon before it starts */
+        is_child = 1;
+        profi_save_forget(1);
+        profi_saver_forget();
+        note_start();
+    }
     after_fork();
 }
 
@@ -63,15 +78,36 @@ static prof_status open_recorder(const profi_config *loaded, prof_error *err)
     if (status != PROF_OK)
         return status;
     profi_rss_install();
-    profi_reading rss = { 0, 0 };
-    uint32_t calls;
-    uint64_t ticks = profi_record_scope_cost(&calls);
-    profi_probe_table[PROFI_PROBE_RSS].read(&rss);
-    facts = (profi_run_facts){ .name = config.name, .start_tick = profi_clock_now(),
-                               .scope_cost_ticks = (double)ticks / calls, .rss_start_bytes = rss.value };
-    pthread_atfork(before_fork, after_fork, after_fork_in_child);
     is_open = 1;
     return PROF_OK;
+}
+
+/* Lets scopes through.  The first time it also measures what one costs. */
+static void begin_recording(void)
+{
+    uint32_t calls;
+    int is_first = !is_started;
+    if (is_first)
+        note_start();
+    is_unsaved = 1;
+    profi_record_enable(1);
+    if (is_first)
+        facts.scope_cost_ticks = (double)profi_record_scope_cost(&calls) / calls;
+}
+
+/* A thread that is cancelled inside a save would leave its lock held for ever. */
+static int enter_save(void)
+{
+    int cancel_state;
+    pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancel_state);
+    pthread_mutex_lock(&save_lock);
+    return cancel_state;
+}
+
+static void leave_save(int cancel_state)
+{
+    pthread_mutex_unlock(&save_lock);
+    pthread_setcancelstate(cancel_state, NULL);
 }
 
 /*
@@ -93,20 +129,20 @@ static prof_status configure(const prof_options *options, int is_automatic, prof
 
 static prof_status start(const prof_options *options, int is_automatic, prof_error *err)
 {
-    pthread_mutex_lock(&save_lock); /* a save reads the configuration */
+    int cancel_state = enter_save(); /* a save reads the configuration */
     pthread_mutex_lock(&lock);
     prof_status status = configure(options, is_automatic, err);
-    if (status == PROF_OK && start_count == 0 && !config.is_forced_off) {
+    if (status == PROF_OK && !config.is_forced_off) {
         prof_error why = PROF_ERROR_INIT;
         if (config.writes_files && profi_saver_start(&config, &why) != PROF_OK)
             profi_notice("will save at the end only: %s", why.message);
-        is_unsaved = 1;
-        profi_record_enable(1);
+        if (start_count == 0)
+            begin_recording();
     }
     if (status == PROF_OK)
         start_count++;
     pthread_mutex_unlock(&lock);
-    pthread_mutex_unlock(&save_lock);
+    leave_save(cancel_state);
     return status;
 }
 
@@ -142,6 +178,7 @@ int profi_recorder_facts(profi_run_facts *into)
     pthread_mutex_lock(&lock);
     int opened = is_configured != NOT_CONFIGURED;
     *into = facts;
+    memcpy(into->name, config.name, sizeof(into->name));
     pthread_mutex_unlock(&lock);
     return opened;
 }
@@ -154,7 +191,10 @@ static prof_status save_elsewhere(const prof_snapshot *snapshot, profi_save_repo
     snprintf(fallback.directory, sizeof(fallback.directory), "%.4000s/profcore-XXXXXX", root && root[0] ? root : "/tmp");
     if (mkdtemp(fallback.directory) == NULL)
         return profi_fail_errno(err, errno, "cannot make the folder \"%.400s\"", fallback.directory);
-    return profi_save_all(&fallback, snapshot, report, err);
+    prof_status status = profi_save_all(&fallback, snapshot, report, err);
+    if (status != PROF_OK)
+        rmdir(fallback.directory); /* which succeeds only if it is empty */
+    return status;
 }
 
 static void tell_what_was_written(const profi_save_report *report)
@@ -198,14 +238,23 @@ prof_status profi_recorder_save(profi_save_occasion occasion, prof_error *err)
     prof_snapshot *snapshot;
     if (!profi_recorder_facts(&run))
         return profi_fail(err, PROF_E_INVALID, "nothing was recorded: prof_start() was never called");
-    pthread_mutex_lock(&save_lock);
-    prof_status status = profi_snapshot_take(&run, &snapshot, err);
+    int cancel_state = enter_save();
+    prof_status status = is_over ? profi_fail(err, PROF_E_BUSY, "the process is ending; its last save has been made")
+                                 : profi_snapshot_take(&run, &snapshot, err);
     if (status == PROF_OK) {
         status = save_snapshot(snapshot, occasion, err);
         prof_snapshot_close(snapshot);
     }
-    pthread_mutex_unlock(&save_lock);
+    leave_save(cancel_state);
     return status;
+}
+
+int profi_recorder_is_unsaved(void)
+{
+    pthread_mutex_lock(&lock);
+    int unsaved = is_unsaved && !is_over;
+    pthread_mutex_unlock(&lock);
+    return unsaved;
 }
 
 prof_status prof_save(prof_error *err)
@@ -240,8 +289,8 @@ prof_status prof_site_get(const char *name, size_t name_bytes, const char *file,
         return status;
     prof_site *found = profi_record_site(name, name_bytes, file, line, flags);
     if (found == NULL)
-        return profi_fail(err, PROF_E_NO_MEMORY, "prof_site_get: the cap of %llu bytes leaves no room for \"%.80s\"",
-                          (unsigned long long)profi_region_limit(), name);
+        return profi_fail(err, PROF_E_NO_MEMORY, "prof_site_get: the cap of %llu bytes leaves no room for \"%.*s\"",
+                          (unsigned long long)profi_region_limit(), (int)(name_bytes < 80 ? name_bytes : 80), name);
     *site = found;
     return PROF_OK;
 }
@@ -272,6 +321,8 @@ __attribute__((constructor(101))) static void start_if_asked(void)
 {
     prof_error why = PROF_ERROR_INIT;
     profi_start_wish wish = profi_config_start_wish();
+    profi_record_handle_forks(); /* first, so that ours take their locks before record's */
+    pthread_atfork(before_fork, after_fork, after_fork_in_child);
     profi_config_load_quiet();
     if (wish == PROFI_START_UNKNOWN)
         profi_notice("PROFCORE=%.80s ignored: neither 0 nor 1", secure_getenv("PROFCORE"));
@@ -287,4 +338,10 @@ __attribute__((destructor(101))) static void save_at_exit(void)
     pthread_mutex_unlock(&lock);
     if (is_wanted && profi_recorder_save(PROFI_SAVE_LAST, &why) != PROF_OK)
         profi_notice("nothing could be saved: %s", why.message);
+    /* A save that the saver thread has begun is not cut off in the middle, and none begins after this. */
+    int cancel_state = enter_save();
+    pthread_mutex_lock(&lock);
+    is_over = 1;
+    pthread_mutex_unlock(&lock);
+    leave_save(cancel_state);
 }

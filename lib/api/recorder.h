@@ -14,10 +14,16 @@ typedef enum profi_save_occasion {
 
 prof_status profi_recorder_save(profi_save_occasion occasion, prof_error *err);
 
+/* Whether there is something that no later save will write: else an interval has nothing to do. */
+int profi_recorder_is_unsaved(void);
+
 /* Facts for a snapshot; 0 before the first start. */
 int profi_recorder_facts(profi_run_facts *facts);
 
-/* Starts the thread that saves at intervals and on signals, if the configuration asks for it. */
+/* Starts the thread that saves at intervals and on signals, if the configuration asks for it; again: the new interval. */
 prof_status profi_saver_start(const profi_config *config, prof_error *err);
+
+/* In a forked child: the thread is the parent's, and the signals get their old actions back. */
+void profi_saver_forget(void);
 
 #endif

@@ -24,7 +24,7 @@ enum { SIGNAL_LIMIT = 65 };
 static sem_t wake;
 static uint32_t arrived[SIGNAL_LIMIT]; /* set by the handler, taken by the thread */
 static struct sigaction old_actions[SIGNAL_LIMIT];
-static uint32_t interval_s;
+static uint32_t interval_s; /* 0: signals only */
 static int is_started;
 
 static void on_signal(int number)
@@ -70,30 +70,31 @@ static void answer_signals(void)
         }
 }
 
-/* Waits for a signal until the moment on CLOCK_MONOTONIC; 0 when one came. */
-static int wait_until(const struct timespec *moment)
+/* Waits until the interval since `since` is over; 0 when it was woken before. */
+static int wait_for_interval(const struct timespec *since)
 {
     int result;
-    do
-        result = interval_s ? sem_clockwait(&wake, CLOCK_MONOTONIC, moment) : sem_wait(&wake);
-    while (result != 0 && errno == EINTR);
+    do {
+        uint32_t seconds = PROFI_GET(interval_s);
+        struct timespec due = { since->tv_sec + (time_t)seconds, since->tv_nsec };
+        result = seconds ? sem_clockwait(&wake, CLOCK_MONOTONIC, &due) : sem_wait(&wake);
+    } while (result != 0 && errno == EINTR);
     return result;
 }
 
 static void *saver_main(void *unused)
 {
-    struct timespec due;
+    struct timespec since;
     (void)unused;
-    clock_gettime(CLOCK_MONOTONIC, &due);
-    due.tv_sec += interval_s;
+    clock_gettime(CLOCK_MONOTONIC, &since);
     for (;;) {
-        if (wait_until(&due) == 0) {
+        if (wait_for_interval(&since) == 0) {
             answer_signals();
             continue;
         }
-        save(PROFI_SAVE_ASKED);
-        clock_gettime(CLOCK_MONOTONIC, &due);
-        due.tv_sec += interval_s;
+        if (profi_recorder_is_unsaved())
+            save(PROFI_SAVE_ASKED);
+        clock_gettime(CLOCK_MONOTONIC, &since);
     }
     return NULL;
 }
@@ -116,9 +117,15 @@ prof_status profi_saver_start(const profi_config *config, prof_error *err)
     pthread_t thread;
     pthread_attr_t attributes;
     sigset_t all, callers;
-    if (is_started || (config->save_every_s == 0 && !config->has_signals))
+    if (config->save_every_s == 0 && !config->has_signals)
         return PROF_OK;
-    interval_s = config->save_every_s;
+    if (PROFI_GET(interval_s) != config->save_every_s) {
+        PROFI_PUT(interval_s, config->save_every_s);
+        if (is_started)
+            sem_post(&wake);
+    }
+    if (is_started)
+        return PROF_OK;
     if (sem_init(&wake, 0, 0) != 0)
         return profi_fail_errno(err, errno, "cannot make a semaphore");
     pthread_attr_init(&attributes);
@@ -133,4 +140,15 @@ prof_status profi_saver_start(const profi_config *config, prof_error *err)
     is_started = 1;
     pthread_setname_np(thread, "profcore-saver");
     return config->has_signals ? take_signals(config, err) : PROF_OK;
+}
+
+void profi_saver_forget(void)
+{
+    for (int number = 1; is_started && number < SIGNAL_LIMIT; number++) {
+        struct sigaction now;
+        arrived[number] = 0;
+        if (sigaction(number, NULL, &now) == 0 && now.sa_handler == on_signal)
+            sigaction(number, &old_actions[number], NULL);
+    }
+    is_started = 0;
 }

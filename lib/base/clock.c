@@ -2,11 +2,11 @@
 /* Choice and calibration of the clock: see clock.h. */
 #include "clock.h"
 
-#include <fcntl.h>
+#include "system.h"
+
 #include <pthread.h>
 #include <string.h>
 #include <time.h>
-#include <unistd.h>
 #if defined(__x86_64__)
 #include <cpuid.h>
 #endif
@@ -60,17 +60,6 @@ static moment first_moment;
 #if defined(__x86_64__)
 #define TICK_SOURCE "tsc"
 
-static int read_text(const char *path, char *text, size_t capacity)
-{
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
-    if (fd < 0)
-        return 0;
-    ssize_t bytes = read(fd, text, capacity - 1);
-    close(fd);
-    text[bytes > 0 ? bytes : 0] = '\0';
-    return bytes > 0;
-}
-
 /*
  * The kernel's verdict counts: it watches the TSC against other clocks and
  * over all cores.  Under a hypervisor it may prefer the host's clock, which
@@ -82,13 +71,13 @@ static int ticks_are_steady(void)
     if (!__get_cpuid(0x80000007u, &eax, &ebx, &ecx, &edx) || !(edx & 1u << 8))
         return 0;
     char current[64], available[256];
-    if (!read_text("/sys/devices/system/clocksource/clocksource0/current_clocksource", current, sizeof(current)))
+    if (!profi_read_text("/sys/devices/system/clocksource/clocksource0/current_clocksource", current, sizeof(current)))
         return 0;
     if (strcmp(current, "tsc\n") == 0)
         return 1;
     if (strcmp(current, "kvm-clock\n") != 0 && strncmp(current, "hyperv_clocksource", 18) != 0)
         return 0;
-    return read_text("/sys/devices/system/clocksource/clocksource0/available_clocksource", available,
+    return profi_read_text("/sys/devices/system/clocksource/clocksource0/available_clocksource", available,
                      sizeof(available)) &&
            strstr(available, "tsc") != NULL;
 }

@@ -6,6 +6,8 @@
  */
 #include "error.h"
 
+#include "system.h"
+
 #include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -130,7 +132,6 @@ void profi_notice(const char *format, ...)
     make_one_line(line);
     strcat(line, "\n");
     /* One write, so that lines of several processes do not mix; where stderr is gone, so is the notice. */
-    ssize_t written = write(STDERR_FILENO, line, strlen(line));
-    (void)written;
+    profi_write_all(STDERR_FILENO, line, strlen(line));
     errno = saved;
 }

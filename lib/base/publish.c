@@ -3,6 +3,7 @@
 #include "publish.h"
 
 #include "error.h"
+#include "system.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -67,17 +68,7 @@ prof_status profi_draft_open(int folder, const char *folder_path, profi_draft *d
 int profi_draft_write(void *user, const void *data, size_t bytes)
 {
     const profi_draft *draft = user;
-    const char *at = data;
-    while (bytes > 0) {
-        ssize_t written = write(draft->fd, at, bytes);
-        if (written < 0 && errno == EINTR)
-            continue;
-        if (written <= 0)
-            return written < 0 ? errno : EIO;
-        at += written;
-        bytes -= (size_t)written;
-    }
-    return 0;
+    return profi_write_all(draft->fd, data, bytes);
 }
 
 static profi_identity identity_of(const struct stat *status)

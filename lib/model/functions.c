@@ -34,7 +34,7 @@ static void raise_peaks(prof_snapshot *snapshot)
         profi_path *parent = path->parent != PROFI_NONE ? &snapshot->paths[path->parent] : NULL;
         for (unsigned p = 0; p < PROFI_PROBE_COUNT; p++) {
             const profi_gauge *gauge = &path->gauges[p];
-            if (parent != NULL && parent->gauges[p].call_count != 0 && gauge->peak > parent->gauges[p].peak) {
+            if (parent != NULL && gauge->peak > parent->gauges[p].peak) {
                 parent->gauges[p].peak = gauge->peak;
                 parent->gauges[p].peak_is_bound = gauge->peak_is_bound;
             }

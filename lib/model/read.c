@@ -132,6 +132,8 @@ prof_status profi_function_percentile(const profi_function *function, double sha
         return profi_fail(err, PROF_E_UNAVAILABLE, "no percentiles of \"%.80s\": %s", function->name,
                           function->no_histogram);
     uint64_t count = 0, below = 0;
+    if (function->calls == function->open_calls)
+        return profi_fail(err, PROF_E_UNAVAILABLE, "no percentiles of \"%.80s\": no call has ended", function->name);
     for (unsigned i = 0; i < PROFI_BUCKET_COUNT; i++)
         count += function->histogram[i];
     /* Of 1,000 calls, (1 - 0.99) × 1,000 is 10 only up to rounding. */

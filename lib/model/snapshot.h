@@ -106,7 +106,7 @@ int profi_function_make_histogram(profi_function *function);
 
 /* What a caller of prof_snapshot_take() cannot give: facts about the run, kept by api/. */
 typedef struct profi_run_facts {
-    const char *name;
+    char name[256];
     uint64_t start_tick;
     double scope_cost_ticks;
     uint64_t rss_start_bytes; /* 0: unknown */

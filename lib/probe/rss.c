@@ -16,6 +16,7 @@
 #include "rss.h"
 
 #include "../base/probe_table.h"
+#include "../base/system.h"
 #include <profcore/prof.h>
 
 #include <errno.h>
@@ -28,19 +29,6 @@
 #include <unistd.h>
 
 static int mark_is_inherited = 1; /* until profi_rss_install() knows better */
-
-/* Reads a small file of /proc as text; 0 when it cannot be had. */
-static int read_text(const char *path, char *text, size_t room)
-{
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
-    ssize_t bytes = fd >= 0 ? read(fd, text, room - 1) : -1;
-    if (fd >= 0)
-        close(fd);
-    if (bytes <= 0)
-        return 0;
-    text[bytes] = '\0';
-    return 1;
-}
 
 /* The kibibytes of a line such as "VmRSS:     1234 kB", in bytes; 0 when it is missing. */
 static uint64_t field_bytes(const char *status, const char *field)
@@ -58,7 +46,7 @@ static uint64_t resource_mark(void)
 static int read_status(profi_reading *reading)
 {
     char status[4096];
-    if (!read_text("/proc/self/status", status, sizeof(status)))
+    if (!profi_read_text("/proc/self/status", status, sizeof(status)))
         return 0;
     reading->value = field_bytes(status, "\nVmRSS:");
     reading->high_water = field_bytes(status, "\nVmHWM:");
@@ -116,7 +104,7 @@ static int read_statm(profi_reading *reading)
     ssize_t bytes = fd >= 0 ? pread(fd, statm, sizeof(statm) - 1, 0) : -1;
     if (bytes > 0)
         statm[bytes] = '\0';
-    else if (!read_text("/proc/self/statm", statm, sizeof(statm)))
+    else if (!profi_read_text("/proc/self/statm", statm, sizeof(statm)))
         return 0;
     const char *resident = strchr(statm, ' '); /* the second number, in pages */
     if (resident == NULL)

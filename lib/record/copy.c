@@ -4,20 +4,21 @@
  * threads record: see node.h for what a reader may see.
  *
  * A scope that is open has only its start.  The open ones of a thread are
- * the path from where it stands to its root, read before its tree: a scope
- * of that path whose call count has changed when its node is copied has
- * ended meanwhile, and is in its node's figures already.
+ * the path from where it stands to its root, read before its tree.  An end
+ * clears the start, then counts, then leaves the node: so a scope whose start
+ * is 0, read after its call count, is ending and in its node's figures; and
+ * one whose call count has changed when its node is copied has ended
+ * meanwhile.  Neither is counted as open.
  */
 #include "cold.h"
 #include "record.h"
 
 #include "../base/error.h"
+#include "../base/system.h"
 
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 /* A scope of the path to where a thread stands. */
 typedef struct open_scope {
@@ -73,7 +74,8 @@ static int copy_path(copier *c, const profi_thread *thread)
     for (const profi_node *node = stand; node != NULL && node != &thread->root; node = PROFI_GET(node->parent)) {
         if (!grow(&c->path, &c->path_room, c->depth, sizeof(*c->path)))
             return 0;
-        c->path[c->depth++] = (open_scope){ node, PROFI_GET(node->start), PROFI_GET(node->calls) };
+        uint64_t calls = __atomic_load_n(&node->calls, __ATOMIC_ACQUIRE);
+        c->path[c->depth++] = (open_scope){ node, PROFI_GET(node->start), calls };
     }
     for (size_t i = 0; i < c->depth / 2; i++) {
         open_scope swapped = c->path[i];
@@ -106,7 +108,8 @@ static int copy_node(copier *c, const profi_node *node, uint32_t parent, size_t 
                                .items = PROFI_GET(node->items),
                                .has_histogram = node->histogram != NULL };
     copy_gauges(into, node);
-    if (depth < c->depth && c->path[depth].node == node && c->path[depth].calls == into->calls) {
+    if (depth < c->depth && c->path[depth].node == node && c->path[depth].start != 0 &&
+        c->path[depth].calls == into->calls) {
         into->is_open = 1;
         into->open_start = c->path[depth].start;
     }
@@ -161,12 +164,7 @@ static void read_thread_name(profi_thread_copy *thread)
 {
     char path[64];
     snprintf(path, sizeof(path), "/proc/self/task/%d/comm", (int)thread->tid);
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
-    if (fd < 0)
-        return;
-    ssize_t bytes = read(fd, thread->name, sizeof(thread->name) - 1);
-    close(fd);
-    thread->name[bytes > 0 ? bytes : 0] = '\0';
+    profi_read_text(path, thread->name, sizeof(thread->name));
     thread->name[strcspn(thread->name, "\n")] = '\0';
 }
 

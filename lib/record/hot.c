@@ -20,10 +20,11 @@ PROFI_TLS profi_thread *profi_self = &profi_detached;
 /* A node that the fast path serves has a histogram: the check is for the compiler to drop. */
 static inline void count(profi_node *node, uint64_t now)
 {
-    uint64_t *histogram = node->histogram;
+    uint64_t *histogram = node->histogram, duration = now - PROFI_GET(node->start);
     if (histogram == NULL)
         __builtin_unreachable();
-    profi_node_count(node, histogram, now - PROFI_GET(node->start));
+    PROFI_PUT(node->start, 0u);
+    profi_node_count(node, histogram, duration);
 }
 
 prof_scope prof_begin(prof_site *site)
@@ -32,8 +33,8 @@ prof_scope prof_begin(prof_site *site)
     profi_node *node = self->current->last->follower;
     if (PROFI_UNLIKELY(site == NULL || node->key != (uintptr_t)PROFI_GET(site->intern) || !profi_is_recording()))
         return profi_begin_slow(site);
-    PROFI_PUT(self->current, node);
     PROFI_PUT(node->start, profi_clock_ticks());
+    PROFI_PUT(self->current, node);
     return (prof_scope){ (uintptr_t)node };
 }
 
@@ -62,7 +63,7 @@ prof_scope prof_phase(prof_scope scope, prof_site *site)
     uint64_t now = profi_clock_ticks();
     count(node, now);
     node->parent->last = node;
-    PROFI_PUT(self->current, next);
     PROFI_PUT(next->start, now);
+    PROFI_PUT(self->current, next);
     return (prof_scope){ (uintptr_t)next };
 }

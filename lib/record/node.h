@@ -50,7 +50,7 @@ struct profi_node {
     profi_node *parent;  /* NULL in a root */
     profi_node *last;    /* the child that ran last */
     profi_node *follower; /* the sibling that ran after this node the last time: a guess at what comes next */
-    uint64_t start;      /* ticks, of the open or the last call */
+    uint64_t start;      /* ticks; set before the node becomes current, 0 from the moment its end begins to count */
     uint64_t calls;      /* that ended */
     uint64_t total;      /* ticks, of calls that ended */
     uint64_t *histogram; /* PROFI_BUCKET_COUNT counts of (thread, site); NULL: no memory for one */
@@ -116,7 +116,7 @@ static inline int profi_is_recording(void) { return PROFI_GET(profi_recording) !
 /* Books one call that took `duration` ticks; `histogram` may be NULL.  In this order it is cheapest (measured). */
 static inline void profi_node_count(profi_node *node, uint64_t *histogram, uint64_t duration)
 {
-    PROFI_ADD(node->calls, 1u);
+    __atomic_store_n(&node->calls, PROFI_GET(node->calls) + 1, __ATOMIC_RELEASE); /* after start: see copy.c */
     PROFI_ADD(node->total, duration);
     if (PROFI_UNLIKELY(duration < PROFI_GET(node->min)))
         PROFI_PUT(node->min, duration);

@@ -14,6 +14,9 @@
 /* Reserves the region and fixes the clock.  Once; later calls do nothing. */
 prof_status profi_record_open(uint64_t memory_bytes, profi_clock_choice clock, prof_error *err);
 
+/* Makes fork() safe; once, when the library is loaded, before those above register handlers of their own. */
+void profi_record_handle_forks(void);
+
 /* Lets scopes through, or not: prof_active and its hidden twin. */
 void profi_record_enable(int on);
 
@@ -23,7 +26,7 @@ void profi_record_stats(prof_stats *stats);
 /*
  * What scopes cost here: the ticks that the fastest of several rounds of
  * begin and end took on this thread, into storage of their own; `calls`
- * receives how many pairs a round has.
+ * receives how many pairs a round has.  While recording, one caller at a time.
  */
 uint64_t profi_record_scope_cost(uint32_t *calls);
 

@@ -59,7 +59,9 @@ static void close_current(profi_thread *self, uint64_t now)
     profi_node *node = self->current;
     if (node->gauges != NULL)
         gauges_end(self, node, now);
-    profi_node_count(node, node->histogram, now - PROFI_GET(node->start));
+    uint64_t duration = now - PROFI_GET(node->start);
+    PROFI_PUT(node->start, 0u);
+    profi_node_count(node, node->histogram, duration);
     node->parent->last = node;
     PROFI_PUT(self->current, node->parent);
 }
@@ -70,7 +72,8 @@ static void close_current(profi_thread *self, uint64_t now)
  */
 static prof_scope begin_at(prof_site *handle, uint64_t now)
 {
-    if (!profi_is_recording())
+    /* Acquired: what the start prepared is there for who sees it on. */
+    if (!__atomic_load_n(&profi_recording, __ATOMIC_ACQUIRE))
         return PROF_SCOPE_NONE;
     profi_thread *self = profi_self != &profi_detached ? profi_self : profi_thread_attach();
     if (self == NULL) {
@@ -87,9 +90,9 @@ static prof_scope begin_at(prof_site *handle, uint64_t now)
         previous->follower = node;
     if (node->gauges != NULL)
         gauges_begin(self, node);
+    PROFI_PUT(node->start, now ? now : profi_clock_now());
     /* A node's first call comes through here: released, so that who finds it through `current` sees it whole. */
     __atomic_store_n(&self->current, node, __ATOMIC_RELEASE);
-    PROFI_PUT(node->start, now ? now : profi_clock_now());
     return (prof_scope){ token_of(node) };
 }
 
@@ -105,9 +108,11 @@ uint64_t profi_thread_depth(const profi_thread *self)
 /* An end that matches no open scope of this thread. */
 static void count_unmatched(profi_thread *self)
 {
-    if (PROFI_GET(profi_ends_to_ignore) != 0)
-        PROFI_ADD(profi_ends_to_ignore, (uint64_t)-1);
-    else if (self != &profi_detached)
+    uint64_t left = PROFI_GET(profi_ends_to_ignore);
+    while (left != 0)
+        if (__atomic_compare_exchange_n(&profi_ends_to_ignore, &left, left - 1, 0, __ATOMIC_RELAXED, __ATOMIC_RELAXED))
+            return;
+    if (self != &profi_detached)
         PROFI_ADD(self->unmatched, 1u);
     else
         __atomic_fetch_add(&profi_unattached_unmatched, 1u, __ATOMIC_RELAXED);
@@ -183,10 +188,9 @@ prof_scope profi_phase_slow(prof_scope scope, prof_site *site)
 void prof_end_current(void)
 {
     profi_thread *self = profi_self;
-    if (self == &profi_detached && !profi_is_recording())
-        return;
     if (self == &profi_detached || self->current == &self->root) {
-        count_unmatched(self);
+        if (profi_is_recording()) /* while stopped, begins have recorded nothing to end */
+            count_unmatched(self);
         return;
     }
     prof_end((prof_scope){ token_of(self->current) });
@@ -219,17 +223,14 @@ uint64_t profi_record_scope_cost(uint32_t *calls)
     thread.root.last = &node;
 
     profi_thread *caller = profi_self;
-    uint32_t was_recording = PROFI_GET(profi_recording);
     uint64_t best = UINT64_MAX;
     profi_self = &thread;
-    PROFI_PUT(profi_recording, 1u);
     for (int round = 0; round < ROUNDS; round++) {
         uint64_t begin = profi_clock_now();
         for (int i = 0; i < PAIRS; i++)
             prof_end(prof_begin(&site));
         best = profi_min_u64(best, profi_clock_now() - begin);
     }
-    PROFI_PUT(profi_recording, was_recording);
     profi_self = caller;
     *calls = PAIRS;
     return best;

@@ -184,6 +184,8 @@ static void add_figures(profi_node *into, const profi_node *from)
     into->items += from->items;
     into->min = profi_min_u64(into->min, from->min);
     into->max = profi_max_u64(into->max, from->max);
+    if (from->histogram == NULL && from->calls != 0)
+        into->histogram = NULL; /* nobody records here: it only says whether all calls are in one */
     if (into->gauges == NULL || from->gauges == NULL)
         return;
     for (unsigned i = 0; i < PROFI_PROBE_COUNT; i++)
@@ -349,12 +351,20 @@ static void after_fork_in_child(void)
         if (thread != &exited)
             profi_region_free(thread, sizeof(*thread), PROFI_REGION_TREE);
     }
-    profi_thread_init(&exited);
-    exited.exited = 1;
-    registry = &exited;
+    if (registry != NULL) {
+        profi_thread_init(&exited);
+        exited.exited = 1;
+        registry = &exited;
+    }
     thread_total = profi_unattached_lost = profi_unattached_unmatched = 0;
     profi_self = &profi_detached;
-    pthread_setspecific(exit_key, NULL);
+    if (exit_key_made)
+        pthread_setspecific(exit_key, NULL);
+}
+
+void profi_record_handle_forks(void)
+{
+    pthread_atfork(before_fork, after_fork, after_fork_in_child);
 }
 
 /* ---- opening ---- */
@@ -365,7 +375,6 @@ static void open_once_only(void)
     exited.exited = 1;
     registry_add(&exited);
     exit_key_made = pthread_key_create(&exit_key, thread_exit) == 0;
-    pthread_atfork(before_fork, after_fork, after_fork_in_child);
 }
 
 prof_status profi_record_open(uint64_t memory_bytes, profi_clock_choice clock, prof_error *err)
@@ -382,7 +391,7 @@ prof_status profi_record_open(uint64_t memory_bytes, profi_clock_choice clock, p
 
 void profi_record_enable(int on)
 {
-    PROFI_PUT(profi_recording, on != 0);
+    __atomic_store_n(&profi_recording, on != 0, __ATOMIC_RELEASE);
     PROFI_PUT(prof_active, on != 0);
 }
 

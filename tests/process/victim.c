@@ -8,10 +8,13 @@
 
 #include <errno.h>
 #include <locale.h>
+#include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 static void work(void)
@@ -29,6 +32,13 @@ static void on_signal(int number)
 {
     (void)number;
     handled++;
+}
+
+static void *save_for_ever(void *unused)
+{
+    for (;; pthread_testcancel())
+        prof_save(NULL);
+    return unused;
 }
 
 static void wait_for_ever(void)
@@ -81,6 +91,36 @@ int main(int argc, char **argv)
         while (handled < 2)
             work();
         printf("handled %d\n", (int)handled);
+    } else if (strcmp(mode, "fork") == 0) {
+        pid_t child = fork();
+        if (child == 0)
+            wait_for_ever();
+        usleep(200000);
+        kill(child, SIGTERM);
+        int status = 0;
+        waitpid(child, &status, 0);
+        printf("the child ended by signal %d\n", WTERMSIG(status));
+    } else if (strcmp(mode, "cancel") == 0) {
+        pthread_t thread;
+        prof_start(NULL, &err);
+        pthread_create(&thread, NULL, save_for_ever, NULL);
+        usleep(100000);
+        pthread_cancel(thread);
+        pthread_join(thread, NULL);
+        printf("joined\n");
+    } else if (strcmp(mode, "limit") == 0) {
+        setrlimit(RLIMIT_FSIZE, &(struct rlimit){ 512, 512 });
+        prof_start(NULL, &err);
+        work();
+        int status = prof_stop(&err);
+        printf("%s: %s\n", prof_status_name(status), err.message);
+    } else if (strcmp(mode, "interval") == 0) {
+        prof_options options = PROF_OPTIONS_INIT;
+        options.save_every_s = 1;
+        prof_start(&options, &err);
+        printf("ready\n");
+        fflush(stdout);
+        wait_for_ever();
     } else if (strcmp(mode, "locale") == 0) {
         printf("%s\n", setlocale(LC_ALL, "") ? setlocale(LC_NUMERIC, NULL) : "none");
         work();

@@ -250,7 +250,7 @@ need_service() { # also [PACKAGE...]
 
 need_tests() { # also [PACKAGE...]
   type -P "${browsers[@]}" >/dev/null || set -- '?chromium' "$@"
-  need_service "$@"
+  need_service '?locales' "$@"
   need_python tests "snakeviz, playwright and tokenizers, to compare with, 55 MB" --no-deps
 }
 

@@ -173,7 +173,9 @@ class Picky(torch.nn.Module):
     @torch.jit.export
     def complain(self, x: Tensor) -> Tensor:
         if x.numel() > 0:
-            raise ValueError("ä€😀ä€😀ä€😀ä€😀ä€😀ä€😀ä€😀ä€😀".replace("ä", "ä€😀ä€😀ä€😀ä€😀ä€😀"))
+            # Longer than a message by itself, whatever the path of the model that stands before it.
+            piece = "ä€😀ä€😀ä€😀ä€😀ä€😀"
+            raise ValueError("++++++++++++++++++++".replace("+", piece))
         return x
 
     @torch.jit.export

@@ -471,6 +471,41 @@ TEST(a_site_that_asks_for_memory_has_growth_and_peak)
     CHECK_U64(row("timed").has & PROF_FUNCTION_HAS_RSS, 0);
 }
 
+TEST(a_peak_reaches_the_scopes_around_it_also_past_one_without_the_probe)
+{
+    enum { BYTES = 64 << 20 };
+    prof_site *outside = NULL, *inside = NULL;
+    CHECK_I64(prof_site_get("around the peak", SIZE_MAX, "record_test.c", 1, PROF_SITE_RSS, &outside, NULL), PROF_OK);
+    CHECK_I64(prof_site_get("at the peak", SIZE_MAX, "record_test.c", 1, PROF_SITE_RSS, &inside, NULL), PROF_OK);
+    start();
+    prof_scope outer = prof_begin(outside), between = prof_begin(site("between")), inner = prof_begin(inside);
+    char *block = malloc(BYTES);
+    REQUIRE(block != NULL);
+    memset(block, 1, BYTES);
+    __asm__ volatile("" : : "r"(block) : "memory");
+    prof_end(inner);
+    free(block);
+    prof_end(between);
+    prof_end(outer);
+    stop();
+    CHECK(row("at the peak").rss_peak_bytes >= BYTES);
+    CHECK(row("around the peak").rss_peak_bytes >= row("at the peak").rss_peak_bytes);
+    CHECK_U64(row("between").has & PROF_FUNCTION_HAS_RSS, 0);
+}
+
+TEST(end_current_while_stopped_is_nobodys_mistake)
+{
+    start();
+    prof_end(prof_begin(site("makes the thread known")));
+    stop();
+    uint64_t before = stats().unmatched_count;
+    for (int i = 0; i < 10; i++) {
+        prof_begin(site("while stopped"));
+        prof_end_current();
+    }
+    CHECK_U64(stats().unmatched_count, before);
+}
+
 TEST(structs_of_another_version_are_read_by_their_size)
 {
     struct {
