@@ -291,6 +291,18 @@ def _(folder):
         equal(f"{lost} scopes lost" in text.read(), True, "losses in the .txt")
 
 
+@case("percentiles_that_would_miss_a_threads_calls_are_unavailable")
+def _(folder):
+    # f1 gets a histogram on the first thread; the main thread takes all that are left; the second thread gets none.
+    thread = ["t"] + ["b 1", "+ 10", "e"] * 100 + ["j"]
+    execute(folder, thread + [line for i in range(2, 60) for line in (f"b {i}", "e")] + thread, str(1 << 20))
+    with open(os.path.join(folder, "profile.json"), encoding="utf-8") as text:
+        functions = {f["line"]: f for f in json.load(text)["functions"]}
+    equal((functions[1]["calls"], functions[1]["histogram"]), (200, None), "f1")
+    equal(functions[1]["unavailable"]["histogram"], "the memory for histograms is spent", "the reason")
+    equal(functions[2]["histogram"], [[16, 1]], "f2, which has one")
+
+
 @case("nothing_recorded_is_a_file_that_pstats_opens")
 def _(folder):
     execute(folder, ["+ 5"])
