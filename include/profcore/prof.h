@@ -193,11 +193,11 @@ typedef struct prof_error {
  * PROF_ITEMS(count);        The calling thread's innermost scope processed `count`
  *                           things more: tokens, rows, bytes.  Reports show the
  *                           sum, and the rate for the time spent in the function.
- * PROF_ITEMS_UNIT(count, "tokens");  says what they are.
+ * PROF_ITEMS_UNIT(count, "tokens");  says what they are.  `count` is evaluated
+ *                           once, also while stopped and with PROF_DISABLE.
  */
 #define PROF_ITEMS(count) PROF_ITEMS_UNIT(count, NULL)
-#define PROF_ITEMS_UNIT(count, unit) \
-    PROF_IF_LIVE_(prof_is_active_() ? prof_items((uint64_t)(count), (unit)) : (void)0, (void)(count))
+#define PROF_ITEMS_UNIT(count, unit) prof_items_((uint64_t)(count), (unit))
 
 /*
  * PROF_WRAP(return_type, new_name, target, (parameters), (arguments))
@@ -475,6 +475,13 @@ static inline prof_scope prof_phase_(prof_scope scope, prof_site *site)
 {
     (void)site;
     return PROF_IF_LIVE_(scope.place != 0 || prof_is_active_() ? prof_phase(scope, site) : scope, scope);
+}
+
+static inline void prof_items_(uint64_t count, const char *unit)
+{
+    (void)count;
+    (void)unit;
+    PROF_IF_LIVE_(if (prof_is_active_()) prof_items(count, unit), (void)0);
 }
 
 static inline void prof_leave_(const prof_scope *scope)

@@ -93,12 +93,14 @@ static void nested_scopes(void)
 
 static void regions(void)
 {
+    int items = 2;
     PROF_BEGIN(region, "region 1");
     mark(10);
     PROF_PHASE(region, "region 2");
     mark(11);
     PROF_PHASE(region, "region 3");
-    PROF_ITEMS(3);
+    PROF_ITEMS(++items);
+    mark(items);
     PROF_ITEMS_UNIT(4, "rows");
     PROF_END(region);
     PROF_BLOCK_WITH("rest", 0u);
@@ -148,7 +150,7 @@ static void check(int is_right, const char *name)
 
 static void check_behaviour(const char *name)
 {
-    static const int expected[] = { 1, 2, 3, 6, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13 };
+    static const int expected[] = { 1, 2, 3, 6, 4, 5, 6, 7, 8, 9, 10, 11, 3, 12, 13 };
     int sum;
     trace_length = 0;
     sum = run_all();
