@@ -179,6 +179,8 @@ int profi_recorder_facts(profi_run_facts *into)
     int opened = is_configured != NOT_CONFIGURED;
     *into = facts;
     memcpy(into->name, config.name, sizeof(into->name));
+    if (!is_started) /* PROFCORE=0: there is a configuration, and no run */
+        into->start_tick = profi_clock_now();
     pthread_mutex_unlock(&lock);
     return opened;
 }

@@ -109,6 +109,10 @@ def _(folder):
 def _(folder):
     done = run(folder, "api", PROFCORE="0")
     check(done.stdout == "0 \n" and os.listdir(folder) == [], (done, os.listdir(folder)))
+    check(run(folder, "snapshot", PROFCORE="0").stdout == "", "a snapshot of nothing")
+    with open(os.path.join(folder, "snapshot.json"), encoding="utf-8") as text:
+        found = json.load(text)
+    check(found["functions"] == [] and found["recorded_ns"] < 1_000_000_000, found)
 
 
 @case("the_program_alone_starts_stops_and_saves")

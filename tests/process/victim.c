@@ -4,7 +4,7 @@
  *
  *     victim MODE     work once and, depending on the mode, do one thing more
  */
-#include <profcore/prof.h>
+#include <profcore/snapshot.h>
 
 #include <errno.h>
 #include <locale.h>
@@ -86,11 +86,20 @@ int main(int argc, char **argv)
         /* Its own handler, installed before recording starts: it runs after each save, and the service goes on. */
         signal(SIGUSR1, on_signal);
         prof_start(NULL, &err);
+        work(); /* so that there is something to save */
         printf("ready\n");
         fflush(stdout);
         while (handled < 2)
             work();
         printf("handled %d\n", (int)handled);
+    } else if (strcmp(mode, "snapshot") == 0) {
+        prof_snapshot *snapshot = NULL;
+        prof_start(NULL, &err);
+        work();
+        if (prof_snapshot_take(&snapshot, &err) != PROF_OK ||
+            prof_snapshot_write_file(snapshot, "json", "snapshot.json", &err) != PROF_OK)
+            printf("%s\n", err.message);
+        prof_snapshot_close(snapshot);
     } else if (strcmp(mode, "fork") == 0) {
         pid_t child = fork();
         if (child == 0)

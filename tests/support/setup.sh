@@ -144,9 +144,10 @@ need_packages() { # NAME or NAME|ALTERNATIVE or ?NAME...
     fi
   done
   [ ${#wanted[@]} -gt 0 ] || return 0
-  plan=$("${apt[@]}" install --assume-no --no-install-recommends "${wanted[@]}" 2>&1 || true)
-  say "  with what they depend on: $(sed -n 's/^Need to get \(.*\) of archives.*/\1 to download/p' <<<"$plan")," \
-    "$(sed -n 's/^After this operation, \(.*\) of additional.*/\1 on disk/p' <<<"$plan")"
+  plan=$("${admin[@]}" "${apt[@]}" install --assume-no --no-install-recommends "${wanted[@]}" 2>&1 || true)
+  if [[ $plan =~ Need\ to\ get\ ([^/]*)(/.*)?\ of\ archives.*\ operation,\ (.*)\ of\ additional ]]; then
+    say "  with what they depend on: ${BASH_REMATCH[1]% } to download, ${BASH_REMATCH[3]} on disk"
+  fi
   quietly "${admin[@]}" "${apt[@]}" -q -y install --no-install-recommends "${wanted[@]}" ||
     setup_fail "apt-get could not install them; an administrator can try:" "  apt-get install --no-install-recommends ${wanted[*]}"
 }
@@ -154,16 +155,25 @@ need_packages() { # NAME or NAME|ALTERNATIVE or ?NAME...
 # ---- Python ----
 
 python_can() { # PYTHON; whether it makes virtual environments
-  "$1" -c 'import ensurepip, sys, venv; sys.exit(sys.version_info < (3, 7))' >/dev/null 2>&1
+  "$1" -c 'import ensurepip, sys, venv; sys.exit(sys.version_info < (3, 8))' >/dev/null 2>&1
 }
 
-venv_works() { "$venv/bin/python" -c 'import pip' >/dev/null 2>&1; }
+# Whether .venv/ is whole, for pip has what it writes last when it installs itself, and lies where it was made.
+venv_works() {
+  grep -sqF "$venv/bin/python" "$venv/bin/pip" &&
+    "$venv/bin/python" -c 'import importlib.metadata as m, sys; sys.exit(not m.distribution("pip").read_text("INSTALLER"))' \
+      >/dev/null 2>&1
+}
 
-# Sets `python` to one that makes virtual environments; false when there is none.
+# Sets `python` to one that makes virtual environments: the one that the user names, if any; false when there is none.
 find_python() {
-  for python in ${PYTHON:+"$PYTHON"} python3 /usr/bin/python3; do
-    [ "$python" != python3 ] || python=$(PATH=${PATH#"$venv/bin:"} type -P python3) || continue
-    python_can "$python" && return
+  if [ -n "${PYTHON:-}" ]; then
+    python=$PYTHON
+    python_can "$python"
+    return
+  fi
+  for python in "$(PATH=${PATH#"$venv/bin:"} type -P python3)" /usr/bin/python3; do
+    ! python_can "$python" || return 0
   done
   return 1
 }
@@ -175,8 +185,8 @@ package_for_python() {
 
 need_venv() {
   venv_works && return
-  find_python || setup_fail "No Python here makes virtual environments (3.7 or later, with venv and ensurepip)." \
-    "Install python3-venv, or name another Python: PYTHON=/path/to/python3 $0"
+  find_python || setup_fail "${PYTHON:-python3} makes no virtual environments: that needs Python 3.8 or later with venv and ensurepip" \
+    "(python3-venv). Another one can be named: PYTHON=/path/to/python3 $0"
   say "making .venv/ with $python ($("$python" -V))"
   quietly "$python" -m venv --clear "$venv" || setup_fail "$python could not make $venv"
 }
@@ -196,7 +206,6 @@ need_python() { # KIT WHAT-IT-IS [PIP-OPTION...]
   local kit=$1 what=$2 broken
   shift 2
   pins_met "$kit" && return
-  need_venv
   [ "$kit" != torch ] || announce_torch
   say "installing into .venv/: $what"
   mapfile -t broken < <("$venv/bin/python" -I "$support/pins.py" "$(requirements "$kit")" | sed -n 's/^broken //p')
@@ -239,6 +248,7 @@ need_small() { # also [PACKAGE...]
   local extra
   extra=$(package_for_python)
   need_packages "${packages_small[@]}" ${extra:+"$extra"} "$@"
+  need_venv
   need_python build "meson and ninja, 2 MB" --no-deps
 }
 
