@@ -87,7 +87,7 @@ typedef struct prof_site {
     const char *name;      /* as reports show it, UTF-8 */
     const char *file;      /* as given, or NULL: shown as {name}, like a built-in */
     uint32_t line;
-    uint32_t reserved;     /* 0 */
+    uint32_t sample_every; /* with PROF_SITE_SAMPLED: one call in so many is timed; 0: one in 128 */
     void *intern;          /* NULL; the library's own, by atomic access only */
     uint64_t reserved2[2]; /* 0 */
 } prof_site;
@@ -95,6 +95,7 @@ typedef struct prof_site {
 /* Site flags. */
 #define PROF_SITE_RSS 0x1u  /* measure resident memory: growth and peak; some microseconds a call */
 #define PROF_SITE_SAVE 0x2u /* the function gets files of its own, beside the run's */
+#define PROF_SITE_SAMPLED 0x80u /* count every call, time one in sample_every; for what runs millions of times a second */
 
 /* name and file: string literals, or other constants. */
 #define PROF_SITE_INIT(name, file, line, flags) \
@@ -129,8 +130,9 @@ typedef struct prof_error {
 /* ------------------------------------------------------------------------
  * Part 1: the macros
  *
- * They need GNU C (gcc or clang), C99 or C++11.  A stopped recorder costs
- * each of them one load and one branch; with PROF_DISABLE defined they leave
+ * They need GNU C (gcc or clang), C99 or C++11.  With PROF_INLINE defined
+ * before this header is included they inline the usual case (see inline.h).  A
+ * stopped recorder costs each of them one load and one branch; with PROF_DISABLE defined they leave
  * the program's own code and nothing else (the functions of parts 2 and 3
  * stay what they are).
  *
@@ -146,11 +148,18 @@ typedef struct prof_error {
  *                           For calls that take a millisecond or more.
  * PROF_FUNCTION_WITH(flags); with PROF_SITE_… flags of your choice.
  *
+ * PROF_FUNCTION_SAMPLED();  For a function called millions of times a second:
+ *                           every call is counted, one in 128 is timed, at random
+ *                           (of each call path the first 32 all are), and the rest
+ *                           cost less than reading the clock.  Reports mark its
+ *                           times as estimates, with their interval.
+ *
  * The name is what __func__ holds, in C++ without the class: there,
  * PROF_BLOCK("encoder::encode") tells more.
  */
 #define PROF_FUNCTION() PROF_BLOCK_WITH(__func__, 0u)
 #define PROF_FUNCTION_SAVE() PROF_BLOCK_WITH(__func__, PROF_SITE_SAVE | PROF_SITE_RSS)
+#define PROF_FUNCTION_SAMPLED() PROF_BLOCK_WITH(__func__, PROF_SITE_SAMPLED)
 #define PROF_FUNCTION_WITH(flags) PROF_BLOCK_WITH(__func__, flags)
 
 /*
@@ -251,7 +260,7 @@ typedef struct prof_options {
     const char *directory; /* "profiling_results" (_DIR); made when missing */
     const char *formats;   /* "txt,prof,json" (_FORMATS) */
     const char *sort;      /* a key of pstats, "cumulative" (_SORT) */
-    uint64_t memory_bytes; /* cap on all that recording keeps, 64 MiB (_MEMORY) */
+    uint64_t memory_bytes; /* cap on all that recording keeps, 64 MiB; event rings take half (_MEMORY) */
     uint32_t save_every_s; /* also save each so many seconds, 0: only at the end (_SAVE_EVERY) */
     uint32_t reserved;     /* 0 */
 } prof_options;
@@ -321,9 +330,11 @@ typedef struct prof_stats {
     uint64_t unmatched_count;    /* prof_end() without an open scope to end; ignored */
     uint64_t memory_used_bytes;  /* of the region */
     uint64_t memory_limit_bytes; /* 0 before the first start */
+    uint64_t event_count;        /* scopes that went into the event rings */
+    uint64_t event_lost_count;   /* of these, how many the rings do not hold any more */
 } prof_stats;
 
-#define PROF_STATS_INIT { (uint32_t)sizeof(prof_stats), 0u, 0u, 0u, 0u, 0u, 0u, 0u }
+#define PROF_STATS_INIT { (uint32_t)sizeof(prof_stats), 0u, 0u, 0u, 0u, 0u, 0u, 0u, 0u, 0u }
 
 /*
  * Reads the recorder's counts.
@@ -465,16 +476,23 @@ static inline int prof_is_active_(void)
     return PROF_IF_LIVE_(__atomic_load_n(&prof_active, __ATOMIC_RELAXED) != 0, 0);
 }
 
+#if defined(PROF_INLINE) && !defined(PROF_DISABLE)
+#include <profcore/inline.h>
+#define PROF_CALL_(name) prof_inline_##name
+#else
+#define PROF_CALL_(name) prof_##name
+#endif
+
 static inline prof_scope prof_enter_(prof_site *site)
 {
     (void)site;
-    return PROF_IF_LIVE_(prof_is_active_() ? prof_begin(site) : PROF_SCOPE_NONE, PROF_SCOPE_NONE);
+    return PROF_IF_LIVE_(prof_is_active_() ? PROF_CALL_(begin)(site) : PROF_SCOPE_NONE, PROF_SCOPE_NONE);
 }
 
 static inline prof_scope prof_phase_(prof_scope scope, prof_site *site)
 {
     (void)site;
-    return PROF_IF_LIVE_(scope.place != 0 || prof_is_active_() ? prof_phase(scope, site) : scope, scope);
+    return PROF_IF_LIVE_(scope.place != 0 || prof_is_active_() ? PROF_CALL_(phase)(scope, site) : scope, scope);
 }
 
 static inline void prof_items_(uint64_t count, const char *unit)
@@ -486,7 +504,7 @@ static inline void prof_items_(uint64_t count, const char *unit)
 
 static inline void prof_leave_(const prof_scope *scope)
 {
-    PROF_IF_LIVE_(if (scope->place != 0) prof_end(*scope), (void)scope);
+    PROF_IF_LIVE_(if (scope->place != 0) PROF_CALL_(end)(*scope), (void)scope);
 }
 
 #endif /* __GNUC__ */

@@ -34,6 +34,7 @@ typedef struct prof_snapshot prof_snapshot;
 #define PROF_FUNCTION_HAS_RSS 0x4u        /* rss_growth_bytes and rss_peak_bytes */
 #define PROF_FUNCTION_RSS_IS_BOUND 0x8u   /* the true peak may be higher than rss_peak_bytes */
 #define PROF_FUNCTION_HAS_HISTOGRAM 0x10u /* percentiles and buckets */
+#define PROF_FUNCTION_IS_ESTIMATE 0x20u   /* PROF_SITE_SAMPLED: self_ns and cumulative_ns are estimates */
 
 /*
  * One row: a function, or a function as called by another one.  Text belongs
@@ -56,10 +57,13 @@ typedef struct prof_function {
     const char *items_unit;    /* "items" by default */
     int64_t rss_growth_bytes;  /* end - begin, summed over primitive calls; calls in parallel each see it */
     uint64_t rss_peak_bytes;   /* highest resident memory of the process in any call */
+    uint64_t timed_calls;      /* ended calls that were timed: all, but for PROF_SITE_SAMPLED */
+    uint64_t interval_ns;      /* of an estimate: cumulative_ns is right within this, either way, 95 times of 100;
+                                  UINT64_MAX when too few calls were timed to say */
 } prof_function;
 
 #define PROF_FUNCTION_INIT \
-    { (uint32_t)sizeof(prof_function), 0u, NULL, NULL, 0u, 0u, 0u, 0u, 0u, 0u, 0u, 0u, 0u, 0u, NULL, 0, 0u }
+    { (uint32_t)sizeof(prof_function), 0u, NULL, NULL, 0u, 0u, 0u, 0u, 0u, 0u, 0u, 0u, 0u, 0u, NULL, 0, 0u, 0u, 0u }
 
 /*
  * Takes a snapshot of all threads, live and exited, while they go on.

@@ -176,6 +176,14 @@ static prof_status variable_clock(profi_config *config, const char *value, prof_
     return PROF_OK;
 }
 
+static prof_status variable_mode(profi_config *config, const char *value, prof_error *err)
+{
+    if (strcmp(value, "ring") != 0 && strcmp(value, "tree") != 0)
+        return profi_fail(err, PROF_E_INVALID, "neither ring nor tree");
+    config->keeps_events = strcmp(value, "ring") == 0;
+    return PROF_OK;
+}
+
 /* Read when the library is loaded: see profi_config_start_wish(). */
 static prof_status variable_profcore(profi_config *config, const char *value, prof_error *err)
 {
@@ -205,6 +213,7 @@ static const struct variable {
     { "PROFCORE_FORMATS", set_formats },
     { "PROFCORE_SORT", set_sort },
     { "PROFCORE_MEMORY", variable_memory },
+    { "PROFCORE_MODE", variable_mode },
     { "PROFCORE_SAVE_EVERY", variable_save_every },
     { "PROFCORE_SIGNALS", variable_signals },
     { "PROFCORE_CLOCK", variable_clock },
@@ -272,7 +281,7 @@ prof_status profi_config_load(profi_config *config, const prof_options *options,
         return status;
 
     profi_config_load_quiet();
-    *config = (profi_config){ .clock = PROFI_CLOCK_AUTO, .save_every_s = given.save_every_s };
+    *config = (profi_config){ .clock = PROFI_CLOCK_AUTO, .keeps_events = 1, .save_every_s = given.save_every_s };
     sigemptyset(&config->signals);
     snprintf(config->name, sizeof(config->name), "program");
     set_name(config, program_invocation_short_name, NULL); /* unless it is too long */

@@ -22,6 +22,7 @@ typedef struct profi_config {
     unsigned format_count;
     char sort[32];
     uint64_t memory_bytes;
+    int keeps_events;     /* in rings: PROFCORE_MODE */
     uint32_t save_every_s;
     sigset_t signals;     /* that the saver thread answers */
     int has_signals;

@@ -74,7 +74,7 @@ static void after_fork_in_child(void)
 /* Opens the record with the configured cap and clock; everything that can fail comes before what cannot. */
 static prof_status open_recorder(const profi_config *loaded, prof_error *err)
 {
-    prof_status status = profi_record_open(loaded->memory_bytes, loaded->clock, err);
+    prof_status status = profi_record_open(loaded->memory_bytes, loaded->keeps_events, loaded->clock, err);
     if (status != PROF_OK)
         return status;
     profi_rss_install();

@@ -87,6 +87,7 @@ static int ticks_are_steady(void)
 static int ticks_are_steady(void) { return 1; }
 #else
 #define TICK_SOURCE "vdso"
+#define HAS_NO_TICKS
 static int ticks_are_steady(void) { return 0; }
 #endif
 
@@ -111,6 +112,9 @@ static void init_once(void)
 {
     source_is_steady = choice_made == PROFI_CLOCK_VDSO ? 1 : ticks_are_steady();
     profi_clock_is_ticks = choice_made == PROFI_CLOCK_TSC || (choice_made == PROFI_CLOCK_AUTO && source_is_steady);
+#if defined(HAS_NO_TICKS)
+    profi_clock_is_ticks = 0;
+#endif
     if (!profi_clock_is_ticks)
         source_is_steady = 1;
     first_moment = moment_now();

@@ -69,12 +69,15 @@ void *profi_region_alloc(size_t bytes, profi_region_use use)
         return NULL;
     unsigned class = size_class(bytes, &rounded);
     void *piece = NULL;
+    int is_used = 0; /* what was never handed out is zero, and takes no memory before it is touched */
     pthread_mutex_lock(&lock);
-    uint64_t allowed = use == PROFI_REGION_HISTOGRAM ? limit / 4 : limit;
+    static const unsigned char parts[PROFI_REGION_USES] = { 1, 4, 2 };
+    uint64_t allowed = limit / parts[use];
     if (rounded <= allowed && used[use] <= allowed - rounded) {
         uint64_t at = rounded >= LINE ? (next + LINE - 1) & ~(uint64_t)(LINE - 1) : next;
         if (free_pieces[class] != NULL) {
             piece = free_pieces[class];
+            is_used = 1;
             free_pieces[class] = free_pieces[class]->next;
         } else if (at <= limit && rounded <= limit - at) {
             piece = base + at;
@@ -84,7 +87,7 @@ void *profi_region_alloc(size_t bytes, profi_region_use use)
             PROFI_ADD(used[use], rounded);
     }
     pthread_mutex_unlock(&lock);
-    if (piece != NULL)
+    if (is_used)
         memset(piece, 0, rounded);
     return piece;
 }
@@ -110,7 +113,10 @@ uint64_t profi_region_limit(void)
 
 uint64_t profi_region_used(void)
 {
-    return PROFI_GET(used[PROFI_REGION_TREE]) + PROFI_GET(used[PROFI_REGION_HISTOGRAM]);
+    uint64_t sum = 0;
+    for (unsigned use = 0; use < PROFI_REGION_USES; use++)
+        sum += PROFI_GET(used[use]);
+    return sum;
 }
 
 void profi_region_lock(void)

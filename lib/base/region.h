@@ -17,8 +17,13 @@
 #define PROFI_REGION_SMALLEST_BYTES ((uint64_t)1 << 20)
 #define PROFI_REGION_LARGEST_BYTES ((uint64_t)1 << 40)
 
-/* What a piece is for, as far as a limit of its own depends on it: histograms take at most a quarter. */
-typedef enum profi_region_use { PROFI_REGION_TREE, PROFI_REGION_HISTOGRAM, PROFI_REGION_USES } profi_region_use;
+/* What a piece is for, as far as a limit depends on it: histograms take at most a quarter, rings at most half. */
+typedef enum profi_region_use {
+    PROFI_REGION_TREE,
+    PROFI_REGION_HISTOGRAM,
+    PROFI_REGION_RING,
+    PROFI_REGION_USES
+} profi_region_use;
 
 /* Reserves the region; one that exists already stays as it is. */
 prof_status profi_region_open(uint64_t limit_bytes, prof_error *err);

@@ -90,13 +90,25 @@ static json_t *memory_of(const profi_function *function, int *ok)
     return memory;
 }
 
+/* Of a sampled function's cumulative time; null where every call was timed. */
+static json_t *estimate_of(const profi_function *function, int *ok)
+{
+    if (function->estimated_calls == 0)
+        return json_null();
+    json_t *object = json_object();
+    uint64_t interval = profi_function_interval(function);
+    set(object, "timed_calls", number(function->timed_calls), ok);
+    set(object, "interval_ns", interval != UINT64_MAX ? number(interval) : json_null(), ok);
+    return object;
+}
+
 /* Why a field is null.  A function that asked for no memory or counted no items just has none. */
 static json_t *reasons_of(const profi_function *function, int *ok)
 {
     json_t *reasons = json_object();
     if (function->histogram == NULL)
         set(reasons, "histogram", json_string(function->no_histogram), ok);
-    if (function->calls == function->open_calls) {
+    if (function->timed_calls == 0) {
         set(reasons, "min_ns", json_string("no call has ended"), ok);
         set(reasons, "max_ns", json_string("no call has ended"), ok);
     }
@@ -108,7 +120,7 @@ static json_t *reasons_of(const profi_function *function, int *ok)
 static json_t *function_of(const profi_function *function, uint32_t id, int *ok)
 {
     json_t *object = json_object(), *reasons = reasons_of(function, ok);
-    int has_ended = function->calls > function->open_calls;
+    int has_ended = function->timed_calls != 0;
     set(object, "id", json_integer(id), ok);
     set(object, "file", text_or_null(function->file), ok);
     set(object, "line", json_integer(function->line), ok);
@@ -121,6 +133,7 @@ static json_t *function_of(const profi_function *function, uint32_t id, int *ok)
     set(object, "min_ns", has_ended ? number(function->min_ns) : json_null(), ok);
     set(object, "max_ns", has_ended ? number(function->max_ns) : json_null(), ok);
     set(object, "histogram", histogram_of(function, ok), ok);
+    set(object, "estimate", estimate_of(function, ok), ok);
     set(object, "items", items_of(function, ok), ok);
     set(object, "memory", memory_of(function, ok), ok);
     if (json_object_size(reasons) != 0)
@@ -161,6 +174,7 @@ static json_t *clock_of(const prof_snapshot *snapshot, int *ok)
     set(object, "source", json_string(snapshot->about.clock_source), ok);
     set(object, "hz", number(snapshot->about.clock_hz), ok);
     set(object, "steady", json_boolean(snapshot->about.clock_is_steady), ok);
+    set(object, "went_back", number(snapshot->about.backward_count), ok);
     return object;
 }
 
@@ -170,6 +184,8 @@ static json_t *losses_of(const prof_stats *stats, int *ok)
     set(object, "lost", number(stats->lost_count), ok);
     set(object, "repaired", number(stats->repaired_count), ok);
     set(object, "unmatched", number(stats->unmatched_count), ok);
+    set(object, "events", number(stats->event_count), ok);
+    set(object, "events_lost", number(stats->event_lost_count), ok);
     return object;
 }
 

@@ -142,7 +142,7 @@ static int for_functions(const table *t, void (*put)(const table *t, const profi
 static void put_percentiles(const table *t, const profi_function *function, const char *name)
 {
     static const double shares[] = { 0.5, 0.9, 0.99, 0.999 };
-    uint64_t ended = function->calls - function->open_calls;
+    uint64_t ended = function->timed_calls;
     char text[24];
     if (ended == 0)
         return;
@@ -184,6 +184,20 @@ static int put_percentile_block(const table *t)
     return 1;
 }
 
+static void put_estimate(const table *t, const profi_function *function, const char *name)
+{
+    char cumulative[24], interval[24] = "unavail.";
+    uint64_t half = profi_function_interval(function);
+    if (function->estimated_calls == 0)
+        return;
+    format_ns(cumulative, function->cumulative_ns);
+    if (half != UINT64_MAX)
+        format_ns(interval, half);
+    /* The sign before the interval is one column but two bytes. */
+    profi_output_printf(t->out, "%11" PRIu64 " %11" PRIu64 " %12s \xc2\xb1 %-10s %s\n", function->calls, function->timed_calls,
+                        cumulative, interval, name);
+}
+
 static void put_items(const table *t, const profi_function *function, const char *name)
 {
     if (function->items == 0 && function->unit == NULL)
@@ -218,8 +232,19 @@ static int has_any(const prof_snapshot *snapshot, int (*test)(const profi_functi
     return 0;
 }
 
+static int is_estimated(const profi_function *function) { return function->estimated_calls != 0; }
 static int counts_items(const profi_function *function) { return function->items != 0 || function->unit != NULL; }
 static int asks_for_rss(const profi_function *function) { return (function->flags & PROF_SITE_RSS) != 0; }
+
+static int put_estimate_block(const table *t)
+{
+    if (!has_any(t->snapshot, is_estimated))
+        return 1;
+    profi_output_text(t->out, "\n   Sampled functions: every call is counted, some are timed; the times in the first table are estimates\n"
+                              "   (\xc2\xb1: 95 % interval), and so are their callers' self times; percentiles are of the timed calls\n\n"
+                              "      calls       timed   cumulative              function\n");
+    return for_functions(t, put_estimate);
+}
 
 static int put_item_block(const table *t)
 {
@@ -270,6 +295,9 @@ static void put_account(const table *t)
     profi_output_printf(t->out, "   Memory:   %s of %s used for recording\n", used, limit);
     profi_output_printf(t->out, "   Clock:    %s, %" PRIu64 " Hz, %s\n", snapshot->about.clock_source, snapshot->about.clock_hz,
                         snapshot->about.clock_is_steady ? "steady" : "not known to be steady: take durations with care");
+    if (snapshot->about.backward_count != 0)
+        profi_output_printf(t->out, "             it went back during %" PRIu64 " scopes, which count as 0 s\n",
+                            snapshot->about.backward_count);
     profi_output_printf(t->out, "   Overhead: %.1f ns a scope when measured at start, %" PRIu64 " scopes: about %s, included in "
                         "the times above\n", snapshot->about.scope_cost_ns, calls, cost);
     if (snapshot->about.gauge_ns != 0) {
@@ -290,7 +318,7 @@ prof_status profi_write_txt(const prof_snapshot *snapshot, const char *sort, pro
     int ok = t.order != NULL && put_pstats_block(&t);
     if (ok) {
         put_heading(&t);
-        ok = put_percentile_block(&t) && put_item_block(&t) && put_memory_block(&t);
+        ok = put_percentile_block(&t) && put_estimate_block(&t) && put_item_block(&t) && put_memory_block(&t);
         put_account(&t);
     }
     free(t.order);

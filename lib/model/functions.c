@@ -93,12 +93,15 @@ static void add_to_function(profi_function *function, const profi_path *path, in
     function->open_calls += path->open_calls;
     function->self_ns += path->self_ns;
     function->items += path->items;
+    function->timed_calls += path->timed_calls;
+    function->estimated_calls += path->estimated_calls;
     function->min_ns = profi_min_u64(function->min_ns, path->min_ns);
     function->max_ns = profi_max_u64(function->max_ns, path->max_ns);
     if (!is_primitive)
         return;
     function->primitive_calls += path->calls;
     function->cumulative_ns += path->total_ns;
+    function->variance_ns2 += path->variance_ns2;
     function->has_gauges |= path->has_gauges;
     for (unsigned i = 0; path->has_gauges && i < PROFI_PROBE_COUNT; i++)
         profi_gauge_merge(&function->gauges[i], &path->gauges[i]);

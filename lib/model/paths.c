@@ -96,6 +96,9 @@ void profi_path_add(profi_path *into, const profi_path *from)
     into->open_calls += from->open_calls;
     into->total_ns += from->total_ns;
     into->items += from->items;
+    into->timed_calls += from->timed_calls;
+    into->estimated_calls += from->estimated_calls;
+    into->variance_ns2 += from->variance_ns2;
     into->min_ns = profi_min_u64(into->min_ns, from->min_ns);
     into->max_ns = profi_max_u64(into->max_ns, from->max_ns);
     into->has_gauges |= from->has_gauges;

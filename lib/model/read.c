@@ -40,6 +40,12 @@ void prof_snapshot_close(prof_snapshot *snapshot)
     free(snapshot);
 }
 
+uint64_t profi_function_interval(const profi_function *function)
+{
+    double half = 1.96 * sqrt(function->variance_ns2);
+    return half < 1.8e19 ? (uint64_t)half : UINT64_MAX;
+}
+
 uint32_t prof_snapshot_function_count(const prof_snapshot *snapshot)
 {
     return snapshot != NULL ? snapshot->function_count : 0;
@@ -69,7 +75,12 @@ prof_status prof_snapshot_function(const prof_snapshot *snapshot, uint32_t funct
     full.open_calls = from->open_calls;
     full.self_ns = from->self_ns;
     full.cumulative_ns = from->cumulative_ns;
-    if (from->calls > from->open_calls) {
+    full.timed_calls = from->timed_calls;
+    if (from->estimated_calls != 0) {
+        full.has |= PROF_FUNCTION_IS_ESTIMATE;
+        full.interval_ns = profi_function_interval(from);
+    }
+    if (from->timed_calls != 0) {
         full.has |= PROF_FUNCTION_HAS_EXTREMES;
         full.min_ns = from->min_ns;
         full.max_ns = from->max_ns;

@@ -11,6 +11,7 @@
 #include "../base/text.h"
 #include "../record/record.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -49,13 +50,43 @@ static int name_functions(prof_snapshot *snapshot, const profi_record_copy *copy
     return 1;
 }
 
+/*
+ * The total of a sampled node.  Of its calls the first PROFI_SAMPLE_WARM were
+ * all timed; the others' sum is estimated by their number times the mean of
+ * those that were timed, drawn without replacement, with the variance of that.
+ */
+static void estimate(profi_path *path, const profi_node_copy *node, const profi_clock_scale *scale, uint64_t so_far)
+{
+    double timed = (double)node->sampled_calls, ns_per_tick = (double)scale->ns / (double)scale->ticks;
+    uint64_t first = profi_min_u64(node->calls, node->first_calls), later = node->calls - first;
+    path->timed_calls = first + node->sampled_calls;
+    path->estimated_calls = later - profi_min_u64(later, node->sampled_calls);
+    if (path->estimated_calls == 0 || path->timed_calls == 0)
+        return;
+    double total = (double)node->total + (double)so_far;
+    if (node->sampled_calls == 0) { /* no more to go by than the first calls */
+        path->total_ns = (uint64_t)(total / (double)first * (double)node->calls * ns_per_tick);
+        path->variance_ns2 = INFINITY;
+        return;
+    }
+    double mean = (double)node->sampled_total / timed;
+    total += mean * (double)path->estimated_calls;
+    path->total_ns = (uint64_t)(total * ns_per_tick);
+    double spread = timed > 1 ? (node->sampled_squares - timed * mean * mean) / (timed - 1) : INFINITY;
+    double variance = (double)later * (double)later * (1 - timed / (double)later) * fmax(spread, 0) / timed;
+    path->variance_ns2 = variance * ns_per_tick * ns_per_tick;
+}
+
 static profi_path convert_node(const profi_node_copy *node, const profi_clock_scale *scale, uint64_t now)
 {
     uint64_t so_far = node->is_open && now > node->open_start ? now - node->open_start : 0;
     profi_path path = { .calls = node->calls + node->is_open, .open_calls = node->is_open,
                         .total_ns = profi_clock_to_ns(scale, node->total + so_far), .items = node->items,
                         .min_ns = UINT64_MAX, .has_gauges = node->has_gauges };
-    if (node->calls != 0) {
+    path.timed_calls = node->calls;
+    if (node->is_sampled)
+        estimate(&path, node, scale, so_far);
+    if (path.timed_calls != 0) {
         path.min_ns = profi_clock_to_ns(scale, node->min);
         path.max_ns = profi_clock_to_ns(scale, node->max);
     }
@@ -141,6 +172,7 @@ static int describe_run(prof_snapshot *snapshot, const profi_run_facts *facts, c
     snapshot->about.clock_hz = scale->hz;
     snapshot->about.clock_is_steady = scale->steady;
     snapshot->about.scope_cost_ns = facts->scope_cost_ticks * (double)scale->ns / (double)scale->ticks;
+    snapshot->about.backward_count = copy->backward;
     snapshot->about.gauge_ns = profi_clock_to_ns(scale, copy->gauge_ticks);
     snapshot->stats = copy->stats;
     snapshot->run_name = strdup(facts->name);

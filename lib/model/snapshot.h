@@ -25,6 +25,9 @@ typedef struct profi_path {
     uint64_t total_ns, self_ns;
     uint64_t min_ns, max_ns;     /* UINT64_MAX and 0 while no call has ended */
     uint64_t items;
+    uint64_t timed_calls;        /* of those that ended */
+    uint64_t estimated_calls;    /* those whose time total_ns estimates; 0: total_ns is exact */
+    double variance_ns2;         /* of the estimate */
     uint32_t has_gauges;
     profi_gauge gauges[PROFI_PROBE_COUNT];
 } profi_path;
@@ -39,6 +42,8 @@ typedef struct profi_function {
     const char *name, *file, *unit; /* owned by the snapshot; file and unit may be NULL */
     uint32_t line, flags;           /* PROF_SITE_… */
     uint64_t calls, primitive_calls, open_calls, self_ns, cumulative_ns, min_ns, max_ns, items;
+    uint64_t timed_calls, estimated_calls; /* as in profi_path */
+    double variance_ns2;                   /* of cumulative_ns */
     uint32_t has_gauges;
     profi_gauge gauges[PROFI_PROBE_COUNT]; /* peaks include what lies below */
     uint32_t first_edge, edge_count;       /* its callers, in edges[] */
@@ -62,6 +67,7 @@ typedef struct profi_about {
     const char *clock_source;    /* static text */
     uint64_t clock_hz;
     int clock_is_steady;
+    uint64_t backward_count;     /* scopes for which the clock went back */
     uint64_t gauge_ns;           /* that reading memory took, in all scopes that asked */
     double scope_cost_ns;        /* what a begin and end cost when measured at start; 0: not measured */
     int has_rss;
@@ -114,6 +120,9 @@ typedef struct profi_run_facts {
 
 /* Takes a snapshot of what is recorded. */
 prof_status profi_snapshot_take(const profi_run_facts *facts, prof_snapshot **snapshot, prof_error *err);
+
+/* Half the 95 % interval of a function's cumulative time in nanoseconds; 0 where that is exact. */
+uint64_t profi_function_interval(const profi_function *function);
 
 /* The percentile, or why there is none. */
 prof_status profi_function_percentile(const profi_function *function, double share, uint64_t *ns, prof_error *err);

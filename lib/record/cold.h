@@ -9,7 +9,8 @@
 #include "node.h"
 
 /* Finds or makes what the library knows of a site's text; NULL when memory is spent. */
-profi_site *profi_site_intern(const char *name, size_t name_bytes, const char *file, uint32_t line, uint32_t flags);
+profi_site *profi_site_intern(const char *name, size_t name_bytes, const char *file, uint32_t line, uint32_t flags,
+                              uint32_t sample_every);
 
 /* The same for a caller's site, remembered in it; NULL when memory is spent. */
 profi_site *profi_site_of(prof_site *site);
@@ -31,7 +32,11 @@ profi_thread *profi_thread_attach(void);
 /* The child of `parent` for `site`, made if need be; NULL when memory is spent. */
 profi_node *profi_node_child(profi_thread *thread, profi_node *parent, profi_site *site);
 
-/* Prepares a thread's fixed parts: root, overflow node. */
+/* Sampled nodes: decides whether the next call is timed, and books one that was. */
+int profi_sample_wants(profi_thread *self, profi_node *node);
+void profi_sample_add(profi_thread *self, profi_node *node, uint64_t duration);
+
+/* Prepares a thread's fixed parts: root, overflow node, busy node. */
 void profi_thread_init(profi_thread *thread);
 
 /* The first of the registry's threads; valid while the registry is locked. */

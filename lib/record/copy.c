@@ -3,12 +3,13 @@
  * A copy of everything that was recorded, for the layers above, taken while
  * threads record: see node.h for what a reader may see.
  *
- * A scope that is open has only its start.  The open ones of a thread are
- * the path from where it stands to its root, read before its tree.  An end
- * clears the start, then counts, then leaves the node: so a scope whose start
- * is 0, read after its call count, is ending and in its node's figures; and
- * one whose call count has changed when its node is copied has ended
- * meanwhile.  Neither is counted as open.
+ * A scope that is open has only its start.  An end clears the start, then
+ * counts: so where the start, read after the call count, is not 0, the scope
+ * is open and not in its node's figures.  One that began after the copy did
+ * is left out, so that a parent copied before it does not miss it.
+ *
+ * The bucket of a node's last call stands in `pending` until the next call
+ * counts it; here it is counted at once.
  */
 #include "cold.h"
 #include "record.h"
@@ -20,17 +21,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* A scope of the path to where a thread stands. */
-typedef struct open_scope {
-    const profi_node *node;
-    uint64_t start, calls;
-} open_scope;
-
 typedef struct copier {
     profi_record_copy *copy;
     size_t node_room, bucket_room, thread_room;
-    open_scope *path; /* outermost first */
-    size_t path_room, depth;
 } copier;
 
 /* Makes room for one more element; 0 when memory is spent. */
@@ -64,27 +57,6 @@ static int copy_sites(profi_record_copy *copy)
     return 1;
 }
 
-/* The path to where the thread stands.  The thread goes on: the path was true when `current` was read. */
-static int copy_path(copier *c, const profi_thread *thread)
-{
-    const profi_node *stand = __atomic_load_n(&thread->current, __ATOMIC_ACQUIRE);
-    if (stand == &thread->overflow)
-        stand = PROFI_GET(thread->overflow.parent);
-    c->depth = 0;
-    for (const profi_node *node = stand; node != NULL && node != &thread->root; node = PROFI_GET(node->parent)) {
-        if (!grow(&c->path, &c->path_room, c->depth, sizeof(*c->path)))
-            return 0;
-        uint64_t calls = __atomic_load_n(&node->calls, __ATOMIC_ACQUIRE);
-        c->path[c->depth++] = (open_scope){ node, PROFI_GET(node->start), calls };
-    }
-    for (size_t i = 0; i < c->depth / 2; i++) {
-        open_scope swapped = c->path[i];
-        c->path[i] = c->path[c->depth - 1 - i];
-        c->path[c->depth - 1 - i] = swapped;
-    }
-    return 1;
-}
-
 static void copy_gauges(profi_node_copy *into, const profi_node *node)
 {
     into->has_gauges = node->gauges != NULL;
@@ -96,24 +68,50 @@ static void copy_gauges(profi_node_copy *into, const profi_node *node)
     }
 }
 
-/* Copies the node at `depth` (0: outermost). */
-static int copy_node(copier *c, const profi_node *node, uint32_t parent, size_t depth)
+static int add_bucket(copier *c, const profi_site *site, uint32_t index, uint64_t count)
+{
+    profi_record_copy *copy = c->copy;
+    if (!grow(&copy->buckets, &c->bucket_room, copy->bucket_count, sizeof(*copy->buckets)))
+        return 0;
+    copy->buckets[copy->bucket_count++] = (profi_bucket_copy){ site->id, index, count };
+    return 1;
+}
+
+static int copy_pending(copier *c, const profi_node *node)
+{
+    size_t index = node->histogram != NULL ? (size_t)(PROFI_GET(node->pending) - node->histogram) : 0;
+    return index == 0 || add_bucket(c, node->site, (uint32_t)index, 1);
+}
+
+static void copy_sample(profi_node_copy *into, const profi_sample *sample)
+{
+    double squares;
+    __atomic_load(&sample->squares, &squares, __ATOMIC_RELAXED);
+    into->sampled_squares = squares;
+    into->first_calls = PROFI_GET(sample->first);
+    into->sampled_calls = PROFI_GET(sample->timed);
+    into->sampled_total = PROFI_GET(sample->total);
+}
+
+static int copy_node(copier *c, const profi_node *node, uint32_t parent)
 {
     profi_record_copy *copy = c->copy;
     if (copy->node_count >= PROFI_NO_PARENT || !grow(&copy->nodes, &c->node_room, copy->node_count, sizeof(*copy->nodes)))
         return 0;
     profi_node_copy *into = &copy->nodes[copy->node_count++];
-    *into = (profi_node_copy){ .site = node->site->id, .parent = parent, .calls = PROFI_GET(node->calls),
-                               .total = PROFI_GET(node->total), .min = PROFI_GET(node->min), .max = PROFI_GET(node->max),
-                               .items = PROFI_GET(node->items),
+    uint64_t calls = __atomic_load_n(&node->calls, __ATOMIC_ACQUIRE), start = PROFI_GET(node->start);
+    *into = (profi_node_copy){ .site = node->site->id, .parent = parent, .calls = calls, .total = PROFI_GET(node->total),
+                               .min = PROFI_GET(node->min), .max = PROFI_GET(node->max), .items = PROFI_GET(node->items),
                                .has_histogram = node->histogram != NULL };
     copy_gauges(into, node);
-    if (depth < c->depth && c->path[depth].node == node && c->path[depth].start != 0 &&
-        c->path[depth].calls == into->calls) {
+    into->is_sampled = node->sample != NULL;
+    if (into->is_sampled)
+        copy_sample(into, node->sample);
+    if (start != 0 && start != PROFI_UNTIMED && start <= copy->now) {
         into->is_open = 1;
-        into->open_start = c->path[depth].start;
+        into->open_start = start;
     }
-    return 1;
+    return copy_pending(c, node);
 }
 
 /* Parents before children, without recursion: the way back up leads over the copies' parents. */
@@ -123,7 +121,7 @@ static int copy_tree(copier *c, const profi_thread *thread, uint64_t *calls)
     uint32_t parent = PROFI_NO_PARENT;
     size_t depth = 0;
     while (node != NULL) {
-        if (!copy_node(c, node, parent, depth))
+        if (!copy_node(c, node, parent))
             return 0;
         uint32_t index = (uint32_t)(c->copy->node_count - 1);
         *calls += c->copy->nodes[index].calls + c->copy->nodes[index].is_open;
@@ -146,16 +144,12 @@ static int copy_tree(copier *c, const profi_thread *thread, uint64_t *calls)
 
 static int copy_histograms(copier *c, const profi_thread *thread)
 {
-    profi_record_copy *copy = c->copy;
     const profi_thread_site *kept = __atomic_load_n(&thread->first_site, __ATOMIC_ACQUIRE);
     for (; kept != NULL; kept = kept->next)
-        for (uint32_t i = 0; i < PROFI_BUCKET_COUNT; i++) {
+        for (uint32_t i = 1; i < PROFI_BUCKET_COUNT; i++) {
             uint64_t count = PROFI_GET(kept->histogram[i]);
-            if (count == 0)
-                continue;
-            if (!grow(&copy->buckets, &c->bucket_room, copy->bucket_count, sizeof(*copy->buckets)))
+            if (count != 0 && !add_bucket(c, kept->site, i, count))
                 return 0;
-            copy->buckets[copy->bucket_count++] = (profi_bucket_copy){ kept->site->id, i, count };
         }
     return 1;
 }
@@ -177,7 +171,9 @@ static int copy_thread(copier *c, const profi_thread *thread)
     *into = (profi_thread_copy){ .tid = thread->tid, .exited = thread->exited, .lost = PROFI_GET(thread->lost),
                                  .repaired = PROFI_GET(thread->repaired), .unmatched = PROFI_GET(thread->unmatched) };
     copy->gauge_ticks += PROFI_GET(thread->gauge_ticks);
-    return copy_path(c, thread) && copy_tree(c, thread, &into->calls) && copy_histograms(c, thread);
+    copy->backward += PROFI_GET(thread->backward);
+    /* Histograms first: what a thread adds meanwhile is then missing in them, never twice. */
+    return copy_histograms(c, thread) && copy_tree(c, thread, &into->calls);
 }
 
 prof_status profi_record_take(profi_record_copy *copy, prof_error *err)
@@ -185,14 +181,13 @@ prof_status profi_record_take(profi_record_copy *copy, prof_error *err)
     copier c = { .copy = copy };
     *copy = (profi_record_copy){ 0 };
     int ok = 1;
+    copy->now = profi_clock_now();
     for (const profi_thread *thread = profi_registry_lock(); ok && thread != NULL; thread = thread->next)
         if (!thread->exited || thread->root.first_child != NULL)
             ok = copy_thread(&c, thread);
     /* Sites last: a node copied above may be of a site that was new a moment ago. */
     ok = ok && copy_sites(copy);
-    copy->now = profi_clock_now();
     profi_registry_unlock();
-    free(c.path);
     if (!ok) {
         profi_record_copy_fini(copy);
         return profi_fail(err, PROF_E_NO_MEMORY, "no memory for a snapshot of %zu call tree nodes", copy->node_count);

@@ -1,69 +1,92 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The hot path: what a scope costs.
- *
- * No lock, no allocation, no system call, no atomic read-modify-write.  One
- * compare in each function covers every rare case at once: sentinels stand
- * where a check would (profi_nobody, profi_detached), a node that the fast
- * path must not serve has a key or a token that fits nothing.
+ * The hot path: prof_begin(), prof_end() and prof_phase() as functions.  What
+ * they do stands in <profcore/inline.h>, for programs to inline; here its rare
+ * cases lead to slow.c instead of back to the functions.
  *
  * Built with -fno-tree-vectorize: packing neighbouring counters into vector
- * registers makes a scope 15 % slower.  tests/bench/ measures; the figures
- * are in docs/performance.md.
+ * registers makes a scope slower.  tests/bench/ measures; the figures are in
+ * docs/performance.md.
  */
-#include "node.h"
-
 #include "../base/clock.h"
 
-PROFI_TLS profi_thread *profi_self = &profi_detached;
+#define PROF_INLINE_TICKS_ profi_clock_ticks
+#define PROF_INLINE_BEGIN_SLOW_ begin_untimed
+#define PROF_INLINE_END_SLOW_ end_untimed
+#define PROF_INLINE_PHASE_SLOW_ profi_phase_slow
+#define PROF_INLINE_TURN_SLOW_ profi_turn_slow
+#define PROF_INLINE_RARE_(condition) (condition) /* the calls of sampled sites go there: not far away */
+#include <profcore/prof.h>
+static inline prof_scope begin_untimed(prof_site *site);
+static inline void end_untimed(prof_scope scope);
+prof_scope profi_phase_slow(prof_scope scope, prof_site *site);
+void *profi_turn_slow(void *stand);
 
-/* A node that the fast path serves has a histogram: the check is for the compiler to drop. */
-static inline void count(profi_node *node, uint64_t now)
+#include "node.h"
+
+#define SAME_PLACE(type, inline_type, field) \
+    _Static_assert(offsetof(type, field) == offsetof(inline_type, field), "inline.h and node.h agree on " #field)
+SAME_PLACE(profi_node, prof_inline_node, key);
+SAME_PLACE(profi_node, prof_inline_node, parent);
+SAME_PLACE(profi_node, prof_inline_node, last);
+SAME_PLACE(profi_node, prof_inline_node, follower);
+SAME_PLACE(profi_node, prof_inline_node, start);
+SAME_PLACE(profi_node, prof_inline_node, calls);
+SAME_PLACE(profi_node, prof_inline_node, total);
+SAME_PLACE(profi_node, prof_inline_node, histogram);
+SAME_PLACE(profi_node, prof_inline_node, min);
+SAME_PLACE(profi_node, prof_inline_node, max);
+SAME_PLACE(profi_node, prof_inline_node, pending);
+SAME_PLACE(profi_node, prof_inline_node, event);
+SAME_PLACE(profi_thread, prof_inline_thread, current);
+SAME_PLACE(profi_thread, prof_inline_thread, busy);
+SAME_PLACE(profi_thread, prof_inline_thread, cell);
+SAME_PLACE(profi_thread, prof_inline_thread, cell_end);
+
+/* Begins a call of a sampled site that is counted but not timed; all else is rare. */
+static inline prof_scope begin_untimed(prof_site *site)
 {
-    uint64_t *histogram = node->histogram, duration = now - PROFI_GET(node->start);
-    if (histogram == NULL)
-        __builtin_unreachable();
+    profi_thread *self = profi_self;
+    profi_node *node = self->current->last->follower;
+    if (!profi_is_recording())
+        return PROF_SCOPE_NONE;
+    if (site == NULL || node->sampled_key != (uintptr_t)PROFI_GET(site->intern) || !profi_sample_skips(node))
+        return profi_begin_slow(site);
+    PROFI_PUT(node->start, PROFI_UNTIMED);
+    PROFI_PUT(self->current, node);
+    return (prof_scope){ (uintptr_t)node | PROFI_TOKEN_SLOW };
+}
+
+/* Ends such a call. */
+static inline void end_untimed(prof_scope scope)
+{
+    profi_thread *self = profi_self;
+    profi_node *node = (profi_node *)(scope.place - PROFI_TOKEN_SLOW), *parent; /* compared before it is followed */
+    if (scope.place == 0)
+        return;
+    if (self->current != node || PROFI_GET(node->start) != PROFI_UNTIMED) {
+        profi_end_slow(scope);
+        return;
+    }
+    parent = node->parent;
     PROFI_PUT(node->start, 0u);
-    profi_node_count(node, histogram, duration);
+    __atomic_store_n(&node->calls, PROFI_GET(node->calls) + 1, __ATOMIC_RELEASE); /* after start: see copy.c */
+    if (parent->last != node) /* the next begin waits for a store here: mostly there is none to make */
+        parent->last = node;
+    PROFI_PUT(self->current, parent);
 }
 
 prof_scope prof_begin(prof_site *site)
 {
-    profi_thread *self = profi_self;
-    profi_node *node = self->current->last->follower;
-    if (PROFI_UNLIKELY(site == NULL || node->key != (uintptr_t)PROFI_GET(site->intern) || !profi_is_recording()))
-        return profi_begin_slow(site);
-    PROFI_PUT(node->start, profi_clock_ticks());
-    PROFI_PUT(self->current, node);
-    return (prof_scope){ (uintptr_t)node };
+    return prof_inline_begin(site);
 }
 
 void prof_end(prof_scope scope)
 {
-    profi_thread *self = profi_self;
-    profi_node *node = self->current;
-    if (PROFI_UNLIKELY((uintptr_t)node != scope.place)) {
-        profi_end_slow(scope);
-        return;
-    }
-    uint64_t now = profi_clock_ticks();
-    profi_node *parent = node->parent;
-    count(node, now);
-    parent->last = node;
-    PROFI_PUT(self->current, parent);
+    prof_inline_end(scope);
 }
 
 prof_scope prof_phase(prof_scope scope, prof_site *site)
 {
-    profi_thread *self = profi_self;
-    profi_node *node = self->current, *next = node->follower;
-    if (PROFI_UNLIKELY(site == NULL || (uintptr_t)node != scope.place || next->key != (uintptr_t)PROFI_GET(site->intern) ||
-                       !profi_is_recording()))
-        return profi_phase_slow(scope, site);
-    uint64_t now = profi_clock_ticks();
-    count(node, now);
-    node->parent->last = node;
-    PROFI_PUT(next->start, now);
-    PROFI_PUT(self->current, next);
-    return (prof_scope){ (uintptr_t)next };
+    return prof_inline_phase(scope, site);
 }

@@ -29,49 +29,67 @@
 #include "../base/bucket.h"
 #include "../base/probe_table.h"
 #include "../base/table.h"
-#include <profcore/prof.h>
+#include "ring.h"
+#include <profcore/inline.h>
 
 /* What the library knows of a site: made once, never freed, so its address is the site's identity. */
 typedef struct profi_site {
     profi_entry by_text;
     uint32_t id;    /* 0, 1, …: order of first use */
     uint32_t flags; /* PROF_SITE_…, of the first site of this text */
-    uint32_t line, reserved;
+    uint32_t line;
+    uint32_t sample_every; /* with PROF_SITE_SAMPLED: one call in so many is timed */
     const char *name;
     const char *file; /* NULL: none */
     const char *unit; /* of its items; NULL until given; set once, with release */
     prof_site handle; /* what prof_site_get() returns */
 } profi_site;
 
+/*
+ * What a sampled site's node keeps beside: of its first PROFI_SAMPLE_WARM
+ * calls all are timed, of the later ones one in `every`, at random.
+ */
+typedef struct profi_sample {
+    uint64_t first;         /* of the calls that ended, the first ones */
+    uint64_t timed, total;  /* calls timed after those, and their ticks */
+    double squares;         /* sum of the squares of those ticks */
+} profi_sample;
 typedef struct profi_node profi_node;
 struct profi_node {
-    /* The first line holds what a begin and an end touch. */
-    uintptr_t key;       /* the site's address where the fast path may serve this node, else PROFI_KEY_NONE */
-    profi_node *parent;  /* NULL in a root */
-    profi_node *last;    /* the child that ran last */
-    profi_node *follower; /* the sibling that ran after this node the last time: a guess at what comes next */
-    uint64_t start;      /* ticks; set before the node becomes current, 0 from the moment its end begins to count */
-    uint64_t calls;      /* that ended */
-    uint64_t total;      /* ticks, of calls that ended */
+    /* As prof_inline_node, which says what they are.  The first line holds what a begin and an end touch. */
+    uintptr_t key; /* the site's address where the fast path may serve this node, else PROFI_KEY_NONE */
+    profi_node *parent; /* NULL in a root */
+    profi_node *last;
+    profi_node *follower;
+    uint64_t start; /* PROFI_UNTIMED: open, but not timed */
+    uint64_t calls, total;
     uint64_t *histogram; /* PROFI_BUCKET_COUNT counts of (thread, site); NULL: no memory for one */
-    /* The second line: the extremes, and what is cold. */
-    uint64_t min, max; /* ticks */
+    uint64_t min, max;
+    uint64_t *pending; /* &histogram[0], a bucket of no duration, before the first call */
+    uint64_t event;
+    /* A sampled site's calls touch these two. */
+    uintptr_t sampled_key; /* as key, for calls that may go untimed */
+    uint64_t countdown;    /* calls until the next that is timed; 0 while all are */
+    /* What is cold. */
     profi_site *site;
     profi_node *first_child, *next_sibling;
     uint64_t items;
     profi_gauge *gauges; /* PROFI_PROBE_COUNT of them, or NULL when the site asks for none */
+    profi_sample *sample; /* NULL when all calls are timed */
     profi_entry by_path; /* in the thread's table; the owner's alone */
 };
 _Static_assert(sizeof(profi_node) <= 192, "a node is at most 192 bytes");
 _Static_assert(offsetof(profi_node, min) == 64, "begin and end stay on two lines");
+
+#define PROFI_UNTIMED ((uint64_t)1)
 
 /* Not the address of any site, nor NULL, which is what a site holds before its first use. */
 #define PROFI_KEY_NONE ((uintptr_t)1)
 
 /*
  * Set in the token of a node that must end on the slow path: it has gauges,
- * or no histogram, or the clock is not ticks.  The hot compare then fails by
- * itself.
+ * or no histogram, or is sampled, or the clock is not ticks.  The hot compare
+ * then fails by itself.
  */
 #define PROFI_TOKEN_SLOW ((uintptr_t)1)
 
@@ -86,49 +104,55 @@ struct profi_thread_site {
 
 typedef struct profi_thread profi_thread;
 struct profi_thread {
-    profi_node *current; /* where the thread stands: its innermost open scope, the overflow node, or root */
+    /* As prof_inline_thread. */
+    profi_node *current; /* its innermost open scope, the overflow node, the busy node, or root */
+    profi_node *busy;    /* &busy_node */
+    prof_inline_cell *cell, *cell_end;
+
     uint64_t lost, repaired, unmatched;
+    uint64_t backward;       /* scopes that the clock says ended before they began: counted with duration 0 */
     uint64_t gauge_ticks;    /* spent in reading gauges */
     uint64_t overflow_depth; /* scopes open in the overflow node */
+    uint64_t random;         /* state of the generator that picks calls of sampled sites */
     profi_node root;
     profi_node overflow; /* stands for every scope that got no node; its parent is where it was entered */
+    profi_node busy_node; /* fits nothing: what a signal handler finds while a scope is being closed */
+    profi_ring ring;
     profi_table paths;   /* profi_node.by_path */
     profi_table sites;   /* profi_thread_site.by_site */
     profi_thread_site *first_site; /* newest first; stored with release */
     profi_thread *previous, *next; /* in the registry */
+    uint64_t number;     /* from 1, never given twice */
     int32_t tid;
     uint32_t exited; /* 1 in the one that gathers what exited threads left */
 };
 
 /* The thread that calls; &profi_detached before its first scope and after its last. */
-#define PROFI_TLS __thread __attribute__((tls_model("initial-exec"), visibility("hidden")))
-extern PROFI_TLS profi_thread *profi_self;
+#define profi_self ((profi_thread *)prof_inline_self_1)
+static inline void profi_become(profi_thread *thread) { prof_inline_self_1 = thread; }
 extern profi_thread profi_detached;
 
 /* Its `last` and `follower` are itself and its key fits no site: it stands where a null check would. */
 extern profi_node profi_nobody;
 
-/* prof_active as the library reads it: hidden, so no copy relocation moves it out of reach. */
-extern uint32_t profi_recording;
+static inline int profi_is_recording(void) { return PROFI_GET(prof_active) != 0; }
 
-static inline int profi_is_recording(void) { return PROFI_GET(profi_recording) != 0; }
+/* Tells whether the caller interrupts the thread while it closes a scope: only a signal handler can. */
+static inline int profi_is_busy(const profi_thread *self) { return self->current == self->busy && self != &profi_detached; }
 
-/* Books one call that took `duration` ticks; `histogram` may be NULL.  In this order it is cheapest (measured). */
-static inline void profi_node_count(profi_node *node, uint64_t *histogram, uint64_t duration)
+/* Whether the next call of a sampled node is one of those that are not timed; counts down to the one that is. */
+static inline int profi_sample_skips(profi_node *node)
 {
-    __atomic_store_n(&node->calls, PROFI_GET(node->calls) + 1, __ATOMIC_RELEASE); /* after start: see copy.c */
-    PROFI_ADD(node->total, duration);
-    if (PROFI_UNLIKELY(duration < PROFI_GET(node->min)))
-        PROFI_PUT(node->min, duration);
-    if (PROFI_UNLIKELY(duration > PROFI_GET(node->max)))
-        PROFI_PUT(node->max, duration);
-    if (histogram != NULL)
-        PROFI_ADD(histogram[profi_bucket_of(duration)], 1u);
+    if (node->countdown <= 1)
+        return 0;
+    node->countdown--;
+    return 1;
 }
 
 /* The rare cases of the hot functions: see slow.c. */
 PROFI_COLD prof_scope profi_begin_slow(prof_site *site);
 PROFI_COLD void profi_end_slow(prof_scope scope);
 PROFI_COLD prof_scope profi_phase_slow(prof_scope scope, prof_site *site);
+PROFI_COLD void *profi_turn_slow(void *stand);
 
 #endif

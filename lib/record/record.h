@@ -11,8 +11,8 @@
 #include "../base/probe_table.h"
 #include <profcore/prof.h>
 
-/* Reserves the region and fixes the clock.  Once; later calls do nothing. */
-prof_status profi_record_open(uint64_t memory_bytes, profi_clock_choice clock, prof_error *err);
+/* Reserves the region, of which event rings may take half, and fixes the clock.  Once; later calls do nothing. */
+prof_status profi_record_open(uint64_t memory_bytes, int keeps_events, profi_clock_choice clock, prof_error *err);
 
 /* Makes fork() safe; once, when the library is loaded, before those above register handlers of their own. */
 void profi_record_handle_forks(void);
@@ -41,6 +41,9 @@ typedef struct profi_site_view {
 
 #define PROFI_NO_PARENT UINT32_MAX
 
+/* Of a sampled site's calls on one path, how many are timed before sampling begins. */
+enum { PROFI_SAMPLE_WARM = 32 };
+
 /* One node; a parent stands before its children. */
 typedef struct profi_node_copy {
     uint32_t site;       /* index into sites */
@@ -51,6 +54,9 @@ typedef struct profi_node_copy {
     uint64_t calls, total, min, max; /* ended calls; ticks */
     uint64_t open_start; /* ticks, where is_open */
     uint64_t items;
+    uint32_t is_sampled;      /* of all calls some were timed: see profi_sample */
+    uint64_t first_calls, sampled_calls, sampled_total;
+    double sampled_squares;
     profi_gauge gauges[PROFI_PROBE_COUNT];
 } profi_node_copy;
 
@@ -78,7 +84,8 @@ typedef struct profi_record_copy {
     profi_bucket_copy *buckets;
     size_t bucket_count;
     uint64_t gauge_ticks;      /* that reading gauges took, on all threads */
-    uint64_t now;              /* ticks, read after all the rest */
+    uint64_t backward;         /* scopes for which the clock went back */
+    uint64_t now;              /* ticks, read before all the rest */
     prof_stats stats;
 } profi_record_copy;
 

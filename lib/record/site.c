@@ -15,7 +15,7 @@
 #include <pthread.h>
 #include <string.h>
 
-enum { SITES_PER_PAGE = 512, PAGES = 4096 };
+enum { SITES_PER_PAGE = 512, PAGES = 4096, SAMPLE_EVERY_DEFAULT = 128 };
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static profi_table by_text;
@@ -58,7 +58,7 @@ static profi_site *find(uint64_t hash, const char *name, const char *file, uint3
 
 /* Reserves all that a site needs, then cannot fail. */
 static profi_site *make(uint64_t hash, const char *name, size_t name_bytes, const char *file, size_t file_bytes,
-                        uint32_t line, uint32_t flags)
+                        uint32_t line, uint32_t flags, uint32_t sample_every)
 {
     uint32_t id = site_count;
     if (id >= SITES_PER_PAGE * PAGES)
@@ -76,6 +76,7 @@ static profi_site *make(uint64_t hash, const char *name, size_t name_bytes, cons
     }
     site->id = id;
     site->flags = flags;
+    site->sample_every = sample_every ? sample_every : SAMPLE_EVERY_DEFAULT;
     site->line = line;
     site->name = own_name;
     site->file = own_file;
@@ -87,7 +88,8 @@ static profi_site *make(uint64_t hash, const char *name, size_t name_bytes, cons
     return site;
 }
 
-profi_site *profi_site_intern(const char *name, size_t name_bytes, const char *file, uint32_t line, uint32_t flags)
+profi_site *profi_site_intern(const char *name, size_t name_bytes, const char *file, uint32_t line, uint32_t flags,
+                              uint32_t sample_every)
 {
     char clean_name[PROFI_TEXT_MAX], clean_file[PROFI_TEXT_MAX];
     if (file == NULL)
@@ -101,7 +103,8 @@ profi_site *profi_site_intern(const char *name, size_t name_bytes, const char *f
     pthread_mutex_lock(&lock);
     profi_site *site = find(hash, clean_name, file ? clean_file : NULL, line);
     if (site == NULL)
-        site = make(hash, clean_name, name_bytes, file ? clean_file : NULL, file_bytes, line, flags);
+        site = make(hash, clean_name, name_bytes, file ? clean_file : NULL, file_bytes, line, flags,
+                    sample_every);
     pthread_mutex_unlock(&lock);
     return site;
 }
@@ -112,7 +115,8 @@ profi_site *profi_site_of(prof_site *handle)
     if (site != NULL)
         return site;
     const char *name = handle->name != NULL && handle->name[0] != '\0' ? handle->name : "(unnamed)";
-    site = profi_site_intern(name, strlen(name), handle->file, handle->line, handle->flags);
+    site = profi_site_intern(name, strlen(name), handle->file, handle->line, handle->flags,
+                             handle->sample_every);
     if (site != NULL)
         __atomic_store_n((profi_site **)&handle->intern, site, __ATOMIC_RELEASE);
     return site;
@@ -140,6 +144,6 @@ profi_site *profi_site_by_id(uint32_t id)
 
 prof_site *profi_record_site(const char *name, size_t name_bytes, const char *file, uint32_t line, uint32_t flags)
 {
-    profi_site *site = profi_site_intern(name, name_bytes, file, line, flags);
+    profi_site *site = profi_site_intern(name, name_bytes, file, line, flags, 0);
     return site != NULL ? &site->handle : NULL;
 }

@@ -53,15 +53,52 @@ static void leave_overflow(profi_thread *self)
         PROFI_PUT(self->current, self->overflow.parent);
 }
 
+static void write_event(profi_thread *self, uint64_t what, uint64_t start, uint64_t end)
+{
+    prof_inline_cell *cell = self->cell;
+    PROFI_PUT(cell->what, what);
+    PROFI_PUT(cell->start, start);
+    PROFI_PUT(cell->end, end);
+    __atomic_store_n(&self->cell, cell + 1, __ATOMIC_RELEASE);
+    if (cell + 1 == self->cell_end)
+        profi_ring_turn(self);
+}
+
+/* As prof_inline_close_(), for what that cannot serve: no histogram, a sampled site, a clock that went back. */
+static void book_timed(profi_thread *self, profi_node *node, uint64_t start, uint64_t now)
+{
+    uint64_t duration = now - start;
+    if (now < start) {
+        PROFI_ADD(self->backward, 1u);
+        duration = 0;
+        now = start;
+    }
+    PROFI_ADD(node->total, duration);
+    if (duration < PROFI_GET(node->min))
+        PROFI_PUT(node->min, duration);
+    if (duration > PROFI_GET(node->max))
+        PROFI_PUT(node->max, duration);
+    if (node->histogram != NULL) {
+        PROFI_ADD(*node->pending, 1u);
+        PROFI_PUT(node->pending, &node->histogram[profi_bucket_of(duration)]);
+    }
+    if (node->sample != NULL)
+        profi_sample_add(self, node, duration);
+    write_event(self, node->event, start, now);
+}
+
 /* Closes the innermost scope, which is a node, at `now`. */
 static void close_current(profi_thread *self, uint64_t now)
 {
     profi_node *node = self->current;
     if (node->gauges != NULL)
         gauges_end(self, node, now);
-    uint64_t duration = now - PROFI_GET(node->start);
+    uint64_t start = PROFI_GET(node->start);
+    PROFI_PUT(self->current, self->busy);
     PROFI_PUT(node->start, 0u);
-    profi_node_count(node, node->histogram, duration);
+    if (start != PROFI_UNTIMED)
+        book_timed(self, node, start, now);
+    __atomic_store_n(&node->calls, PROFI_GET(node->calls) + 1, __ATOMIC_RELEASE); /* after start: see copy.c */
     node->parent->last = node;
     PROFI_PUT(self->current, node->parent);
 }
@@ -73,11 +110,15 @@ static void close_current(profi_thread *self, uint64_t now)
 static prof_scope begin_at(prof_site *handle, uint64_t now)
 {
     /* Acquired: what the start prepared is there for who sees it on. */
-    if (!__atomic_load_n(&profi_recording, __ATOMIC_ACQUIRE))
+    if (!__atomic_load_n(&prof_active, __ATOMIC_ACQUIRE))
         return PROF_SCOPE_NONE;
     profi_thread *self = profi_self != &profi_detached ? profi_self : profi_thread_attach();
     if (self == NULL) {
         __atomic_fetch_add(&profi_unattached_lost, 1u, __ATOMIC_RELAXED);
+        return PROF_SCOPE_NONE;
+    }
+    if (profi_is_busy(self)) {
+        PROFI_ADD(self->lost, 1u);
         return PROF_SCOPE_NONE;
     }
     profi_site *site = is_in_overflow(self) ? NULL : profi_site_of(handle);
@@ -90,7 +131,10 @@ static prof_scope begin_at(prof_site *handle, uint64_t now)
         previous->follower = node;
     if (node->gauges != NULL)
         gauges_begin(self, node);
-    PROFI_PUT(node->start, now ? now : profi_clock_now());
+    if (node->sample != NULL && !profi_sample_wants(self, node))
+        PROFI_PUT(node->start, PROFI_UNTIMED);
+    else
+        PROFI_PUT(node->start, now ? now : profi_clock_now());
     /* A node's first call comes through here: released, so that who finds it through `current` sees it whole. */
     __atomic_store_n(&self->current, node, __ATOMIC_RELEASE);
     return (prof_scope){ token_of(node) };
@@ -130,7 +174,7 @@ static int is_open(const profi_thread *self, const profi_node *node, const profi
 static void end_at(prof_scope scope, uint64_t now)
 {
     profi_thread *self = profi_self;
-    if (self == &profi_detached) {
+    if (self == &profi_detached || profi_is_busy(self)) {
         count_unmatched(self);
         return;
     }
@@ -188,7 +232,7 @@ prof_scope profi_phase_slow(prof_scope scope, prof_site *site)
 void prof_end_current(void)
 {
     profi_thread *self = profi_self;
-    if (self == &profi_detached || self->current == &self->root) {
+    if (self == &profi_detached || self->current == &self->root || profi_is_busy(self)) {
         if (profi_is_recording()) /* while stopped, begins have recorded nothing to end */
             count_unmatched(self);
         return;
@@ -207,31 +251,49 @@ void prof_items(uint64_t count, const char *unit)
         profi_site_set_unit(node->site, unit);
 }
 
+void *profi_turn_slow(void *stand)
+{
+    profi_thread *self = profi_self;
+    profi_ring_turn(self);
+    PROFI_PUT(self->current, (profi_node *)stand);
+    return stand;
+}
+
+/* The same for programs that inline the hot path. */
+void *prof_inline_turn_1(void *stand)
+{
+    return profi_turn_slow(stand);
+}
+
 uint64_t profi_record_scope_cost(uint32_t *calls)
 {
     enum { ROUNDS = 16, PAIRS = 256 };
     static profi_thread thread;
     static profi_node node;
     static uint64_t histogram[PROFI_BUCKET_COUNT];
+    static prof_inline_cell cells[PAIRS + 1]; /* one more: a round never turns */
     static profi_site measured = { .name = "profcore" };
     static prof_site site = PROF_SITE_INIT("profcore", NULL, 0, 0);
 
     profi_thread_init(&thread);
     site.intern = &measured;
     node = (profi_node){ .key = profi_clock_is_ticks ? (uintptr_t)&measured : PROFI_KEY_NONE, .parent = &thread.root,
-                         .last = &profi_nobody, .follower = &node, .histogram = histogram, .site = &measured };
+                         .last = &profi_nobody, .follower = &node, .histogram = histogram, .pending = histogram,
+                         .site = &measured };
     thread.root.last = &node;
+    thread.cell_end = cells + PAIRS + 1;
 
     profi_thread *caller = profi_self;
     uint64_t best = UINT64_MAX;
-    profi_self = &thread;
+    profi_become(&thread);
     for (int round = 0; round < ROUNDS; round++) {
+        thread.cell = cells;
         uint64_t begin = profi_clock_now();
         for (int i = 0; i < PAIRS; i++)
             prof_end(prof_begin(&site));
         best = profi_min_u64(best, profi_clock_now() - begin);
     }
-    profi_self = caller;
+    profi_become(caller);
     *calls = PAIRS;
     return best;
 }

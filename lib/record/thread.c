@@ -23,18 +23,18 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-uint32_t profi_recording;
+__thread void *prof_inline_self_1 = &profi_detached;
 uint64_t profi_unattached_lost, profi_unattached_unmatched;
 uint64_t profi_ends_to_ignore;
 
-profi_node profi_nobody = { .key = PROFI_KEY_NONE, .last = &profi_nobody, .follower = &profi_nobody };
+profi_node profi_nobody = { .key = PROFI_KEY_NONE, .sampled_key = PROFI_KEY_NONE, .last = &profi_nobody, .follower = &profi_nobody };
 profi_thread profi_detached = { .current = &profi_nobody };
 
 static pthread_mutex_t registry_lock = PTHREAD_MUTEX_INITIALIZER;
 static pthread_mutex_t list_lock = PTHREAD_MUTEX_INITIALIZER;
 static profi_thread *registry; /* newest first, `exited` last */
 static profi_thread exited;
-static uint64_t thread_total;
+static uint64_t thread_total; /* also the number of the youngest */
 static pthread_key_t exit_key;
 static pthread_once_t open_once = PTHREAD_ONCE_INIT;
 static int exit_key_made;
@@ -123,9 +123,15 @@ profi_node *profi_node_child(profi_thread *thread, profi_node *parent, profi_sit
     node->site = site;
     node->last = &profi_nobody;
     node->follower = node;
+    node->sampled_key = PROFI_KEY_NONE;
     node->min = UINT64_MAX;
-    node->histogram = histogram_for(thread, site);
-    int is_fast = profi_clock_is_ticks && node->gauges == NULL && node->histogram != NULL;
+    node->event = (uint64_t)PROFI_EVENT_SCOPE << PROFI_EVENT_KIND_SHIFT | site->id;
+    node->pending = node->histogram = histogram_for(thread, site);
+    if (site->flags & PROF_SITE_SAMPLED && node->gauges == NULL) {
+        node->sample = profi_region_alloc(sizeof(*node->sample), PROFI_REGION_TREE); /* without it all calls are timed */
+        node->sampled_key = node->sample != NULL ? (uintptr_t)site : PROFI_KEY_NONE;
+    }
+    int is_fast = profi_clock_is_ticks && node->gauges == NULL && node->histogram != NULL && node->sample == NULL;
     node->key = is_fast ? (uintptr_t)site : PROFI_KEY_NONE;
     link_child(thread, parent, node);
     return node;
@@ -134,8 +140,9 @@ profi_node *profi_node_child(profi_thread *thread, profi_node *parent, profi_sit
 void profi_thread_init(profi_thread *thread)
 {
     *thread = (profi_thread){ 0 };
-    thread->root = (profi_node){ .key = PROFI_KEY_NONE, .last = &profi_nobody, .follower = &profi_nobody };
-    thread->overflow = (profi_node){ .key = PROFI_KEY_NONE, .last = &profi_nobody, .follower = &profi_nobody };
+    thread->root = (profi_node){ .key = PROFI_KEY_NONE, .sampled_key = PROFI_KEY_NONE, .last = &profi_nobody, .follower = &profi_nobody };
+    thread->busy_node = thread->overflow = thread->root;
+    thread->busy = &thread->busy_node;
     thread->current = &thread->root;
 }
 
@@ -186,6 +193,12 @@ static void add_figures(profi_node *into, const profi_node *from)
     into->max = profi_max_u64(into->max, from->max);
     if (from->histogram == NULL && from->calls != 0)
         into->histogram = NULL; /* nobody records here: it only says whether all calls are in one */
+    if (into->sample != NULL && from->sample != NULL) {
+        into->sample->first += from->sample->first;
+        into->sample->timed += from->sample->timed;
+        into->sample->total += from->sample->total;
+        into->sample->squares += from->sample->squares;
+    }
     if (into->gauges == NULL || from->gauges == NULL)
         return;
     for (unsigned i = 0; i < PROFI_PROBE_COUNT; i++)
@@ -195,6 +208,7 @@ static void add_figures(profi_node *into, const profi_node *from)
 static void free_node(profi_node *node)
 {
     profi_region_free(node->gauges, PROFI_PROBE_COUNT * sizeof(*node->gauges), PROFI_REGION_TREE);
+    profi_region_free(node->sample, sizeof(*node->sample), PROFI_REGION_TREE);
     profi_region_free(node, sizeof(*node), PROFI_REGION_TREE);
 }
 
@@ -233,6 +247,10 @@ static void fold_tree(profi_thread *thread)
     thread->root.last = &exited.root;
     for (profi_node *node = first; node != NULL; node = node->follower) {
         profi_node *parent = node->parent->last;
+        if (node->histogram != NULL) {
+            *node->pending += 1;
+            node->pending = node->histogram;
+        }
         node->last = find_child(&exited, parent, node->site);
         if (node->last != NULL) {
             add_figures(node->last, node);
@@ -269,14 +287,16 @@ static void thread_exit(void *argument)
 {
     profi_thread *thread = argument;
     profi_thread_close_all(thread);
-    profi_self = &profi_detached;
+    profi_become(&profi_detached);
 
     pthread_mutex_lock(&registry_lock);
+    profi_ring_retire(thread);
     registry_remove(thread);
     fold_tree(thread);
     fold_sites(thread);
     exited.lost += thread->lost;
     exited.gauge_ticks += thread->gauge_ticks;
+    exited.backward += thread->backward;
     exited.repaired += thread->repaired;
     exited.unmatched += thread->unmatched;
     profi_table_fini(&thread->paths);
@@ -300,9 +320,11 @@ profi_thread *profi_thread_attach(void)
     }
     profi_thread_init(thread);
     thread->tid = (int32_t)syscall(SYS_gettid);
+    thread->number = __atomic_add_fetch(&thread_total, 1u, __ATOMIC_RELAXED);
+    thread->random = profi_mix64(thread->number ^ profi_clock_now()) | 1;
+    profi_ring_attach(thread);
     registry_add(thread);
-    __atomic_fetch_add(&thread_total, 1u, __ATOMIC_RELAXED);
-    profi_self = thread;
+    profi_become(thread);
     return thread;
 }
 
@@ -313,12 +335,14 @@ static void before_fork(void)
     pthread_mutex_lock(&registry_lock);
     pthread_mutex_lock(&list_lock);
     profi_site_lock();
+    profi_rings_lock();
     profi_region_lock();
 }
 
 static void after_fork(void)
 {
     profi_region_unlock();
+    profi_rings_unlock();
     profi_site_unlock();
     pthread_mutex_unlock(&list_lock);
     pthread_mutex_unlock(&registry_lock);
@@ -356,8 +380,9 @@ static void after_fork_in_child(void)
         exited.exited = 1;
         registry = &exited;
     }
+    profi_rings_reset();
     thread_total = profi_unattached_lost = profi_unattached_unmatched = 0;
-    profi_self = &profi_detached;
+    profi_become(&profi_detached);
     if (exit_key_made)
         pthread_setspecific(exit_key, NULL);
 }
@@ -369,20 +394,24 @@ void profi_record_handle_forks(void)
 
 /* ---- opening ---- */
 
+static uint64_t ring_bytes;
+
 static void open_once_only(void)
 {
+    profi_rings_open(ring_bytes);
     profi_thread_init(&exited);
     exited.exited = 1;
     registry_add(&exited);
     exit_key_made = pthread_key_create(&exit_key, thread_exit) == 0;
 }
 
-prof_status profi_record_open(uint64_t memory_bytes, profi_clock_choice clock, prof_error *err)
+prof_status profi_record_open(uint64_t memory_bytes, int keeps_events, profi_clock_choice clock, prof_error *err)
 {
     prof_status status = profi_region_open(memory_bytes ? memory_bytes : PROFI_REGION_DEFAULT_BYTES, err);
     if (status != PROF_OK)
         return status;
     profi_clock_init(clock);
+    ring_bytes = keeps_events ? profi_region_limit() / 2 : 0;
     pthread_once(&open_once, open_once_only);
     if (!exit_key_made)
         return profi_fail(err, PROF_E_LIMIT, "the process has no thread-specific key left");
@@ -391,8 +420,7 @@ prof_status profi_record_open(uint64_t memory_bytes, profi_clock_choice clock, p
 
 void profi_record_enable(int on)
 {
-    __atomic_store_n(&profi_recording, on != 0, __ATOMIC_RELEASE);
-    PROFI_PUT(prof_active, on != 0);
+    __atomic_store_n(&prof_active, on != 0, __ATOMIC_RELEASE);
 }
 
 void profi_record_stats(prof_stats *stats)
@@ -408,6 +436,7 @@ void profi_record_stats(prof_stats *stats)
         stats->unmatched_count += PROFI_GET(thread->unmatched);
     }
     profi_registry_unlock();
+    profi_rings_count(&stats->event_count, &stats->event_lost_count);
     stats->memory_used_bytes = profi_region_used();
     stats->memory_limit_bytes = profi_region_limit();
 }

@@ -16,6 +16,7 @@ AT(prof_site, flags, 4);
 AT(prof_site, name, 8);
 AT(prof_site, file, 16);
 AT(prof_site, line, 24);
+AT(prof_site, sample_every, 28);
 AT(prof_site, intern, 32);
 AT(prof_site, reserved2, 40);
 SIZE(prof_error, 512);
@@ -28,7 +29,7 @@ AT(prof_options, formats, 24);
 AT(prof_options, sort, 32);
 AT(prof_options, memory_bytes, 40);
 AT(prof_options, save_every_s, 48);
-SIZE(prof_stats, 56);
+SIZE(prof_stats, 72);
 AT(prof_stats, live_thread_count, 4);
 AT(prof_stats, thread_count, 8);
 AT(prof_stats, lost_count, 16);
@@ -36,7 +37,9 @@ AT(prof_stats, repaired_count, 24);
 AT(prof_stats, unmatched_count, 32);
 AT(prof_stats, memory_used_bytes, 40);
 AT(prof_stats, memory_limit_bytes, 48);
-SIZE(prof_function, 120);
+AT(prof_stats, event_count, 56);
+AT(prof_stats, event_lost_count, 64);
+SIZE(prof_function, 136);
 AT(prof_function, id, 4);
 AT(prof_function, name, 8);
 AT(prof_function, file, 16);
@@ -49,6 +52,8 @@ AT(prof_function, items, 88);
 AT(prof_function, items_unit, 96);
 AT(prof_function, rss_growth_bytes, 104);
 AT(prof_function, rss_peak_bytes, 112);
+AT(prof_function, timed_calls, 120);
+AT(prof_function, interval_ns, 128);
 
 int main(void)
 {

@@ -165,7 +165,7 @@ def _(folder):
         check("Ordered by: function name" in text.read(), "sort")
     with open(files(folder, "a/b/_._my_run_*.json")[0], encoding="utf-8") as text:
         found = json.load(text)
-    check(found["name"] == "../my run" and found["clock"] == {"source": "vdso", "hz": 1000000000, "steady": True}, found)
+    check(found["name"] == "../my run" and found["clock"] == {"source": "vdso", "hz": 1000000000, "steady": True, "went_back": 0}, found)
     check(found["overhead"]["memory_limit_bytes"] == 2 << 20, found["overhead"])
     check(sum(f["calls"] for f in found["functions"] if f["name"] == "step") == 1, "the slow path of the vDSO clock")
 

@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What the files of scope_bench share: the clock, and the cases that are compiled in another way. */
+#ifndef SCOPE_BENCH_H
+#define SCOPE_BENCH_H
+
+#include <profcore/prof.h>
+#include <stdio.h>
+#include <time.h>
+
+enum { BATCH = 20000 };
+
+#define KEEP(value) __asm__ volatile("" : : "r"(value) : "memory")
+
+static inline uint64_t bench_ticks(void)
+{
+#if defined(__x86_64__)
+    return __builtin_ia32_rdtsc();
+#elif defined(__aarch64__)
+    uint64_t value;
+    __asm__ volatile("mrs %0, cntvct_el0" : "=r"(value));
+    return value;
+#else
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
+#endif
+}
+
+extern prof_site bench_nest_sites[16];
+
+void bench_inline_flat(void);   /* inline_bench.c: PROF_INLINE */
+void bench_inline_nested(void);
+void bench_disabled(void);      /* disabled_bench.c: PROF_DISABLE */
+
+#endif

@@ -1,0 +1,265 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The event rings on a simulated clock, under the smallest cap: chunks of 8 KiB, 338 cells each, 63 of them. */
+#include "harness.h"
+
+#include "base/clock.h"
+#include "record/ring.h"
+#include <profcore/prof.h>
+
+#include <pthread.h>
+#include <stdlib.h>
+
+enum { MANY = 100000, CELLS = 338 };
+
+static uint64_t now_ns = 1000;
+static profi_event events[MANY];
+static uint64_t event_count;
+
+static void pass(uint64_t ns)
+{
+    now_ns += ns;
+    profi_clock_simulate(now_ns);
+}
+
+static prof_site *site(const char *name)
+{
+    prof_site *found = NULL;
+    CHECK_I64(prof_site_get(name, SIZE_MAX, NULL, 0, 0, &found, NULL), PROF_OK);
+    return found;
+}
+
+static void start(void)
+{
+    prof_options options = PROF_OPTIONS_INIT;
+    options.flags = PROF_NO_FILES;
+    options.memory_bytes = 1 << 20;
+    setenv("PROFCORE_MEMORY", "1MiB", 1); /* prof_site_get() may come before */
+    CHECK_I64(prof_start(&options, NULL), PROF_OK);
+}
+
+static void stop(void) { CHECK_I64(prof_stop(NULL), PROF_OK); }
+
+static prof_stats stats(void)
+{
+    prof_stats read = PROF_STATS_INIT;
+    CHECK_I64(prof_stats_get(&read, NULL), PROF_OK);
+    return read;
+}
+
+/* Reads the rings, and checks what holds at any time: held + lost = issued. */
+static void look(void)
+{
+    prof_stats now = stats();
+    event_count = profi_rings_copy(events, MANY);
+    REQUIRE(event_count <= MANY);
+    CHECK_U64(event_count + now.event_lost_count, now.event_count);
+}
+
+/* How many events a thread's number has in the rings, if they are its newest ones without a gap. */
+static uint64_t held_by(uint64_t thread, uint64_t issued)
+{
+    uint64_t count = 0, lowest = UINT64_MAX, highest = 0;
+    for (uint64_t i = 0; i < event_count; i++) {
+        if (events[i].thread != thread)
+            continue;
+        count++;
+        lowest = events[i].index < lowest ? events[i].index : lowest;
+        highest = events[i].index > highest ? events[i].index : highest;
+    }
+    CHECK_U64(highest, issued - 1);
+    CHECK_U64(highest - lowest + 1, count);
+    return count;
+}
+
+static uint64_t my_number(void)
+{
+    uint64_t before = now_ns;
+    pass(1000000);
+    prof_scope mark = prof_begin(site("mark"));
+    pass(77);
+    prof_end(mark);
+    look();
+    for (uint64_t i = 0; i < event_count; i++)
+        if (events[i].cell.start == before + 1000000 && events[i].cell.end == before + 1000077)
+            return events[i].thread;
+    return 0;
+}
+
+TEST(events_stand_in_the_order_in_which_scopes_ended_with_their_times)
+{
+    start();
+    prof_scope outer = prof_begin(site("outer"));
+    pass(5);
+    prof_scope inner = prof_begin(site("inner"));
+    pass(7);
+    inner = prof_phase(inner, site("next"));
+    pass(11);
+    prof_end(inner);
+    prof_end(outer);
+    look();
+    REQUIRE(event_count == 3);
+    static const uint64_t starts[] = { 1005, 1012, 1000 }, ends[] = { 1012, 1023, 1023 };
+    for (uint64_t i = 0; i < 3; i++) {
+        CHECK_U64(events[i].index, i);
+        CHECK_U64(events[i].cell.start, starts[i]);
+        CHECK_U64(events[i].cell.end, ends[i]);
+        CHECK_U64(events[i].cell.what >> PROFI_EVENT_KIND_SHIFT, PROFI_EVENT_SCOPE);
+    }
+    CHECK(events[0].cell.what != events[1].cell.what && events[1].cell.what != events[2].cell.what);
+    stop();
+}
+
+TEST(full_ring_keeps_the_newest_events_and_counts_the_rest)
+{
+    start();
+    uint64_t me = my_number(), before = stats().event_count;
+    for (int i = 0; i < MANY; i++) {
+        prof_scope scope = prof_begin(site("many"));
+        pass(1);
+        prof_end(scope);
+    }
+    look();
+    CHECK_U64(stats().event_count, before + MANY);
+    CHECK(stats().event_lost_count > 0);
+    uint64_t held = held_by(me, before + MANY);
+    CHECK(held > 60 * CELLS && held <= 63 * CELLS);
+    stop();
+}
+
+static pthread_barrier_t barrier;
+static uint64_t quiet_number;
+
+static void *quiet(void *unused)
+{
+    (void)unused;
+    quiet_number = 0;
+    for (int i = 0; i < 3000; i++)
+        prof_end(prof_begin(site("quiet")));
+    pthread_barrier_wait(&barrier);
+    pthread_barrier_wait(&barrier);
+    prof_end(prof_begin(site("quiet")));
+    look();
+    for (uint64_t i = 0; i < event_count; i++)
+        if (events[i].index == 3000)
+            quiet_number = events[i].thread;
+    return NULL;
+}
+
+TEST(a_busy_thread_does_not_evict_a_quiet_one)
+{
+    pthread_t thread;
+    start();
+    pthread_barrier_init(&barrier, NULL, 2);
+    REQUIRE(pthread_create(&thread, NULL, quiet, NULL) == 0);
+    pthread_barrier_wait(&barrier);
+    prof_site *busy = site("busy");
+    for (int i = 0; i < MANY; i++)
+        prof_end(prof_begin(busy));
+    pthread_barrier_wait(&barrier);
+    pthread_join(thread, NULL);
+    look();
+    CHECK(held_by(quiet_number, 3001) == 3001);
+    stop();
+}
+
+static void *few(void *unused)
+{
+    (void)unused;
+    for (int i = 0; i < 20; i++)
+        prof_end(prof_begin(site("few")));
+    return NULL;
+}
+
+TEST(what_exited_threads_left_stays_packed_together_until_it_is_recycled)
+{
+    start();
+    uint64_t issued = stats().event_count;
+    for (int i = 0; i < 100; i++) {
+        pthread_t thread;
+        REQUIRE(pthread_create(&thread, NULL, few, NULL) == 0);
+        pthread_join(thread, NULL);
+    }
+    look();
+    CHECK_U64(stats().event_count, issued + 2000);
+    uint64_t number = stats().thread_count, threads = 0;
+    for (; number > 0 && threads < 100; number--, threads++)
+        CHECK_U64(held_by(number, 20), 20);
+    stop();
+}
+
+enum { CROWD = 50 };
+
+static void *one_of_many(void *unused)
+{
+    (void)unused;
+    for (int i = 0; i < 1000; i++)
+        prof_end(prof_begin(site("crowd")));
+    pthread_barrier_wait(&barrier);
+    pthread_barrier_wait(&barrier);
+    return NULL;
+}
+
+TEST(threads_beyond_the_pools_floors_get_no_ring_and_their_events_count_as_lost)
+{
+    pthread_t threads[CROWD];
+    start();
+    uint64_t issued = stats().event_count;
+    pthread_barrier_init(&barrier, NULL, CROWD + 1);
+    for (int i = 0; i < CROWD; i++)
+        REQUIRE(pthread_create(&threads[i], NULL, one_of_many, NULL) == 0);
+    pthread_barrier_wait(&barrier);
+    look();
+    CHECK_U64(stats().event_count, issued + CROWD * 1000);
+    uint64_t with_ring = 0;
+    for (uint64_t number = stats().thread_count; number > stats().thread_count - CROWD; number--)
+        for (uint64_t i = 0; i < event_count; i++)
+            if (events[i].thread == number && events[i].index == 999) {
+                CHECK(held_by(number, 1000) >= 1000 % CELLS);
+                with_ring++;
+            }
+    CHECK(with_ring >= 25 && with_ring < 40);
+    pthread_barrier_wait(&barrier);
+    for (int i = 0; i < CROWD; i++)
+        pthread_join(threads[i], NULL);
+    look();
+    stop();
+}
+
+static void *writer(void *stop_flag)
+{
+    prof_site *written = site("written");
+    while (!__atomic_load_n((int *)stop_flag, __ATOMIC_RELAXED))
+        for (int i = 0; i < 1000; i++)
+            prof_end(prof_begin(written));
+    return NULL;
+}
+
+TEST(a_reader_beside_writers_sees_only_whole_events_each_once)
+{
+    int is_over = 0;
+    pthread_t threads[2];
+    start();
+    for (int i = 0; i < 2; i++)
+        REQUIRE(pthread_create(&threads[i], NULL, writer, &is_over) == 0);
+    for (int round = 0; round < 50; round++) {
+        event_count = profi_rings_copy(events, MANY);
+        REQUIRE(event_count <= MANY);
+        for (uint64_t i = 0; i < event_count; i++) {
+            REQUIRE(events[i].cell.what >> PROFI_EVENT_KIND_SHIFT == PROFI_EVENT_SCOPE);
+            REQUIRE(events[i].cell.start <= events[i].cell.end);
+            if (i > 0 && events[i].thread == events[i - 1].thread)
+                REQUIRE(events[i].index != events[i - 1].index);
+        }
+    }
+    __atomic_store_n(&is_over, 1, __ATOMIC_RELAXED);
+    for (int i = 0; i < 2; i++)
+        pthread_join(threads[i], NULL);
+    look();
+    stop();
+}
+
+int main(int argc, char **argv)
+{
+    profi_clock_simulate(now_ns);
+    return test_main(argc, argv);
+}
