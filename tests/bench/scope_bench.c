@@ -160,6 +160,12 @@ static const struct bench_case {
     { "stopped_calls", "prof_begin + prof_end while stopped", stopped_calls, BATCH },
     { "disabled", "PROF_BLOCK with PROF_DISABLE", bench_disabled, BATCH },
     { "empty_loop", "the loop around the three above", empty_loop, BATCH },
+#if defined(BENCH_LTTNG)
+    { "lttng", "peer: LTTng-UST, two trace points (timeline)", bench_lttng, BATCH },
+#endif
+#if defined(BENCH_MICROPROFILE)
+    { "microprofile", "peer: microprofile, enter and leave (frames)", bench_microprofile, BATCH },
+#endif
 };
 enum { CASES = sizeof(cases) / sizeof(cases[0]), RESULTS_MAX = CASES + 8 };
 

@@ -26,10 +26,20 @@ static inline uint64_t bench_ticks(void)
 #endif
 }
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 extern prof_site bench_nest_sites[16];
 
 void bench_inline_flat(void);   /* inline_bench.c: PROF_INLINE */
 void bench_inline_nested(void);
 void bench_disabled(void);      /* disabled_bench.c: PROF_DISABLE */
+void bench_lttng(void);         /* peer_lttng.c, where LTTng-UST is installed */
+void bench_microprofile(void);  /* peer_microprofile.cpp, likewise */
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif
