@@ -199,9 +199,26 @@ static void end_at(prof_scope scope, uint64_t now)
     close_current(self, now);
 }
 
+/* The innermost open scope of a thread that ends while it closes one: a signal handler ended it, or a cancellation. */
+static profi_node *innermost_open(profi_thread *self)
+{
+    profi_node *stand = &self->root;
+    for (profi_node *child = stand->first_child; child != NULL;) {
+        if (child->start == 0) {
+            child = child->next_sibling;
+        } else {
+            stand = child;
+            child = stand->first_child;
+        }
+    }
+    return stand;
+}
+
 void profi_thread_close_all(profi_thread *self)
 {
     uint64_t now = profi_clock_now();
+    if (profi_is_busy(self))
+        PROFI_PUT(self->current, innermost_open(self));
     if (is_in_overflow(self)) {
         PROFI_ADD(self->repaired, self->overflow_depth);
         PROFI_PUT(self->current, self->overflow.parent);

@@ -6,6 +6,7 @@
 #include "harness.h"
 
 #include "base/clock.h"
+#include "record/node.h"
 #include <profcore/snapshot.h>
 
 #include <pthread.h>
@@ -575,6 +576,52 @@ TEST(what_exited_threads_recorded_is_merged_and_memory_does_not_grow)
     CHECK_U64(edge("thread outer", "thread inner").calls, 20000);
     CHECK_U64(row("open at thread exit").calls, 200);
     CHECK_U64(stats().memory_used_bytes, used_after_first);
+}
+
+static void *end_while_closing(void *unused)
+{
+    (void)unused;
+    prof_begin(site("open outside"));
+    pass(5);
+    prof_begin(site("open inside"));
+    pass(7);
+    profi_self->current = profi_self->busy;
+    return NULL;
+}
+
+TEST(a_thread_that_ends_while_it_closes_a_scope_closes_the_others)
+{
+    uint64_t before = stats().repaired_count;
+    pthread_t thread;
+    start();
+    REQUIRE(pthread_create(&thread, NULL, end_while_closing, NULL) == 0);
+    pthread_join(thread, NULL);
+    stop();
+    CHECK_U64(stats().repaired_count, before + 2);
+    CHECK_U64(row("open outside").cumulative_ns, 12);
+    CHECK_U64(row("open inside").cumulative_ns, 7);
+}
+
+/* What a signal handler finds that interrupts the end of a scope. */
+TEST(scopes_that_begin_while_one_is_being_closed_are_lost_and_counted)
+{
+    start();
+    prof_scope outer = prof_begin(site("being closed"));
+    uint64_t lost = stats().lost_count, unmatched = stats().unmatched_count;
+    profi_node *stand = profi_self->current;
+    profi_self->current = profi_self->busy;
+    prof_scope inner = prof_begin(site("in a handler"));
+    CHECK_U64(inner.place, PROF_SCOPE_NONE.place);
+    prof_items(1, "items");
+    prof_end(inner);
+    CHECK_U64(prof_phase(inner, site("in a handler")).place, 0);
+    profi_self->current = stand;
+    prof_end(outer);
+    stop();
+    CHECK_U64(stats().lost_count, lost + 2);
+    CHECK_U64(stats().unmatched_count, unmatched);
+    CHECK_U64(row("being closed").calls, 1);
+    CHECK_U64(row("in a handler").calls, 0);
 }
 
 static void *end_it(void *token)
