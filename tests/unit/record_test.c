@@ -602,6 +602,25 @@ TEST(a_thread_that_ends_while_it_closes_a_scope_closes_the_others)
     CHECK_U64(row("open inside").cumulative_ns, 7);
 }
 
+TEST(a_scope_for_which_the_clock_goes_back_counts_with_no_duration)
+{
+    start();
+    prof_scope outer = prof_begin(site("around a clock that goes back"));
+    pass(50);
+    for (int i = 0; i < 2; i++) {
+        prof_scope scope = prof_begin(site("clock goes back"));
+        profi_clock_simulate(now_ns - 5);
+        prof_end(scope);
+        profi_clock_simulate(now_ns);
+    }
+    prof_end(outer);
+    stop();
+    CHECK_U64(row("clock goes back").calls, 2);
+    CHECK_U64(row("clock goes back").cumulative_ns, 0);
+    CHECK_U64(row("clock goes back").max_ns, 0);
+    CHECK_U64(row("around a clock that goes back").cumulative_ns, 50);
+}
+
 /* What a signal handler finds that interrupts the end of a scope. */
 TEST(scopes_that_begin_while_one_is_being_closed_are_lost_and_counted)
 {

@@ -165,8 +165,11 @@ TEST(a_busy_thread_does_not_evict_a_quiet_one)
 static void *few(void *unused)
 {
     (void)unused;
-    for (int i = 0; i < 20; i++)
-        prof_end(prof_begin(site("few")));
+    for (int i = 0; i < 20; i++) {
+        prof_scope scope = prof_begin(site("few"));
+        pass(3 + (uint64_t)i);
+        prof_end(scope);
+    }
     return NULL;
 }
 
@@ -184,6 +187,9 @@ TEST(what_exited_threads_left_stays_packed_together_until_it_is_recycled)
     uint64_t number = stats().thread_count, threads = 0;
     for (; number > 0 && threads < 100; number--, threads++)
         CHECK_U64(held_by(number, 20), 20);
+    for (uint64_t i = 0; i < event_count; i++)
+        if (events[i].thread > number)
+            CHECK_U64(events[i].cell.end - events[i].cell.start, 3 + events[i].index);
     stop();
 }
 

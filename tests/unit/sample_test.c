@@ -169,6 +169,21 @@ TEST(a_missing_end_inside_a_call_that_is_not_timed_is_repaired)
     CHECK_U64(row("around").cumulative_ns, 500);
 }
 
+TEST(a_call_that_is_open_and_not_timed_adds_no_time)
+{
+    start();
+    for (int i = 0; i < 32; i++)
+        call(sampled("stays open"), 10);
+    for (int i = 0; i < 40; i++) {
+        prof_scope scope = prof_begin(sampled("stays open"));
+        pass(10);
+        uint64_t so_far = row("stays open").cumulative_ns;
+        CHECK(so_far >= 320 && so_far <= 320 + 10 * (uint64_t)(i + 1));
+        prof_end(scope);
+    }
+    stop();
+}
+
 static void *thread_body(void *unused)
 {
     (void)unused;
