@@ -72,7 +72,7 @@ static prof_status make_prompt(const service *asked, text_span question, const a
 
 prof_status get_response(service *asked, text_span question, answer *made, prof_error *err)
 {
-    PROF_FUNCTION_SAVE();
+    PROF_FUNCTION_WITH(PROF_SITE_SAVE | PROF_SITE_RSS | PROF_SITE_WAIT); /* slow: at work, or waiting? */
     char *prompt = NULL;
     size_t bytes = 0;
     prof_status status = make_prompt(asked, question, made, &prompt, &bytes, err);

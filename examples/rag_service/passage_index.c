@@ -199,7 +199,7 @@ void passage_index_close(passage_index *closed)
 prof_status passage_index_search(const passage_index *searched, const float *vector, passage_hit *hits,
                                  size_t *count, prof_error *err)
 {
-    PROF_BLOCK_WITH("search", PROF_SITE_RSS);
+    PROF_BLOCK_WITH("search", PROF_SITE_RSS | PROF_SITE_CPU | PROF_SITE_FAULTS);
     const size_t top = *count < searched->facts.count ? *count : searched->facts.count;
     int64_t *const numbers = malloc(top * sizeof *numbers);
     float *const scores = malloc(top * sizeof *scores);

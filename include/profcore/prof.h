@@ -92,10 +92,22 @@ typedef struct prof_site {
     uint64_t reserved2[2]; /* 0 */
 } prof_site;
 
-/* Site flags. */
-#define PROF_SITE_RSS 0x1u  /* measure resident memory: growth and peak; some microseconds a call */
-#define PROF_SITE_SAVE 0x2u /* the function gets files of its own, beside the run's */
-#define PROF_SITE_SAMPLED 0x80u /* count every call, time one in sample_every; for what runs millions of times a second */
+/*
+ * Site flags.  Those that measure more than time take some system calls at
+ * both ends of a call: about 1 us in all for FAULTS or SWITCHES, 2 us for CPU
+ * or WAIT (5 us more where the thread was switched out meanwhile), 5 us for
+ * RSS, 20 us for CGROUP.  It falls to the caller's time, and every report
+ * states the sum.
+ */
+#define PROF_SITE_RSS 0x1u       /* resident memory of the process: growth and peak */
+#define PROF_SITE_SAVE 0x2u      /* the function gets files of its own, beside the run's */
+#define PROF_SITE_CPU 0x4u       /* of the calling thread: time on a CPU, and how it divides into user and system */
+#define PROF_SITE_FAULTS 0x8u    /* of it: page faults, minor and major */
+#define PROF_SITE_SWITCHES 0x10u /* of it: context switches, voluntary and involuntary */
+#define PROF_SITE_WAIT 0x20u     /* of it: time spent waiting for a CPU, and on one: what is left was blocked */
+#define PROF_SITE_CGROUP 0x40u   /* throttling of the control group; pressure on CPU, memory and disks */
+#define PROF_SITE_SAMPLED 0x80u  /* count every call, time one in sample_every; for what runs millions of times a second */
+#define PROF_SITE_OWN(n) (0x10000u << (n)) /* n from 0 to 15: the program's own, see prof_probe_add() */
 
 /* name and file: string literals, or other constants. */
 #define PROF_SITE_INIT(name, file, line, flags) \
@@ -209,6 +221,15 @@ typedef struct prof_error {
 #define PROF_ITEMS_UNIT(count, unit) prof_items_((uint64_t)(count), (unit))
 
 /*
+ * PROF_COUNTER("queue depth", value);  A number that goes up and down over time:
+ *                           a queue's length, a batch's size.  Reports show for
+ *                           each name how often it was given, the last, the mean,
+ *                           the smallest and the largest.  `value` is evaluated
+ *                           once, also while stopped and with PROF_DISABLE.
+ */
+#define PROF_COUNTER(name, value) prof_counter_(PROF_IF_LIVE_(PROF_SITE_(name, 0u), NULL), (double)(value))
+
+/*
  * PROF_WRAP(return_type, new_name, target, (parameters), (arguments))
  *                           Defines the function new_name, which calls target
  *                           inside a scope of target's name: a profiled function
@@ -262,7 +283,7 @@ typedef struct prof_options {
     const char *sort;      /* a key of pstats, "cumulative" (_SORT) */
     uint64_t memory_bytes; /* cap on all that recording keeps, 64 MiB; event rings take half (_MEMORY) */
     uint32_t save_every_s; /* also save each so many seconds, 0: only at the end (_SAVE_EVERY) */
-    uint32_t reserved;     /* 0 */
+    uint32_t rss_every_ms; /* sample resident memory each so many milliseconds, 0: not (_RSS_EVERY) */
 } prof_options;
 
 #define PROF_OPTIONS_INIT { (uint32_t)sizeof(prof_options), 0u, NULL, NULL, NULL, NULL, 0u, 0u, 0u }
@@ -427,6 +448,63 @@ PROF_API_HOT prof_scope prof_phase(prof_scope scope, prof_site *site);
 PROF_API void prof_items(uint64_t count, const char *unit);
 
 /*
+ * Records one value of a counter: see PROF_COUNTER.  Ignored while stopped.
+ *
+ *   site     As for prof_begin(); equal name, file and line are one counter.
+ *            Its flags mean nothing here.
+ *   value    NaN and the infinities are counted apart from the rest.
+ *   threads  Any, at once, without locks but for a site's first use.
+ *   memory   May allocate on a thread's first value of a site.  When memory is
+ *            spent the value is lost, and counted.
+ *   since    0.1
+ */
+PROF_API void prof_counter(prof_site *site, double value);
+
+/*
+ * A probe of the program's own: something to read at both ends of a call,
+ * such as bytes sent, rows fetched, memory of an own pool.
+ */
+typedef struct prof_probe {
+    uint32_t size;    /* sizeof(prof_probe) */
+    uint32_t flags;   /* PROF_PROBE_… */
+    const char *name; /* such as "pool.bytes", at most 63 bytes; copied and cleaned, as a site's is */
+    const char *unit; /* "ns" and "bytes" are shown as times and sizes, others as they are; at most 31 bytes */
+    /*
+     * Stores the value and returns 0, or an errno value that says why it
+     * cannot be had: then the call counts as not measured, and the report
+     * shows the reason.
+     */
+    int (*read)(void *user, uint64_t *value);
+    void *user; /* passed to read */
+} prof_probe;
+
+#define PROF_PROBE_INIT { (uint32_t)sizeof(prof_probe), 0u, NULL, NULL, NULL, NULL }
+
+#define PROF_PROBE_GAUGE 0x1u   /* rises and falls: growth and peak.  Else it only rises: sum and largest call */
+#define PROF_PROBE_PROCESS 0x2u /* the whole process's value: calls in parallel each see it.  Else the thread's */
+
+/*
+ * Adds a probe for the sites that ask for it by its flag.
+ *
+ * `read` is called on the thread of the scope, at both ends of each call,
+ * with cancellation off; on several threads at once.  It may be called in a
+ * signal handler that opens such a scope.  It must return (no longjmp, no
+ * exception) and should not take longer than a microsecond or two.  Scopes
+ * that it opens itself are recorded, but without probes.
+ *
+ *   probe      Copied, but for what `user` points to.
+ *   site_flag  On entry one of PROF_SITE_OWN(0) to PROF_SITE_OWN(15), or 0 for
+ *              any that is free; receives it.  A site may ask for a flag
+ *              before its probe is there: calls begun by then are not measured.
+ *   returns    PROF_OK; PROF_E_INVALID for a bad argument; PROF_E_BUSY when the
+ *              flag or the name is taken; PROF_E_LIMIT for a 17th.
+ *   threads    Any, before or after prof_start().  A probe is never removed, so
+ *              the library that holds `read` must stay loaded.
+ *   since      0.1
+ */
+PROF_API prof_status prof_probe_add(const prof_probe *probe, uint32_t *site_flag, prof_error *err);
+
+/*
  * Finds or makes the site of a name that is known only at run time.
  *
  * The same name, file and line give the same site for the life of the
@@ -500,6 +578,13 @@ static inline void prof_items_(uint64_t count, const char *unit)
     (void)count;
     (void)unit;
     PROF_IF_LIVE_(if (prof_is_active_()) prof_items(count, unit), (void)0);
+}
+
+static inline void prof_counter_(prof_site *site, double value)
+{
+    (void)site;
+    (void)value;
+    PROF_IF_LIVE_(if (prof_is_active_()) prof_counter(site, value), (void)0);
 }
 
 static inline void prof_leave_(const prof_scope *scope)

@@ -173,6 +173,91 @@ PROF_API prof_status prof_snapshot_histogram(const prof_snapshot *snapshot, uint
 /* The longest duration in nanoseconds of a bucket from 16 to 975; 0 for other indices, which are never used; since 0.1. */
 PROF_API uint64_t prof_bucket_upper_ns(uint32_t index);
 
+/*
+ * A probe that functions of this snapshot asked for: what "cpu.time" or
+ * "rss" is.  Text belongs to the snapshot.
+ */
+typedef struct prof_probe_info {
+    uint32_t size;     /* sizeof(prof_probe_info) */
+    uint32_t is_gauge; /* 1: rises and falls, growth and peak; 0: only rises, sum and largest call */
+    const char *name;
+    const char *unit;  /* "ns", "bytes", or a plural */
+    const char *of;    /* whose value it is: "thread", "process", "cgroup", "machine" */
+} prof_probe_info;
+
+#define PROF_PROBE_INFO_INIT { (uint32_t)sizeof(prof_probe_info), 0u, NULL, NULL, NULL }
+
+/* The number of probes that any function asked for; since 0.1. */
+PROF_API uint32_t prof_snapshot_probe_count(const prof_snapshot *snapshot);
+
+/*
+ * Describes a probe.
+ *
+ *   probe     Below prof_snapshot_probe_count().
+ *   info      Its size field set (PROF_PROBE_INFO_INIT).
+ *   returns   PROF_OK; PROF_E_INVALID.
+ *   since     0.1
+ */
+PROF_API prof_status prof_snapshot_probe(const prof_snapshot *snapshot, uint32_t probe, prof_probe_info *info,
+                                         prof_error *err);
+
+/*
+ * What a probe measured in a function: between begin and end of its ended
+ * primitive calls, of all threads.  What happened in the functions that it
+ * called is in it, as in cumulative time.
+ */
+typedef struct prof_measure {
+    uint32_t size;         /* sizeof(prof_measure) */
+    uint32_t is_bound;     /* a gauge's true peak may be higher than `peak` */
+    uint64_t calls;        /* measured at both ends */
+    uint64_t failed_calls; /* not measured, for the reason that the error gives where `calls` is 0 */
+    int64_t sum;           /* of end - begin: a counter's rise, a gauge's growth */
+    uint64_t largest;      /* a counter's rise in one call; 0 for a gauge */
+    uint64_t peak;         /* a gauge's highest value known in any call; 0 for a counter */
+} prof_measure;
+
+#define PROF_MEASURE_INIT { (uint32_t)sizeof(prof_measure), 0u, 0u, 0u, 0, 0u, 0u }
+
+/*
+ * Reads what a probe measured in a function.
+ *
+ *   measure   Its size field set (PROF_MEASURE_INIT).
+ *   returns   PROF_OK; PROF_E_NOT_FOUND: the function did not ask for it;
+ *             PROF_E_UNAVAILABLE: no call could be measured, the message says
+ *             why; PROF_E_INVALID.
+ *   since     0.1
+ */
+PROF_API prof_status prof_snapshot_measure(const prof_snapshot *snapshot, uint32_t function, uint32_t probe,
+                                           prof_measure *measure, prof_error *err);
+
+/* The values of one PROF_COUNTER, of all threads.  Text belongs to the snapshot. */
+typedef struct prof_counter_row {
+    uint32_t size;             /* sizeof(prof_counter_row) */
+    uint32_t line;             /* 0 without a file */
+    const char *name, *file;   /* file may be NULL */
+    uint64_t count;            /* finite values; the figures below are theirs, 0 where there is none */
+    uint64_t not_finite_count; /* NaN and infinities */
+    double last;               /* in time */
+    double sum;                /* may be infinite where the values are huge */
+    double min, max;
+} prof_counter_row;
+
+#define PROF_COUNTER_ROW_INIT { (uint32_t)sizeof(prof_counter_row), 0u, NULL, NULL, 0u, 0u, 0.0, 0.0, 0.0, 0.0 }
+
+/* The number of counters; since 0.1. */
+PROF_API uint32_t prof_snapshot_counter_count(const prof_snapshot *snapshot);
+
+/*
+ * Reads one counter's row.
+ *
+ *   counter   Below prof_snapshot_counter_count(), in order of first use.
+ *   row       Its size field set (PROF_COUNTER_ROW_INIT).
+ *   returns   PROF_OK; PROF_E_INVALID.
+ *   since     0.1
+ */
+PROF_API prof_status prof_snapshot_counter(const prof_snapshot *snapshot, uint32_t counter, prof_counter_row *row,
+                                           prof_error *err);
+
 /* The counts at the time of the snapshot, as prof_stats_get() gives them; since 0.1. */
 PROF_API prof_status prof_snapshot_stats(const prof_snapshot *snapshot, prof_stats *stats, prof_error *err);
 

@@ -125,6 +125,23 @@ static prof_status variable_save_every(profi_config *config, const char *value, 
     return PROF_OK;
 }
 
+static prof_status set_rss_every(profi_config *config, uint64_t ms, prof_error *err)
+{
+    if (ms > 60000)
+        return profi_fail(err, PROF_E_INVALID, "resident memory can be sampled each 1 to 60000 milliseconds");
+    config->rss_every_ms = (uint32_t)ms;
+    return PROF_OK;
+}
+
+static prof_status variable_rss_every(profi_config *config, const char *value, prof_error *err)
+{
+    uint64_t ms;
+    const char *rest;
+    if (!parse_number(value, &ms, &rest) || *rest != '\0')
+        return profi_fail(err, PROF_E_INVALID, "not a whole number of milliseconds");
+    return set_rss_every(config, ms, err);
+}
+
 /* The signals that end a service or that are free for its use; not those that mean a crash. */
 static const struct { const char *name; int number; } signal_names[] = {
     { "TERM", SIGTERM }, { "INT", SIGINT }, { "HUP", SIGHUP }, { "QUIT", SIGQUIT },
@@ -217,6 +234,8 @@ static const struct variable {
     { "PROFCORE_SAVE_EVERY", variable_save_every },
     { "PROFCORE_SIGNALS", variable_signals },
     { "PROFCORE_CLOCK", variable_clock },
+    { "PROFCORE_RSS_EVERY", variable_rss_every },
+    { "PROFCORE_PROBES", profi_config_set_probes },
 };
 
 /* The value of a variable that is set and not empty; in a set-user-id program there is none. */
@@ -288,6 +307,7 @@ prof_status profi_config_load(profi_config *config, const prof_options *options,
     if ((given.name && (status = set_name(config, given.name, err)) != PROF_OK) ||
         (status = set_directory(config, given.directory ? given.directory : "profiling_results", err)) != PROF_OK ||
         (status = set_formats(config, given.formats ? given.formats : "txt,prof,json", err)) != PROF_OK ||
+        (status = set_rss_every(config, given.rss_every_ms, err)) != PROF_OK ||
         (status = set_sort(config, given.sort ? given.sort : "cumulative", err)) != PROF_OK ||
         (status = set_memory(config, given.memory_bytes ? given.memory_bytes : PROFI_REGION_DEFAULT_BYTES, err)) != PROF_OK)
         return status;

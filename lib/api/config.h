@@ -7,6 +7,7 @@
 #define PROFI_CONFIG_H
 
 #include "../base/clock.h"
+#include "../base/probe_table.h"
 #include "../format/writer.h"
 #include <profcore/prof.h>
 #include <signal.h>
@@ -24,10 +25,16 @@ typedef struct profi_config {
     uint64_t memory_bytes;
     int keeps_events;     /* in rings: PROFCORE_MODE */
     uint32_t save_every_s;
+    uint32_t rss_every_ms;
     sigset_t signals;     /* that the saver thread answers */
     int has_signals;
     profi_clock_choice clock;
+    profi_probe_wish probes[PROFI_PROBE_WISHES]; /* that the environment asks for */
+    unsigned probe_count;
 } profi_config;
+
+/* PROFCORE_PROBES. */
+prof_status profi_config_set_probes(profi_config *config, const char *value, prof_error *err);
 
 /* What the variable PROFCORE says. */
 typedef enum profi_start_wish { PROFI_START_UNSAID, PROFI_START_NOW, PROFI_START_NEVER, PROFI_START_UNKNOWN } profi_start_wish;

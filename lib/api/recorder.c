@@ -12,7 +12,7 @@
 
 #include "../base/error.h"
 #include "../base/region.h"
-#include "../probe/rss.h"
+#include "../probe/probes.h"
 #include "../record/record.h"
 
 #include <errno.h>
@@ -28,6 +28,8 @@
  */
 uint32_t prof_active;
 
+enum { PROBE_SIZE_0 = 40 }; /* prof_probe as of version 0.1 */
+
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static pthread_mutex_t save_lock = PTHREAD_MUTEX_INITIALIZER;
 static int is_open, is_started, is_child;
@@ -41,8 +43,8 @@ static profi_run_facts facts;
 /* The moment from which the run counts. */
 static void note_start(void)
 {
-    profi_reading rss = { 0, 0 };
-    profi_probe_table[PROFI_PROBE_RSS].read(&rss);
+    profi_reading rss = { 0, 0, 0 };
+    profi_rss_read(&rss);
     facts.rss_start_bytes = rss.value;
     facts.start_tick = profi_clock_now();
     is_started = 1;
@@ -62,13 +64,26 @@ static void after_fork(void)
 
 static void after_fork_in_child(void)
 {
+    profi_thread_forget();
     if (is_started) { /* else it is a process like any other, such as a daemon before it starts */
         is_child = 1;
         profi_save_forget(1);
         profi_saver_forget();
+        profi_sampler_forget();
         note_start();
     }
     after_fork();
+}
+
+static void install_probes(void)
+{
+    static int is_installed;
+    if (is_installed)
+        return;
+    is_installed = 1;
+    profi_rss_install();
+    profi_thread_install();
+    profi_cgroup_install();
 }
 
 /* Opens the record with the configured cap and clock; everything that can fail comes before what cannot. */
@@ -77,7 +92,9 @@ static prof_status open_recorder(const profi_config *loaded, prof_error *err)
     prof_status status = profi_record_open(loaded->memory_bytes, loaded->keeps_events, loaded->clock, err);
     if (status != PROF_OK)
         return status;
-    profi_rss_install();
+    install_probes();
+    for (unsigned i = 0; i < loaded->probe_count; i++)
+        profi_probe_wish_add(loaded->probes[i]);
     is_open = 1;
     return PROF_OK;
 }
@@ -136,8 +153,11 @@ static prof_status start(const prof_options *options, int is_automatic, prof_err
         prof_error why = PROF_ERROR_INIT;
         if (config.writes_files && profi_saver_start(&config, &why) != PROF_OK)
             profi_notice("will save at the end only: %s", why.message);
-        if (start_count == 0)
+        if (start_count == 0) {
+            if (profi_sampler_start(&config, &why) != PROF_OK)
+                profi_notice("resident memory is not sampled: %s", why.message);
             begin_recording();
+        }
     }
     if (status == PROF_OK)
         start_count++;
@@ -159,8 +179,10 @@ prof_status prof_stop(prof_error *err)
         return profi_fail(err, PROF_E_INVALID, "prof_stop() without a prof_start() to take back");
     }
     int is_last = --start_count == 0;
-    if (is_last)
+    if (is_last) {
         profi_record_enable(0);
+        profi_sampler_stop();
+    }
     int writes = config.writes_files && !config.is_forced_off;
     pthread_mutex_unlock(&lock);
     if (!is_last || !writes)
@@ -179,6 +201,7 @@ int profi_recorder_facts(profi_run_facts *into)
     int opened = is_configured != NOT_CONFIGURED;
     *into = facts;
     memcpy(into->name, config.name, sizeof(into->name));
+    profi_sampler_facts(into);
     if (!is_started) /* PROFCORE=0: there is a configuration, and no run */
         into->start_tick = profi_clock_now();
     pthread_mutex_unlock(&lock);
@@ -295,6 +318,24 @@ prof_status prof_site_get(const char *name, size_t name_bytes, const char *file,
                           (unsigned long long)profi_region_limit(), (int)(name_bytes < 80 ? name_bytes : 80), name);
     *site = found;
     return PROF_OK;
+}
+
+prof_status prof_probe_add(const prof_probe *probe, uint32_t *site_flag, prof_error *err)
+{
+    prof_probe given;
+    prof_status status = profi_struct_read(&given, sizeof(given), probe, PROBE_SIZE_0, "prof_probe", err);
+    if (status != PROF_OK)
+        return status;
+    if (given.flags & ~(PROF_PROBE_GAUGE | PROF_PROBE_PROCESS))
+        return profi_fail(err, PROF_E_INVALID, "prof_probe.flags has the unknown bits 0x%x",
+                          (unsigned)(given.flags & ~(PROF_PROBE_GAUGE | PROF_PROBE_PROCESS)));
+    if (given.read == NULL || site_flag == NULL)
+        return profi_fail(err, PROF_E_INVALID, "prof_probe_add: %s is NULL", site_flag ? "prof_probe.read" : "site_flag");
+    pthread_mutex_lock(&lock);
+    install_probes(); /* a name of ours is not to be had */
+    status = profi_probe_own_add(&given, site_flag, err);
+    pthread_mutex_unlock(&lock);
+    return status;
 }
 
 prof_status prof_stats_get(prof_stats *stats, prof_error *err)

@@ -23,6 +23,18 @@ int profi_recorder_facts(profi_run_facts *facts);
 /* Starts the thread that saves at intervals and on signals, if the configuration asks for it; again: the new interval. */
 prof_status profi_saver_start(const profi_config *config, prof_error *err);
 
+/* Starts the thread that samples resident memory, if the configuration asks for it; again: the new interval. */
+prof_status profi_sampler_start(const profi_config *config, prof_error *err);
+
+/* It sleeps until started again. */
+void profi_sampler_stop(void);
+
+/* What it has sampled. */
+void profi_sampler_facts(profi_run_facts *facts);
+
+/* In a forked child: the thread and its samples are the parent's. */
+void profi_sampler_forget(void);
+
 /* In a forked child: the thread is the parent's, and the signals get their old actions back. */
 void profi_saver_forget(void);
 

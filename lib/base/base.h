@@ -31,6 +31,20 @@ __extension__ typedef unsigned __int128 profi_u128;
 static inline uint64_t profi_min_u64(uint64_t a, uint64_t b) { return a < b ? a : b; }
 static inline uint64_t profi_max_u64(uint64_t a, uint64_t b) { return a > b ? a : b; }
 
+/* A double in a field of 64 bits, for relaxed access. */
+static inline uint64_t profi_double_bits(double value)
+{
+    uint64_t bits;
+    __builtin_memcpy(&bits, &value, sizeof(bits));
+    return bits;
+}
+static inline double profi_bits_double(uint64_t bits)
+{
+    double value;
+    __builtin_memcpy(&value, &bits, sizeof(value));
+    return value;
+}
+
 /* Spreads the bits of x over the whole word; good enough for tables whose size is a power of two. */
 static inline uint64_t profi_mix64(uint64_t x)
 {

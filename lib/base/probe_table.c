@@ -1,58 +1,185 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Gauges: growth and peak of a value that a probe reads at a scope's ends.
- *
- * A high-water mark that rose during the scope was reached in it, so it is
- * the scope's peak, exactly.  Otherwise the peak is at least the larger of
- * the two values seen and at most the mark: a lower bound.
+ * The rows, reading them, and what operators wish: see probe_table.h.  What
+ * readings become in a node is in measure.c.
  */
 #include "probe_table.h"
 
-profi_probe profi_probe_table[PROFI_PROBE_COUNT];
+#include "error.h"
+#include "text.h"
 
-void profi_gauge_begin(const profi_probe *probe, profi_gauge *gauge)
+#include <errno.h>
+#include <fnmatch.h>
+#include <pthread.h>
+#include <string.h>
+
+enum { SOURCES = 8, NAME_BYTES = 64, UNIT_BYTES = 32 };
+
+static struct source {
+    unsigned first;
+    uint64_t rows;
+    profi_probe_read read;
+} sources[SOURCES];
+static unsigned source_count;
+static profi_probe *rows[PROFI_PROBE_MAX];
+static unsigned row_count; /* of sources */
+
+/* The program's own.  A bit of `own_present` is set with release when all else of its probe is there. */
+static struct own {
+    profi_probe row;
+    int (*read)(void *user, uint64_t *value);
+    void *user;
+    char name[NAME_BYTES], unit[UNIT_BYTES];
+} own[PROFI_PROBE_OWN_COUNT];
+static uint32_t own_present;
+
+static profi_probe_wish wishes[PROFI_PROBE_WISHES];
+static unsigned wish_count;
+
+/* Whether this thread is inside profi_probes_read(). */
+static __thread uint32_t is_reading __attribute__((tls_model("initial-exec")));
+
+void profi_probe_source_add(profi_probe *added, unsigned count, profi_probe_read read)
 {
-    profi_reading reading = { 0, 0 };
-    gauge->begin_valid = (uint32_t)probe->read(&reading);
-    gauge->begin_value = reading.value;
-    gauge->begin_high_water = reading.high_water;
+    if (source_count == SOURCES || row_count + count > PROFI_PROBE_OWN)
+        return;
+    sources[source_count++] = (struct source){ row_count, (((uint64_t)1 << count) - 1) << row_count, read };
+    for (unsigned i = 0; i < count; i++)
+        rows[row_count++] = &added[i];
 }
 
-/* One more peak, exact or a bound, with the highest that it could have been. */
-static void add_peak(profi_gauge *gauge, uint64_t peak, int is_bound, uint64_t ceiling)
+uint64_t profi_probes_for(uint32_t site_flags)
 {
-    uint64_t known = PROFI_GET(gauge->peak);
-    if (peak >= known) {
-        PROFI_PUT(gauge->peak, peak);
-        PROFI_PUT(gauge->peak_is_bound, is_bound && ceiling > peak);
-    } else if (is_bound && ceiling > known) {
-        PROFI_PUT(gauge->peak_is_bound, 1u);
+    uint64_t asked = (uint64_t)(site_flags >> 16) << PROFI_PROBE_OWN;
+    for (unsigned i = 0; i < row_count; i++)
+        if (rows[i]->site_flags & site_flags)
+            asked |= (uint64_t)1 << i;
+    return asked;
+}
+
+profi_probe *profi_probe_row(unsigned number)
+{
+    if (number < PROFI_PROBE_OWN)
+        return rows[number];
+    unsigned i = number - PROFI_PROBE_OWN;
+    return __atomic_load_n(&own_present, __ATOMIC_ACQUIRE) >> i & 1 ? &own[i].row : NULL;
+}
+
+/* ---- reading ---- */
+
+static void read_own(uint32_t wanted, profi_readings *readings)
+{
+    for (uint32_t left = wanted & __atomic_load_n(&own_present, __ATOMIC_ACQUIRE); left != 0; left &= left - 1) {
+        unsigned i = (unsigned)__builtin_ctz(left);
+        uint64_t value = 0;
+        int error = own[i].read(own[i].user, &value);
+        if (error != 0) {
+            PROFI_PUT(own[i].row.error, error);
+            continue;
+        }
+        readings->of[PROFI_PROBE_OWN + i] = (profi_reading){ value, 0, 0 };
+        readings->valid |= (uint64_t)1 << (PROFI_PROBE_OWN + i);
     }
 }
 
-void profi_gauge_end(const profi_probe *probe, profi_gauge *gauge)
+void profi_probes_read(uint64_t wanted, profi_readings *readings)
 {
-    profi_reading reading = { 0, 0 };
-    if (!probe->read(&reading) || !gauge->begin_valid) {
-        PROFI_PUT(gauge->failed, 1u);
+    readings->wanted = readings->valid = 0;
+    if (wanted == 0 || is_reading)
         return;
+    int saved = errno, cancel_state;
+    pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancel_state);
+    is_reading = 1;
+    readings->wanted = wanted;
+    for (unsigned i = 0; i < source_count; i++) {
+        const struct source *source = &sources[i];
+        if (wanted & source->rows)
+            readings->valid |= source->read((wanted & source->rows) >> source->first, &readings->of[source->first])
+                               << source->first;
     }
-    PROFI_ADD(gauge->call_count, 1u);
-    PROFI_ADD(gauge->growth, (int64_t)(reading.value - gauge->begin_value));
-    if (reading.high_water > gauge->begin_high_water)
-        add_peak(gauge, reading.high_water, 0, reading.high_water);
-    else
-        add_peak(gauge, profi_max_u64(reading.value, gauge->begin_value), 1,
-                 reading.high_water ? reading.high_water : UINT64_MAX);
+    if (wanted >> PROFI_PROBE_OWN)
+        read_own((uint32_t)(wanted >> PROFI_PROBE_OWN), readings);
+    is_reading = 0;
+    pthread_setcancelstate(cancel_state, NULL);
+    errno = saved;
 }
 
-void profi_gauge_merge(profi_gauge *into, const profi_gauge *from)
+/* ---- the program's own ---- */
+
+static prof_status clean_text(char *into, size_t room, const char *text, const char *what, prof_error *err)
 {
-    if (from->failed)
-        PROFI_PUT(into->failed, 1u);
-    if (from->call_count == 0)
-        return;
-    PROFI_ADD(into->call_count, from->call_count);
-    PROFI_ADD(into->growth, from->growth);
-    add_peak(into, from->peak, (int)from->peak_is_bound, from->peak_is_bound ? UINT64_MAX : from->peak);
+    char clean[PROFI_TEXT_MAX];
+    if (text == NULL || text[0] == '\0')
+        return profi_fail(err, PROF_E_INVALID, "prof_probe.%s is empty", what);
+    if (profi_text_clean(clean, text, strlen(text)) >= room)
+        return profi_fail(err, PROF_E_INVALID, "prof_probe.%s is longer than %zu bytes: \"%.80s\"", what, room - 1, clean);
+    strcpy(into, clean);
+    return PROF_OK;
+}
+
+static int is_name_taken(const char *name)
+{
+    for (unsigned i = 0; i < PROFI_PROBE_MAX; i++)
+        if (profi_probe_row(i) != NULL && strcmp(profi_probe_row(i)->name, name) == 0)
+            return 1;
+    return 0;
+}
+
+/* The place of the wanted flag, or of the first that is free (0); negative with an error. */
+static int choose_place(uint32_t flag, prof_error *err)
+{
+    uint32_t used = PROFI_GET(own_present);
+    if (flag == 0)
+        return used != 0xffff ? __builtin_ctz(~used)
+                              : profi_fail(err, PROF_E_LIMIT, "a program can have %d probes of its own", PROFI_PROBE_OWN_COUNT);
+    if ((flag & (flag - 1)) != 0 || flag < 0x10000u)
+        return profi_fail(err, PROF_E_INVALID, "site flag 0x%x: a probe needs one bit of PROF_SITE_OWN(0) to PROF_SITE_OWN(15), "
+                          "or 0", (unsigned)flag);
+    int place = __builtin_ctz(flag >> 16);
+    return used >> place & 1 ? profi_fail(err, PROF_E_BUSY, "site flag 0x%x belongs to the probe \"%s\"", (unsigned)flag,
+                                          own[place].name)
+                             : place;
+}
+
+prof_status profi_probe_own_add(const prof_probe *probe, uint32_t *site_flag, prof_error *err)
+{
+    char name[NAME_BYTES], unit[UNIT_BYTES];
+    prof_status status = clean_text(name, sizeof(name), probe->name, "name", err);
+    if (status == PROF_OK)
+        status = clean_text(unit, sizeof(unit), probe->unit, "unit", err);
+    if (status != PROF_OK)
+        return status;
+    if (is_name_taken(name))
+        return profi_fail(err, PROF_E_BUSY, "there is a probe \"%s\" already", name);
+    int place = choose_place(*site_flag, err);
+    if (place < 0)
+        return place;
+    struct own *added = &own[place];
+    memcpy(added->name, name, sizeof(name));
+    memcpy(added->unit, unit, sizeof(unit));
+    *site_flag = PROF_SITE_OWN(place);
+    added->row = (profi_probe){ .name = added->name, .unit = added->unit, .site_flags = *site_flag,
+                                .of = probe->flags & PROF_PROBE_PROCESS ? "process" : "thread",
+                                .is_gauge = (probe->flags & PROF_PROBE_GAUGE) != 0 };
+    added->read = probe->read;
+    added->user = probe->user;
+    __atomic_store_n(&own_present, own_present | 1u << place, __ATOMIC_RELEASE);
+    return PROF_OK;
+}
+
+/* ---- wishes ---- */
+
+void profi_probe_wish_add(profi_probe_wish wish)
+{
+    if (wish_count < PROFI_PROBE_WISHES)
+        wishes[wish_count++] = wish;
+}
+
+uint32_t profi_probe_wished(const char *name, uint32_t site_flags)
+{
+    uint32_t wished = 0;
+    for (unsigned i = 0; i < wish_count; i++)
+        if (wishes[i].pattern[0] != '\0' ? fnmatch(wishes[i].pattern, name, 0) == 0 : (site_flags & PROF_SITE_SAVE) != 0)
+            wished |= wishes[i].site_flags;
+    return wished;
 }

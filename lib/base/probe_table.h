@@ -1,54 +1,125 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The table through which scopes reach what measures them besides the
- * clock.  A probe is one row: the site flag that asks for it and two
- * functions.  record/ calls them without knowing what they read; probe/ and
- * gpu/ fill them in without knowing what a scope is.
+ * clock.  record/ reads it without knowing what is read; probe/, gpu/ and
+ * the program fill it without knowing what a scope is.
+ *
+ *     row: one named value         source: one function that reads some rows
+ *     cpu.time   ns   counter  \
+ *     cpu.user   ns   counter   |- thread.c, one getrusage() for all of it
+ *     wait.cpu   ns   counter  /
+ *     rss        bytes  gauge   -- rss.c
+ *     (own)                     -- one row for each prof_probe of the program
+ *
+ * A *counter* only rises: a call has its end - begin, and there is a largest
+ * call.  A *gauge* rises and falls: a call has its growth and its peak.
+ *
+ * Rows are added, never removed or changed.  The row of a program's probe
+ * belongs to its site flag and has its place before it is added, so that a
+ * site may ask for it first.
  */
 #ifndef PROFI_PROBE_TABLE_H
 #define PROFI_PROBE_TABLE_H
 
 #include "base.h"
+#include <profcore/prof.h>
 
-enum { PROFI_PROBE_RSS, PROFI_PROBE_COUNT };
+/* Rows below PROFI_PROBE_OWN come from sources; those from there on are the program's, one for a bit from 16 to 31. */
+enum { PROFI_PROBE_OWN = 32, PROFI_PROBE_OWN_COUNT = 16, PROFI_PROBE_MAX = PROFI_PROBE_OWN + PROFI_PROBE_OWN_COUNT };
 
-/* A gauge that a probe read: `peak` is the highest value known, exact or a lower bound. */
+typedef struct profi_probe {
+    const char *name, *unit;
+    const char *of;        /* "thread", "process", "cgroup", "machine": whose value it is */
+    uint32_t site_flags;   /* any of them asks for it */
+    uint32_t is_gauge;
+    uint64_t (*highest_since)(uint64_t mark); /* of a gauge that is also sampled: see profi_reading; or NULL */
+    const char *reason;    /* why the last read that failed did, static text; or NULL; relaxed */
+    int error;             /* the same as an errno value, or 0; relaxed */
+} profi_probe;
+
+/* What a probe read. */
 typedef struct profi_reading {
-    uint64_t value;      /* now */
-    uint64_t high_water; /* highest since the process began, or 0 where that is not known */
+    uint64_t value;
+    uint64_t high_water; /* of a gauge: highest since the process began, or 0 where that is not known */
+    uint64_t mark;       /* of a gauge that is sampled in between: where its samples stood, for highest_since() */
 } profi_reading;
 
 /*
- * What a probe keeps for one node.  One writer, the thread that owns the
+ * Reads those of a source's rows whose bit is set in `wanted` (bit 0: its
+ * first row) and returns the bits of those that could be read; for the
+ * others it has set the row's reason.  Runs on the caller's thread, in a
+ * scope's begin or end; errno and cancellation are taken care of.
+ */
+typedef uint64_t (*profi_probe_read)(uint64_t wanted, profi_reading *readings);
+
+/* Adds a source; the rows stay the caller's and live as long as the process.  Before the first scope. */
+void profi_probe_source_add(profi_probe *rows, unsigned count, profi_probe_read read);
+
+/* The rows that a site with these flags asks for, as bits; also those of the program that are not there yet. */
+uint64_t profi_probes_for(uint32_t site_flags);
+
+/* A row by its number; NULL when there is none. */
+profi_probe *profi_probe_row(unsigned number);
+
+/* Adds the program's own: see prof_probe_add().  One caller at a time. */
+prof_status profi_probe_own_add(const prof_probe *probe, uint32_t *site_flag, prof_error *err);
+
+/* All that one scope's begin or end read, at one moment. */
+typedef struct profi_readings {
+    uint64_t wanted, valid; /* rows, as bits; one that is not wanted was not asked */
+    profi_reading of[PROFI_PROBE_MAX];
+} profi_readings;
+
+/*
+ * Reads rows.  Inside a probe that opens scopes of its own nothing is wanted:
+ * a probe is not measured, or it would never end.
+ */
+void profi_probes_read(uint64_t wanted, profi_readings *readings);
+
+/*
+ * What one probe measured in one node.  One writer, the thread that owns the
  * node; a snapshot reads it by relaxed access and may see one call's figures
  * half added, which the next snapshot mends.
  */
-typedef struct profi_gauge {
+typedef struct profi_measure {
     /* of the open call; not for other threads */
-    uint64_t begin_value, begin_high_water;
-    uint32_t begin_valid, reserved;
+    uint64_t begin_value, begin_high_water, begin_mark;
+    uint32_t begin_state; /* PROFI_BEGIN_… */
+    uint32_t is_bound;    /* the true peak of a gauge may be higher */
     /* of all calls */
-    uint64_t call_count; /* calls measured at both ends */
-    int64_t growth;      /* sum of end - begin */
-    uint64_t peak;       /* highest value known in any call */
-    uint32_t peak_is_bound; /* the truth may be higher */
-    uint32_t failed;        /* a read failed: some calls are not in here */
-} profi_gauge;
+    uint64_t call_count;   /* measured at both ends */
+    uint64_t failed_count; /* not measured, since a read failed */
+    int64_t sum;           /* of end - begin */
+    uint64_t top;          /* the highest value known in any call of a gauge; the largest end - begin of a counter */
+} profi_measure;
 
-typedef struct profi_probe {
-    uint32_t site_flag;
-    /* Reads the gauge; 0 when it cannot be had.  Runs on the caller's thread, inside a scope's begin or end. */
-    int (*read)(profi_reading *reading);
-} profi_probe;
+enum { PROFI_BEGIN_NOT_READ, PROFI_BEGIN_READ, PROFI_BEGIN_FAILED };
 
-/* Row i is the probe PROFI_PROBE_i; a row without `read` is not there in this process. */
-extern profi_probe profi_probe_table[PROFI_PROBE_COUNT];
+/* How many measures rows need, and the place of a row's among them. */
+static inline unsigned profi_measure_count(uint64_t rows) { return (unsigned)__builtin_popcountll(rows); }
+static inline unsigned profi_measure_place(uint64_t rows, unsigned row)
+{
+    return profi_measure_count(rows & (((uint64_t)1 << row) - 1));
+}
 
-/* A scope begins, and ends. */
-void profi_gauge_begin(const profi_probe *probe, profi_gauge *gauge);
-void profi_gauge_end(const profi_probe *probe, profi_gauge *gauge);
+/* A scope begins, and ends: `measures` has one for each of `rows`. */
+void profi_measures_begin(profi_measure *measures, uint64_t rows, const profi_readings *readings);
+void profi_measures_end(profi_measure *measures, uint64_t rows, const profi_readings *readings);
 
 /* Adds what `from` measured to `into`: two nodes become one. */
-void profi_gauge_merge(profi_gauge *into, const profi_gauge *from);
+void profi_measure_merge(profi_measure *into, const profi_measure *from);
+
+/*
+ * What an operator asks for besides what sites ask: flags for the functions
+ * whose name fits a shell pattern; an empty one: those that save.  Before the
+ * first site.
+ */
+typedef struct profi_probe_wish {
+    uint32_t site_flags;
+    char pattern[124];
+} profi_probe_wish;
+enum { PROFI_PROBE_WISHES = 32 };
+void profi_probe_wish_add(profi_probe_wish wish);
+uint32_t profi_probe_wished(const char *name, uint32_t site_flags);
 
 #endif

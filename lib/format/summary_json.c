@@ -2,8 +2,8 @@
 /*
  * The summary for programs, `.json`: schema profcore.summary/1.
  *
- * All numbers are integers; above 2^53, where JSON readers lose digits, they
- * are strings.  What could not be measured is null, with a reason under
+ * All numbers but those of counters are integers; above 2^53, where JSON
+ * readers lose digits, they are strings.  What could not be measured is null, with a reason under
  * "unavailable".  Histograms are on the grid of <profcore/snapshot.h>, as
  * [index, count] pairs, so summaries of several processes merge by addition.
  */
@@ -13,7 +13,9 @@
 
 #include <inttypes.h>
 #include <jansson.h>
+#include <math.h>
 #include <stdio.h>
+#include <string.h>
 
 static json_t *number(uint64_t value)
 {
@@ -77,16 +79,23 @@ static json_t *items_of(const profi_function *function, int *ok)
     return items;
 }
 
-static json_t *memory_of(const profi_function *function, int *ok)
+/* Resident memory has had a member of its own since before there were other probes. */
+static int is_memory(const profi_probe_info *probe)
 {
-    const profi_gauge *rss = &function->gauges[PROFI_PROBE_RSS];
-    if (rss->call_count == 0)
+    return strcmp(probe->name, "rss") == 0;
+}
+
+static json_t *memory_of(const prof_snapshot *snapshot, const profi_function *function, int *ok)
+{
+    const profi_measure *rss = profi_function_measure_named(snapshot, function, "rss");
+    if (rss == NULL || rss->call_count == 0)
         return json_null();
     json_t *memory = json_object();
     set(memory, "rss_calls", number(rss->call_count), ok);
-    set(memory, "rss_growth_bytes", signed_number(rss->growth), ok);
-    set(memory, "rss_peak_bytes", number(rss->peak), ok);
-    set(memory, "rss_peak_is_bound", json_boolean(rss->peak_is_bound != 0), ok);
+    set(memory, "rss_failed_calls", number(rss->failed_count), ok);
+    set(memory, "rss_growth_bytes", signed_number(rss->sum), ok);
+    set(memory, "rss_peak_bytes", number(rss->top), ok);
+    set(memory, "rss_peak_is_bound", json_boolean(rss->is_bound != 0), ok);
     return memory;
 }
 
@@ -102,8 +111,50 @@ static json_t *estimate_of(const profi_function *function, int *ok)
     return object;
 }
 
-/* Why a field is null.  A function that asked for no memory or counted no items just has none. */
-static json_t *reasons_of(const profi_function *function, int *ok)
+static json_t *measure_of(const profi_probe_info *probe, const profi_measure *measure, int *ok)
+{
+    if (measure->call_count == 0)
+        return json_null();
+    json_t *object = json_object();
+    set(object, "calls", number(measure->call_count), ok);
+    set(object, "failed_calls", number(measure->failed_count), ok);
+    set(object, probe->is_gauge ? "growth" : "sum", signed_number(measure->sum), ok);
+    set(object, probe->is_gauge ? "peak" : "max", number(measure->top), ok);
+    if (probe->is_gauge)
+        set(object, "peak_is_bound", json_boolean(measure->is_bound != 0), ok);
+    return object;
+}
+
+/* By name, those that the function asked for; null where it asked for none. */
+static json_t *measures_of(const prof_snapshot *snapshot, const profi_function *function, int *ok)
+{
+    json_t *object = json_object();
+    for (uint32_t i = 0; i < snapshot->probe_count; i++) {
+        const profi_measure *measure = profi_function_measure(function, i);
+        if (measure != NULL && !is_memory(&snapshot->probes[i]))
+            set(object, snapshot->probes[i].name, measure_of(&snapshot->probes[i], measure, ok), ok);
+    }
+    if (json_object_size(object) != 0)
+        return object;
+    json_decref(object);
+    return json_null();
+}
+
+static void put_probe_reasons(const prof_snapshot *snapshot, const profi_function *function, json_t *reasons, int *ok)
+{
+    for (uint32_t i = 0; i < snapshot->probe_count; i++) {
+        const profi_probe_info *probe = &snapshot->probes[i];
+        const profi_measure *measure = profi_function_measure(function, i);
+        char key[96];
+        if (measure == NULL || measure->call_count != 0)
+            continue;
+        snprintf(key, sizeof(key), is_memory(probe) ? "memory" : "probes.%s", probe->name);
+        set(reasons, key, json_string(profi_measure_reason(probe, measure)), ok);
+    }
+}
+
+/* Why a field is null.  A function that asked for no memory or probes, or counted no items, just has none. */
+static json_t *reasons_of(const prof_snapshot *snapshot, const profi_function *function, int *ok)
 {
     json_t *reasons = json_object();
     if (function->histogram == NULL)
@@ -112,14 +163,14 @@ static json_t *reasons_of(const profi_function *function, int *ok)
         set(reasons, "min_ns", json_string("no call has ended"), ok);
         set(reasons, "max_ns", json_string("no call has ended"), ok);
     }
-    if ((function->flags & PROF_SITE_RSS) && function->gauges[PROFI_PROBE_RSS].call_count == 0)
-        set(reasons, "memory", json_string("/proc/self could not be read, or no call has ended"), ok);
+    put_probe_reasons(snapshot, function, reasons, ok);
     return reasons;
 }
 
-static json_t *function_of(const profi_function *function, uint32_t id, int *ok)
+static json_t *function_of(const prof_snapshot *snapshot, uint32_t id, int *ok)
 {
-    json_t *object = json_object(), *reasons = reasons_of(function, ok);
+    const profi_function *function = &snapshot->functions[id];
+    json_t *object = json_object(), *reasons = reasons_of(snapshot, function, ok);
     int has_ended = function->timed_calls != 0;
     set(object, "id", json_integer(id), ok);
     set(object, "file", text_or_null(function->file), ok);
@@ -130,12 +181,14 @@ static json_t *function_of(const profi_function *function, uint32_t id, int *ok)
     set(object, "open_calls", number(function->open_calls), ok);
     set(object, "self_ns", number(function->self_ns), ok);
     set(object, "cumulative_ns", number(function->cumulative_ns), ok);
+    set(object, "open_ns", number(function->open_ns), ok);
     set(object, "min_ns", has_ended ? number(function->min_ns) : json_null(), ok);
     set(object, "max_ns", has_ended ? number(function->max_ns) : json_null(), ok);
     set(object, "histogram", histogram_of(function, ok), ok);
     set(object, "estimate", estimate_of(function, ok), ok);
     set(object, "items", items_of(function, ok), ok);
-    set(object, "memory", memory_of(function, ok), ok);
+    set(object, "memory", memory_of(snapshot, function, ok), ok);
+    set(object, "probes", measures_of(snapshot, function, ok), ok);
     if (json_object_size(reasons) != 0)
         set(object, "unavailable", reasons, ok);
     else
@@ -152,6 +205,47 @@ static json_t *edge_of(const profi_edge *edge, int *ok)
     set(object, "primitive_calls", number(edge->primitive_calls), ok);
     set(object, "self_ns", number(edge->self_ns), ok);
     set(object, "cumulative_ns", number(edge->cumulative_ns), ok);
+    return object;
+}
+
+static json_t *probe_of(const profi_probe_info *probe, int *ok)
+{
+    json_t *object = json_object();
+    set(object, "name", json_string(probe->name), ok);
+    set(object, "unit", json_string(probe->unit), ok);
+    set(object, "kind", json_string(probe->is_gauge ? "gauge" : "counter"), ok);
+    set(object, "of", json_string(probe->of), ok);
+    set(object, "failed", text_or_null(probe->reason), ok);
+    return object;
+}
+
+/* A real number; JSON knows none that is not finite. */
+static json_t *real(double value)
+{
+    return isfinite(value) ? json_real(value) : json_null();
+}
+
+static json_t *counter_of(const profi_counter_info *counter, int *ok)
+{
+    int has_any = counter->count != 0;
+    json_t *object = json_object(), *reasons = json_object();
+    set(object, "name", json_string(counter->name), ok);
+    set(object, "file", text_or_null(counter->file), ok);
+    set(object, "line", json_integer(counter->line), ok);
+    set(object, "count", number(counter->count), ok);
+    set(object, "not_finite", number(counter->not_finite_count), ok);
+    set(object, "last", has_any ? real(counter->last) : json_null(), ok);
+    set(object, "sum", has_any ? real(counter->sum) : json_null(), ok);
+    set(object, "min", has_any ? real(counter->min) : json_null(), ok);
+    set(object, "max", has_any ? real(counter->max) : json_null(), ok);
+    if (!has_any)
+        set(reasons, "values", json_string("none was finite"), ok);
+    else if (!isfinite(counter->sum))
+        set(reasons, "sum", json_string("it is beyond the range of numbers"), ok);
+    if (json_object_size(reasons) != 0)
+        set(object, "unavailable", reasons, ok);
+    else
+        json_decref(reasons);
     return object;
 }
 
@@ -178,14 +272,16 @@ static json_t *clock_of(const prof_snapshot *snapshot, int *ok)
     return object;
 }
 
-static json_t *losses_of(const prof_stats *stats, int *ok)
+static json_t *losses_of(const prof_snapshot *snapshot, int *ok)
 {
+    const prof_stats *stats = &snapshot->stats;
     json_t *object = json_object();
     set(object, "lost", number(stats->lost_count), ok);
     set(object, "repaired", number(stats->repaired_count), ok);
     set(object, "unmatched", number(stats->unmatched_count), ok);
     set(object, "events", number(stats->event_count), ok);
     set(object, "events_lost", number(stats->event_lost_count), ok);
+    set(object, "counter_values", number(snapshot->lost_values), ok);
     return object;
 }
 
@@ -200,6 +296,18 @@ static json_t *overhead_of(const prof_snapshot *snapshot, int *ok)
     return object;
 }
 
+static json_t *rss_samples_of(const profi_about *about, int *ok)
+{
+    if (about->rss_sample_count == 0)
+        return json_null();
+    json_t *object = json_object();
+    set(object, "every_ms", number(about->rss_every_ms), ok);
+    set(object, "count", number(about->rss_sample_count), ok);
+    set(object, "mean_bytes", number(about->rss_mean_bytes), ok);
+    set(object, "peak_bytes", number(about->rss_sample_peak_bytes), ok);
+    return object;
+}
+
 static json_t *process_memory_of(const prof_snapshot *snapshot, int *ok)
 {
     if (!snapshot->about.has_rss)
@@ -208,6 +316,7 @@ static json_t *process_memory_of(const prof_snapshot *snapshot, int *ok)
     set(object, "rss_start_bytes", snapshot->about.rss_start_bytes ? number(snapshot->about.rss_start_bytes) : json_null(), ok);
     set(object, "rss_bytes", number(snapshot->about.rss_bytes), ok);
     set(object, "rss_peak_bytes", number(snapshot->about.rss_peak_bytes), ok);
+    set(object, "rss_samples", rss_samples_of(&snapshot->about, ok), ok);
     return object;
 }
 
@@ -228,7 +337,8 @@ static int put_text(const char *text, size_t bytes, void *out)
 /* Takes over `value`, which may be NULL: out of memory. */
 static void put_value(file *f, json_t *value)
 {
-    if (value == NULL || json_dump_callback(value, put_text, f->out, JSON_COMPACT | JSON_ENCODE_ANY) != 0)
+    size_t flags = JSON_COMPACT | JSON_ENCODE_ANY | JSON_REAL_PRECISION(17);
+    if (value == NULL || json_dump_callback(value, put_text, f->out, flags) != 0)
         f->ok = 0;
     json_decref(value);
 }
@@ -255,7 +365,7 @@ static void put_facts(file *f, const prof_snapshot *snapshot)
     put_member(f, "taken_unix_s", number(snapshot->about.taken_unix_s));
     put_member(f, "recorded_ns", number(snapshot->about.recorded_ns));
     put_member(f, "clock", clock_of(snapshot, &f->ok));
-    put_member(f, "losses", losses_of(&snapshot->stats, &f->ok));
+    put_member(f, "losses", losses_of(snapshot, &f->ok));
     put_member(f, "overhead", overhead_of(snapshot, &f->ok));
     put_member(f, "memory", process_memory_of(snapshot, &f->ok));
     if (!snapshot->about.has_rss)
@@ -277,9 +387,21 @@ prof_status profi_write_json(const prof_snapshot *snapshot, const char *sort, pr
     put_key(&f, "functions");
     for (uint32_t i = 0; i < snapshot->function_count; i++) {
         profi_output_text(out, i ? ",\n " : "[\n ");
-        put_value(&f, function_of(&snapshot->functions[i], i, &f.ok));
+        put_value(&f, function_of(snapshot, i, &f.ok));
     }
     profi_output_text(out, snapshot->function_count ? "]" : "[]");
+    put_key(&f, "probes");
+    for (uint32_t i = 0; i < snapshot->probe_count; i++) {
+        profi_output_text(out, i ? ",\n " : "[\n ");
+        put_value(&f, probe_of(&snapshot->probes[i], &f.ok));
+    }
+    profi_output_text(out, snapshot->probe_count ? "]" : "[]");
+    put_key(&f, "counters");
+    for (uint32_t i = 0; i < snapshot->counter_count; i++) {
+        profi_output_text(out, i ? ",\n " : "[\n ");
+        put_value(&f, counter_of(&snapshot->counters[i], &f.ok));
+    }
+    profi_output_text(out, snapshot->counter_count ? "]" : "[]");
     put_key(&f, "edges");
     for (uint32_t i = 0; i < snapshot->edge_count; i++) {
         profi_output_text(out, i ? ",\n " : "[\n ");

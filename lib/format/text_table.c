@@ -6,6 +6,8 @@
  * follow the line that begins with "-- profcore".
  */
 #include "sort_key.h"
+#include "text_probes.h"
+#include "text_units.h"
 #include "writer.h"
 
 #include "../base/error.h"
@@ -21,6 +23,7 @@ typedef struct table {
     uint32_t *order;
     const profi_sort_key *key;
     profi_output *out;
+    unsigned probe_group; /* that put_probes() is to show */
 } table;
 
 /* ---- the block of pstats ---- */
@@ -74,28 +77,6 @@ static int put_pstats_block(const table *t)
 
 /* ---- our own blocks ---- */
 
-/* A duration in three significant digits or more, 9 columns wide. */
-static void format_ns(char text[24], uint64_t ns)
-{
-    if (ns < 1000)
-        snprintf(text, 24, "%" PRIu64 " ns", ns);
-    else if (ns < 1000000)
-        snprintf(text, 24, "%.2f us", (double)ns / 1e3);
-    else if (ns < 1000000000)
-        snprintf(text, 24, "%.2f ms", (double)ns / 1e6);
-    else
-        snprintf(text, 24, "%.2f s", (double)ns / 1e9);
-}
-
-static void format_bytes(char text[24], double bytes, const char *sign)
-{
-    static const char *const units[] = { "B", "KiB", "MiB", "GiB", "TiB" };
-    unsigned unit = 0;
-    for (; bytes >= 1024.0 && unit + 1 < PROFI_COUNT_OF(units); unit++)
-        bytes /= 1024.0;
-    snprintf(text, 24, unit ? "%s%.1f %s" : "%s%.0f %s", sign, bytes, units[unit]);
-}
-
 /* "1 thread", "4 threads". */
 static const char *threads_text(const prof_snapshot *snapshot, char text[40])
 {
@@ -147,18 +128,18 @@ static void put_percentiles(const table *t, const profi_function *function, cons
     if (ended == 0)
         return;
     profi_output_printf(t->out, "%11" PRIu64, ended);
-    format_ns(text, function->min_ns);
+    profi_format_ns(text, function->min_ns);
     profi_output_printf(t->out, " %10s", text);
     for (size_t i = 0; i < PROFI_COUNT_OF(shares); i++) {
         uint64_t ns;
         prof_error why = PROF_ERROR_INIT;
         if (profi_function_percentile(function, shares[i], &ns, &why) == PROF_OK)
-            format_ns(text, ns);
+            profi_format_ns(text, ns);
         else
             snprintf(text, sizeof(text), "%s", function->histogram ? "-" : "unavail.");
         profi_output_printf(t->out, " %10s", text);
     }
-    format_ns(text, function->max_ns);
+    profi_format_ns(text, function->max_ns);
     profi_output_printf(t->out, " %10s %s\n", text, name);
 }
 
@@ -190,9 +171,9 @@ static void put_estimate(const table *t, const profi_function *function, const c
     uint64_t half = profi_function_interval(function);
     if (function->estimated_calls == 0)
         return;
-    format_ns(cumulative, function->cumulative_ns);
+    profi_format_ns(cumulative, function->cumulative_ns);
     if (half != UINT64_MAX)
-        format_ns(interval, half);
+        profi_format_ns(interval, half);
     /* The sign before the interval is one column but two bytes. */
     profi_output_printf(t->out, "%11" PRIu64 " %11" PRIu64 " %12s \xc2\xb1 %-10s %s\n", function->calls, function->timed_calls,
                         cumulative, interval, name);
@@ -212,16 +193,16 @@ static void put_items(const table *t, const profi_function *function, const char
 
 static void put_memory(const table *t, const profi_function *function, const char *name)
 {
-    const profi_gauge *rss = &function->gauges[PROFI_PROBE_RSS];
-    if (!(function->flags & PROF_SITE_RSS))
+    const profi_measure *rss = profi_function_measure_named(t->snapshot, function, "rss");
+    if (rss == NULL)
         return;
     char growth[24] = "unavailable", peak[24] = "unavailable";
     if (rss->call_count != 0) {
-        format_bytes(growth, (double)(rss->growth < 0 ? -rss->growth : rss->growth), rss->growth < 0 ? "-" : "+");
-        format_bytes(peak, (double)rss->peak, rss->peak_is_bound ? "\xe2\x89\xa5 " : "");
+        profi_format_bytes(growth, (double)(rss->sum < 0 ? -rss->sum : rss->sum), rss->sum < 0 ? "-" : "+");
+        profi_format_bytes(peak, (double)rss->top, rss->is_bound ? "\xe2\x89\xa5 " : "");
     }
     /* The sign of a bound is one column but three bytes. */
-    profi_output_printf(t->out, "%14s %*s %s\n", growth, rss->call_count && rss->peak_is_bound ? 16 : 14, peak, name);
+    profi_output_printf(t->out, "%14s %*s %s\n", growth, rss->call_count && rss->is_bound ? 16 : 14, peak, name);
 }
 
 static int has_any(const prof_snapshot *snapshot, int (*test)(const profi_function *function))
@@ -263,11 +244,17 @@ static int put_memory_block(const table *t)
     if (!snapshot->about.has_rss) {
         profi_output_text(t->out, ": unavailable (/proc/self could not be read)\n");
     } else {
-        format_bytes(now, (double)snapshot->about.rss_bytes, "");
-        format_bytes(peak, (double)snapshot->about.rss_peak_bytes, "");
+        profi_format_bytes(now, (double)snapshot->about.rss_bytes, "");
+        profi_format_bytes(peak, (double)snapshot->about.rss_peak_bytes, "");
         if (snapshot->about.rss_start_bytes != 0)
-            format_bytes(start, (double)snapshot->about.rss_start_bytes, "");
+            profi_format_bytes(start, (double)snapshot->about.rss_start_bytes, "");
         profi_output_printf(t->out, ": %s when recording started, %s now, peak %s\n", start, now, peak);
+    }
+    if (snapshot->about.rss_sample_count != 0) {
+        profi_format_bytes(now, (double)snapshot->about.rss_mean_bytes, "");
+        profi_format_bytes(peak, (double)snapshot->about.rss_sample_peak_bytes, "");
+        profi_output_printf(t->out, "   Sampled every %" PRIu64 " ms while recording, %" PRIu64 " times: mean %s, highest %s\n",
+                            snapshot->about.rss_every_ms, snapshot->about.rss_sample_count, now, peak);
     }
     if (!has_any(snapshot, asks_for_rss))
         return 1;
@@ -275,6 +262,21 @@ static int put_memory_block(const table *t)
                               "(\xe2\x89\xa5: at least)\n\n"
                               "        growth           peak function\n");
     return for_functions(t, put_memory);
+}
+
+static void put_probes(const table *t, const profi_function *function, const char *name)
+{
+    if (profi_text_probe_line(t->out, t->snapshot, t->probe_group, function))
+        profi_output_printf(t->out, " %s\n", name);
+}
+
+static int put_probe_blocks(table *t)
+{
+    for (t->probe_group = 0; t->probe_group < PROFI_PROBE_GROUPS; t->probe_group++)
+        if (profi_text_probe_heading(t->out, t->snapshot, t->probe_group) && !for_functions(t, put_probes))
+            return 0;
+    profi_text_counters(t->out, t->snapshot);
+    return 1;
 }
 
 static void put_account(const table *t)
@@ -285,13 +287,15 @@ static void put_account(const table *t)
     char cost[24], used[24], limit[24], threads[40];
     for (uint32_t i = 0; i < snapshot->function_count; i++)
         calls += snapshot->functions[i].calls;
-    format_bytes(used, (double)stats->memory_used_bytes, "");
-    format_bytes(limit, (double)stats->memory_limit_bytes, "");
-    format_ns(cost, (uint64_t)((double)calls * snapshot->about.scope_cost_ns));
+    profi_format_bytes(used, (double)stats->memory_used_bytes, "");
+    profi_format_bytes(limit, (double)stats->memory_limit_bytes, "");
+    profi_format_ns(cost, (uint64_t)((double)calls * snapshot->about.scope_cost_ns));
     profi_output_printf(t->out, "\n   Threads:  %s recorded, %u live\n", threads_text(snapshot, threads),
                         (unsigned)stats->live_thread_count);
     profi_output_printf(t->out, "   Losses:   %" PRIu64 " scopes lost, %" PRIu64 " closed by repair, %" PRIu64
                         " ends without a scope\n", stats->lost_count, stats->repaired_count, stats->unmatched_count);
+    if (snapshot->lost_values != 0)
+        profi_output_printf(t->out, "             and %" PRIu64 " values of counters, for want of memory\n", snapshot->lost_values);
     profi_output_printf(t->out, "   Memory:   %s of %s used for recording\n", used, limit);
     profi_output_printf(t->out, "   Clock:    %s, %" PRIu64 " Hz, %s\n", snapshot->about.clock_source, snapshot->about.clock_hz,
                         snapshot->about.clock_is_steady ? "steady" : "not known to be steady: take durations with care");
@@ -301,8 +305,8 @@ static void put_account(const table *t)
     profi_output_printf(t->out, "   Overhead: %.1f ns a scope when measured at start, %" PRIu64 " scopes: about %s, included in "
                         "the times above\n", snapshot->about.scope_cost_ns, calls, cost);
     if (snapshot->about.gauge_ns != 0) {
-        format_ns(cost, snapshot->about.gauge_ns);
-        profi_output_printf(t->out, "             and %s in reading memory, in the times of the callers\n", cost);
+        profi_format_ns(cost, snapshot->about.gauge_ns);
+        profi_output_printf(t->out, "             and %s in reading probes, in the times of the callers\n", cost);
     }
 }
 
@@ -318,7 +322,8 @@ prof_status profi_write_txt(const prof_snapshot *snapshot, const char *sort, pro
     int ok = t.order != NULL && put_pstats_block(&t);
     if (ok) {
         put_heading(&t);
-        ok = put_percentile_block(&t) && put_estimate_block(&t) && put_item_block(&t) && put_memory_block(&t);
+        ok = put_percentile_block(&t) && put_estimate_block(&t) && put_item_block(&t) && put_memory_block(&t) &&
+             put_probe_blocks(&t);
         put_account(&t);
     }
     free(t.order);

@@ -26,20 +26,42 @@ static void derive_self(prof_snapshot *snapshot)
     }
 }
 
-/* A scope's peak is at least that of any scope inside it. */
-static void raise_peaks(prof_snapshot *snapshot)
+static profi_measure *path_measure(const prof_snapshot *snapshot, uint32_t path, uint32_t probe)
 {
+    uint64_t probes = snapshot->functions[snapshot->paths[path].function].probes;
+    if (!(probes >> probe & 1))
+        return NULL;
+    return &snapshot->measures[snapshot->paths[path].first_measure + profi_measure_place(probes, probe)];
+}
+
+/*
+ * A scope's peak is at least that of any scope inside it.  `around` is to
+ * hold, for each path, the nearest one around it that asked for the gauge.
+ */
+static void raise_peaks_of(const prof_snapshot *snapshot, uint32_t probe, uint32_t *around)
+{
+    for (uint32_t i = 0; i < snapshot->path_count; i++) {
+        uint32_t parent = snapshot->paths[i].parent;
+        around[i] = parent == PROFI_NONE || path_measure(snapshot, parent, probe) != NULL ? parent : around[parent];
+    }
     for (uint32_t i = snapshot->path_count; i-- > 0;) {
-        const profi_path *path = &snapshot->paths[i];
-        profi_path *parent = path->parent != PROFI_NONE ? &snapshot->paths[path->parent] : NULL;
-        for (unsigned p = 0; p < PROFI_PROBE_COUNT; p++) {
-            const profi_gauge *gauge = &path->gauges[p];
-            if (parent != NULL && gauge->peak > parent->gauges[p].peak) {
-                parent->gauges[p].peak = gauge->peak;
-                parent->gauges[p].peak_is_bound = gauge->peak_is_bound;
-            }
+        const profi_measure *inner = path_measure(snapshot, i, probe);
+        profi_measure *outer = inner != NULL && around[i] != PROFI_NONE ? path_measure(snapshot, around[i], probe) : NULL;
+        if (outer != NULL && inner->top > outer->top) {
+            outer->top = inner->top;
+            outer->is_bound = inner->is_bound;
         }
     }
+}
+
+static int raise_peaks(const prof_snapshot *snapshot)
+{
+    uint32_t *around = calloc((size_t)snapshot->path_count + 1, sizeof(*around));
+    for (uint32_t i = 0; around != NULL && i < snapshot->probe_count; i++)
+        if (snapshot->probes[i].is_gauge)
+            raise_peaks_of(snapshot, i, around);
+    free(around);
+    return around != NULL;
 }
 
 /* Each path's edge, found by sorting (callee, caller) pairs; path_edges[i] is PROFI_NONE for an outermost path. */
@@ -87,8 +109,9 @@ static int make_edges(prof_snapshot *snapshot, uint32_t *path_edges)
 }
 
 /* Adds one path to its function. */
-static void add_to_function(profi_function *function, const profi_path *path, int is_primitive)
+static void add_to_function(const prof_snapshot *snapshot, const profi_path *path, int is_primitive)
 {
+    profi_function *function = &snapshot->functions[path->function];
     function->calls += path->calls;
     function->open_calls += path->open_calls;
     function->self_ns += path->self_ns;
@@ -102,9 +125,9 @@ static void add_to_function(profi_function *function, const profi_path *path, in
     function->primitive_calls += path->calls;
     function->cumulative_ns += path->total_ns;
     function->variance_ns2 += path->variance_ns2;
-    function->has_gauges |= path->has_gauges;
-    for (unsigned i = 0; path->has_gauges && i < PROFI_PROBE_COUNT; i++)
-        profi_gauge_merge(&function->gauges[i], &path->gauges[i]);
+    function->open_ns += path->open_ns;
+    for (unsigned i = 0; i < profi_measure_count(function->probes); i++)
+        profi_measure_merge(&function->measures[i], &snapshot->measures[path->first_measure + i]);
 }
 
 static void add_to_edge(profi_edge *edge, const profi_path *path, int is_primitive)
@@ -125,7 +148,7 @@ static void walk(prof_snapshot *snapshot, const uint32_t *path_edges, uint32_t *
     while (at != PROFI_NONE) {
         const profi_path *path = &snapshot->paths[at];
         uint32_t edge = path_edges[at];
-        add_to_function(&snapshot->functions[path->function], path, functions_on_path[path->function] == 0);
+        add_to_function(snapshot, path, functions_on_path[path->function] == 0);
         if (edge != PROFI_NONE)
             add_to_edge(&snapshot->edges[edge], path, edges_on_path[edge] == 0);
         if (path->first_child != PROFI_NONE) {
@@ -155,12 +178,13 @@ int profi_snapshot_finish(prof_snapshot *snapshot)
     int ok = path_edges != NULL && functions_on_path != NULL && make_edges(snapshot, path_edges);
     if (ok)
         edges_on_path = calloc((size_t)snapshot->edge_count + 1, sizeof(*edges_on_path));
-    ok = ok && edges_on_path != NULL;
+    ok = ok && edges_on_path != NULL && raise_peaks(snapshot);
+    for (size_t i = 0; ok && i < functions; i++) {
+        snapshot->functions[i].min_ns = UINT64_MAX;
+        ok = profi_function_make_measures(&snapshot->functions[i]);
+    }
     if (ok) {
-        for (size_t i = 0; i < functions; i++)
-            snapshot->functions[i].min_ns = UINT64_MAX;
         derive_self(snapshot);
-        raise_peaks(snapshot);
         walk(snapshot, path_edges, functions_on_path, edges_on_path);
     }
     free(path_edges);

@@ -81,27 +81,31 @@ uint32_t profi_snapshot_path(prof_snapshot *snapshot, uint32_t parent, uint32_t 
         return *slot;
     if (snapshot->path_count >= MOST || (snapshot->path_count == snapshot->path_room && !grow_paths(snapshot)))
         return PROFI_NONE;
-    uint32_t index = snapshot->path_count++;
+    uint32_t index = snapshot->path_count;
     uint32_t *head = parent == PROFI_NONE ? &snapshot->first_root : &snapshot->paths[parent].first_child;
     snapshot->paths[index] = (profi_path){ .function = function, .parent = parent, .first_child = PROFI_NONE,
                                            .next_sibling = *head, .min_ns = UINT64_MAX };
+    if (!profi_path_make_measures(snapshot, &snapshot->paths[index]))
+        return PROFI_NONE;
+    snapshot->path_count++;
     *head = index;
     *slot = index;
     return index;
 }
 
-void profi_path_add(profi_path *into, const profi_path *from)
+void profi_path_add(prof_snapshot *snapshot, uint32_t at, const profi_path *from, const profi_measure *measures)
 {
+    profi_path *into = &snapshot->paths[at];
     into->calls += from->calls;
     into->open_calls += from->open_calls;
     into->total_ns += from->total_ns;
+    into->open_ns += from->open_ns;
     into->items += from->items;
     into->timed_calls += from->timed_calls;
     into->estimated_calls += from->estimated_calls;
     into->variance_ns2 += from->variance_ns2;
     into->min_ns = profi_min_u64(into->min_ns, from->min_ns);
     into->max_ns = profi_max_u64(into->max_ns, from->max_ns);
-    into->has_gauges |= from->has_gauges;
-    for (unsigned i = 0; from->has_gauges && i < PROFI_PROBE_COUNT; i++)
-        profi_gauge_merge(&into->gauges[i], &from->gauges[i]);
+    for (unsigned i = 0; i < profi_measure_count(snapshot->functions[into->function].probes); i++)
+        profi_measure_merge(&snapshot->measures[into->first_measure + i], &measures[i]);
 }

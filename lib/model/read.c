@@ -30,7 +30,9 @@ void prof_snapshot_close(prof_snapshot *snapshot)
         free((void *)function->file);
         free((void *)function->unit);
         free(function->histogram);
+        free(function->measures);
     }
+    profi_snapshot_free_probes(snapshot);
     free((void *)snapshot->run_name);
     free(snapshot->functions);
     free(snapshot->edges);
@@ -68,7 +70,7 @@ prof_status prof_snapshot_function(const prof_snapshot *snapshot, uint32_t funct
     if (status != PROF_OK)
         return status;
     const profi_function *from = &snapshot->functions[function];
-    const profi_gauge *rss = &from->gauges[PROFI_PROBE_RSS];
+    const profi_measure *rss = profi_function_measure_named(snapshot, from, "rss");
     prof_function full = row_of(from, function);
     full.calls = from->calls;
     full.primitive_calls = from->primitive_calls;
@@ -90,10 +92,10 @@ prof_status prof_snapshot_function(const prof_snapshot *snapshot, uint32_t funct
         full.items = from->items;
         full.items_unit = from->unit != NULL ? from->unit : "items";
     }
-    if (rss->call_count != 0) {
-        full.has |= PROF_FUNCTION_HAS_RSS | (rss->peak_is_bound ? PROF_FUNCTION_RSS_IS_BOUND : 0u);
-        full.rss_growth_bytes = rss->growth;
-        full.rss_peak_bytes = rss->peak;
+    if (rss != NULL && rss->call_count != 0) {
+        full.has |= PROF_FUNCTION_HAS_RSS | (rss->is_bound ? PROF_FUNCTION_RSS_IS_BOUND : 0u);
+        full.rss_growth_bytes = rss->sum;
+        full.rss_peak_bytes = rss->top;
     }
     if (from->histogram != NULL)
         full.has |= PROF_FUNCTION_HAS_HISTOGRAM;

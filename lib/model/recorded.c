@@ -9,6 +9,7 @@
 #include "../base/clock.h"
 #include "../base/error.h"
 #include "../base/text.h"
+#include "../probe/probes.h"
 #include "../record/record.h"
 
 #include <math.h>
@@ -32,7 +33,60 @@ static uint32_t number_functions(const profi_record_copy *copy, uint32_t *functi
     return count;
 }
 
-static int name_functions(prof_snapshot *snapshot, const profi_record_copy *copy, const uint32_t *function_of_site)
+/* A row of the probe table as the snapshot tells of it. */
+static int describe_probe(const profi_probe *row, profi_probe_info *info)
+{
+    char why[128], reason[160];
+    int error = PROFI_GET(row->error);
+    const char *text = PROFI_GET(row->reason);
+    if (text == NULL && error != 0) {
+        snprintf(reason, sizeof(reason), "its read function failed: %s", strerror_r(error, why, sizeof(why)));
+        text = reason;
+    }
+    *info = (profi_probe_info){ .name = strdup(row->name), .unit = strdup(row->unit), .of = strdup(PROFI_GET(row->of)),
+                                .reason = text != NULL ? strdup(text) : NULL, .is_gauge = row->is_gauge };
+    return info->name != NULL && info->unit != NULL && info->of != NULL && (text == NULL || info->reason != NULL);
+}
+
+/* Numbers the probes that any function asked for, in the order of their rows; `rows` receives these as bits. */
+static int number_probes(prof_snapshot *snapshot, const profi_record_copy *copy, const uint32_t *function_of_site,
+                         uint64_t *rows)
+{
+    uint64_t asked = 0;
+    *rows = 0;
+    for (size_t i = 0; i < copy->site_count; i++)
+        if (function_of_site[i] != PROFI_NONE)
+            asked |= copy->sites[i].probes;
+    for (unsigned row = 0; row < PROFI_PROBE_MAX; row++) {
+        const profi_probe *probe = asked >> row & 1 ? profi_probe_row(row) : NULL;
+        if (probe == NULL) /* also a bit of the program's whose probe was not added */
+            continue;
+        if (!describe_probe(probe, &snapshot->probes[snapshot->probe_count++]))
+            return 0;
+        *rows |= (uint64_t)1 << row;
+    }
+    return 1;
+}
+
+/* Rows as the snapshot's numbers. */
+static uint64_t number_rows(uint64_t probes, uint64_t rows)
+{
+    uint64_t numbers = 0;
+    for (uint64_t left = probes & rows; left != 0; left &= left - 1)
+        numbers |= (uint64_t)1 << profi_measure_place(rows, (unsigned)__builtin_ctzll(left));
+    return numbers;
+}
+
+/* What a node measured, without the places of probes that do not exist. */
+static void pick_measures(const profi_measure *from, uint64_t probes, uint64_t rows, profi_measure picked[PROFI_PROBE_MAX])
+{
+    for (uint64_t left = probes; left != 0; left &= left - 1, from++)
+        if (rows & left & -left)
+            *picked++ = *from;
+}
+
+static int name_functions(prof_snapshot *snapshot, const profi_record_copy *copy, const uint32_t *function_of_site,
+                          uint64_t rows)
 {
     for (size_t i = 0; i < copy->site_count; i++) {
         if (function_of_site[i] == PROFI_NONE)
@@ -41,6 +95,7 @@ static int name_functions(prof_snapshot *snapshot, const profi_record_copy *copy
         profi_function *function = &snapshot->functions[function_of_site[i]];
         function->line = site->line;
         function->flags = site->flags;
+        function->probes = number_rows(site->probes, rows);
         function->name = strdup(site->name);
         function->file = site->file ? strdup(site->file) : NULL;
         function->unit = site->unit ? strdup(site->unit) : NULL;
@@ -81,8 +136,8 @@ static profi_path convert_node(const profi_node_copy *node, const profi_clock_sc
 {
     uint64_t so_far = node->is_open && now > node->open_start ? now - node->open_start : 0;
     profi_path path = { .calls = node->calls + node->is_open, .open_calls = node->is_open,
-                        .total_ns = profi_clock_to_ns(scale, node->total + so_far), .items = node->items,
-                        .min_ns = UINT64_MAX, .has_gauges = node->has_gauges };
+                        .total_ns = profi_clock_to_ns(scale, node->total + so_far),
+                        .open_ns = profi_clock_to_ns(scale, so_far), .items = node->items, .min_ns = UINT64_MAX };
     path.timed_calls = node->calls;
     if (node->is_sampled)
         estimate(&path, node, scale, so_far);
@@ -90,12 +145,11 @@ static profi_path convert_node(const profi_node_copy *node, const profi_clock_sc
         path.min_ns = profi_clock_to_ns(scale, node->min);
         path.max_ns = profi_clock_to_ns(scale, node->max);
     }
-    memcpy(path.gauges, node->gauges, sizeof(path.gauges));
     return path;
 }
 
 static int merge_nodes(prof_snapshot *snapshot, const profi_record_copy *copy, const uint32_t *function_of_site,
-                       const profi_clock_scale *scale)
+                       uint64_t rows, const profi_clock_scale *scale)
 {
     uint32_t *path_of_node = calloc(copy->node_count + 1, sizeof(*path_of_node));
     int ok = path_of_node != NULL;
@@ -108,7 +162,9 @@ static int merge_nodes(prof_snapshot *snapshot, const profi_record_copy *copy, c
         if (!ok)
             break;
         profi_path path = convert_node(node, scale, copy->now);
-        profi_path_add(&snapshot->paths[path_of_node[i]], &path);
+        profi_measure measures[PROFI_PROBE_MAX];
+        pick_measures(copy->measures + node->first_measure, copy->sites[node->site].probes, rows, measures);
+        profi_path_add(snapshot, path_of_node[i], &path, measures);
         if (!node->has_histogram && node->calls != 0)
             snapshot->functions[function].no_histogram = "the memory for histograms is spent";
     }
@@ -173,18 +229,71 @@ static int describe_run(prof_snapshot *snapshot, const profi_run_facts *facts, c
     snapshot->about.clock_is_steady = scale->steady;
     snapshot->about.scope_cost_ns = facts->scope_cost_ticks * (double)scale->ns / (double)scale->ticks;
     snapshot->about.backward_count = copy->backward;
-    snapshot->about.gauge_ns = profi_clock_to_ns(scale, copy->gauge_ticks);
+    snapshot->about.gauge_ns = profi_clock_to_ns(scale, copy->probe_ticks);
     snapshot->stats = copy->stats;
     snapshot->run_name = strdup(facts->name);
-    const profi_probe *rss = &profi_probe_table[PROFI_PROBE_RSS];
-    profi_reading reading;
-    if (rss->read != NULL && rss->read(&reading)) {
+    profi_reading reading = { 0, 0, 0 };
+    if (profi_rss_read(&reading)) {
         snapshot->about.has_rss = 1;
         snapshot->about.rss_bytes = reading.value;
-        snapshot->about.rss_peak_bytes = reading.high_water;
+        snapshot->about.rss_peak_bytes = profi_max_u64(reading.high_water, reading.value); /* the kernel rounds the mark */
         snapshot->about.rss_start_bytes = facts->rss_start_bytes;
     }
+    if (facts->rss_sample_count != 0) {
+        snapshot->about.rss_sample_count = facts->rss_sample_count;
+        snapshot->about.rss_every_ms = facts->rss_every_ms;
+        snapshot->about.rss_mean_bytes = facts->rss_sample_sum / facts->rss_sample_count;
+        snapshot->about.rss_sample_peak_bytes = facts->rss_sample_peak;
+    }
     return snapshot->run_name != NULL;
+}
+
+/* Adds a thread's counter; `last_tick` is that of the value that came last so far. */
+static void add_counter(profi_counter_info *into, uint64_t *last_tick, const profi_counter_copy *from)
+{
+    into->not_finite_count += from->not_finite_count;
+    if (from->count == 0)
+        return;
+    into->min = into->count == 0 || from->min < into->min ? from->min : into->min;
+    into->max = into->count == 0 || from->max > into->max ? from->max : into->max;
+    if (into->count == 0 || from->last_tick >= *last_tick) {
+        into->last = from->last;
+        *last_tick = from->last_tick;
+    }
+    into->count += from->count;
+    into->sum += from->sum;
+}
+
+/* Counters of one site, of several threads, become one; in order of first use. */
+static int merge_counters(prof_snapshot *snapshot, const profi_record_copy *copy)
+{
+    uint32_t count = 0;
+    uint32_t *counter_of_site = calloc(copy->site_count + 1, sizeof(*counter_of_site)); /* number + 1 */
+    uint64_t *last_ticks = calloc(copy->counter_count + 1, sizeof(*last_ticks));
+    for (size_t i = 0; counter_of_site != NULL && i < copy->counter_count; i++)
+        counter_of_site[copy->counters[i].site] = 1;
+    for (size_t i = 0; counter_of_site != NULL && i < copy->site_count; i++)
+        if (counter_of_site[i] != 0)
+            counter_of_site[i] = ++count;
+    int ok = counter_of_site != NULL && last_ticks != NULL && profi_snapshot_make_counters(snapshot, count);
+    for (size_t i = 0; ok && i < copy->site_count; i++) {
+        const profi_site_view *site = &copy->sites[i];
+        if (counter_of_site[i] == 0)
+            continue;
+        profi_counter_info *counter = &snapshot->counters[counter_of_site[i] - 1];
+        counter->name = strdup(site->name);
+        counter->file = site->file ? strdup(site->file) : NULL;
+        counter->line = site->line;
+        ok = counter->name != NULL && (site->file == NULL || counter->file != NULL);
+    }
+    for (size_t i = 0; ok && i < copy->counter_count; i++) {
+        uint32_t number = counter_of_site[copy->counters[i].site] - 1;
+        add_counter(&snapshot->counters[number], &last_ticks[number], &copy->counters[i]);
+    }
+    snapshot->lost_values = copy->lost_values;
+    free(counter_of_site);
+    free(last_ticks);
+    return ok;
 }
 
 static prof_snapshot *convert(const profi_record_copy *copy, const profi_run_facts *facts)
@@ -194,8 +303,10 @@ static prof_snapshot *convert(const profi_record_copy *copy, const profi_run_fac
     if (function_of_site == NULL)
         return NULL;
     prof_snapshot *snapshot = profi_snapshot_new(number_functions(copy, function_of_site));
-    int ok = snapshot != NULL && name_functions(snapshot, copy, function_of_site) &&
-             merge_nodes(snapshot, copy, function_of_site, &scale) &&
+    uint64_t rows;
+    int ok = snapshot != NULL && number_probes(snapshot, copy, function_of_site, &rows) &&
+             name_functions(snapshot, copy, function_of_site, rows) &&
+             merge_nodes(snapshot, copy, function_of_site, rows, &scale) && merge_counters(snapshot, copy) &&
              convert_histograms(snapshot, copy, function_of_site, &scale) && convert_threads(snapshot, copy) &&
              describe_run(snapshot, facts, copy, &scale) && profi_snapshot_finish(snapshot);
     free(function_of_site);

@@ -23,13 +23,13 @@ typedef struct profi_path {
     uint32_t parent, first_child, next_sibling; /* indices or PROFI_NONE */
     uint64_t calls, open_calls;  /* calls includes the open ones */
     uint64_t total_ns, self_ns;
+    uint64_t open_ns;            /* of total_ns, the part of calls that have not ended */
     uint64_t min_ns, max_ns;     /* UINT64_MAX and 0 while no call has ended */
     uint64_t items;
     uint64_t timed_calls;        /* of those that ended */
     uint64_t estimated_calls;    /* those whose time total_ns estimates; 0: total_ns is exact */
     double variance_ns2;         /* of the estimate */
-    uint32_t has_gauges;
-    profi_gauge gauges[PROFI_PROBE_COUNT];
+    size_t first_measure;        /* in measures[], one for each of its function's probes */
 } profi_path;
 
 /* A function's call by another: one caller-to-callee pair. */
@@ -44,12 +44,29 @@ typedef struct profi_function {
     uint64_t calls, primitive_calls, open_calls, self_ns, cumulative_ns, min_ns, max_ns, items;
     uint64_t timed_calls, estimated_calls; /* as in profi_path */
     double variance_ns2;                   /* of cumulative_ns */
-    uint32_t has_gauges;
-    profi_gauge gauges[PROFI_PROBE_COUNT]; /* peaks include what lies below */
-    uint32_t first_edge, edge_count;       /* its callers, in edges[] */
+    uint64_t open_ns;                /* of cumulative_ns, the part of calls that have not ended */
+    uint64_t probes;                 /* those that it asked for, as bits: the snapshot's numbers */
+    profi_measure *measures;         /* owned, one for each of them; peaks include what lies below */
+    uint32_t first_edge, edge_count; /* its callers, in edges[] */
     uint64_t *histogram;                   /* PROFI_BUCKET_COUNT counts, or NULL */
     const char *no_histogram;              /* why it is NULL */
 } profi_function;
+
+/* What a snapshot says of a probe; texts are owned by the snapshot. */
+typedef struct profi_probe_info {
+    const char *name, *unit, *of;
+    const char *reason; /* why calls could not be measured; NULL: none is known */
+    uint32_t is_gauge;
+} profi_probe_info;
+enum { PROFI_SNAPSHOT_PROBES = 64 };
+
+/* A counter, merged over threads. */
+typedef struct profi_counter_info {
+    const char *name, *file; /* owned by the snapshot; file may be NULL */
+    uint32_t line;
+    uint64_t count, not_finite_count;
+    double last, sum, min, max; /* 0 where count is */
+} profi_counter_info;
 
 typedef struct profi_thread_info {
     int32_t tid;
@@ -68,10 +85,12 @@ typedef struct profi_about {
     uint64_t clock_hz;
     int clock_is_steady;
     uint64_t backward_count;     /* scopes for which the clock went back */
-    uint64_t gauge_ns;           /* that reading memory took, in all scopes that asked */
+    uint64_t gauge_ns;           /* that reading probes took, in all scopes that asked */
     double scope_cost_ns;        /* what a begin and end cost when measured at start; 0: not measured */
     int has_rss;
     uint64_t rss_bytes, rss_peak_bytes, rss_start_bytes; /* of the process; start: 0 if unknown */
+    uint64_t rss_sample_count;   /* readings while recording, one every so often; 0: none */
+    uint64_t rss_every_ms, rss_mean_bytes, rss_sample_peak_bytes; /* of these */
 } profi_about;
 
 struct prof_snapshot {
@@ -84,6 +103,13 @@ struct prof_snapshot {
     uint32_t function_count;
     profi_edge *edges;           /* by callee, then caller */
     uint32_t edge_count;
+    profi_probe_info probes[PROFI_SNAPSHOT_PROBES];
+    uint32_t probe_count;
+    profi_measure *measures;     /* of the paths */
+    size_t measure_count, measure_room;
+    profi_counter_info *counters;
+    uint32_t counter_count;
+    uint64_t lost_values;        /* of counters */
     profi_thread_info *threads;
     uint32_t thread_count;
     prof_stats stats;
@@ -101,8 +127,30 @@ prof_snapshot *profi_snapshot_new(uint32_t function_count);
  */
 uint32_t profi_snapshot_path(prof_snapshot *snapshot, uint32_t parent, uint32_t function);
 
-/* Adds one path's figures to another's. */
-void profi_path_add(profi_path *into, const profi_path *from);
+/* Adds one path's figures to another's of the same function; the measures are the probes' of `from`. */
+void profi_path_add(prof_snapshot *snapshot, uint32_t into, const profi_path *from, const profi_measure *measures);
+
+/* Gives a snapshot the probes of another. */
+int profi_snapshot_copy_probes(prof_snapshot *snapshot, const prof_snapshot *from);
+
+/* Gives it the counters of another, or just room for `count` of them. */
+int profi_snapshot_copy_counters(prof_snapshot *snapshot, const prof_snapshot *from);
+int profi_snapshot_make_counters(prof_snapshot *snapshot, uint32_t count);
+
+/* Reserves a path's measures, and a function's; 0 when memory is spent. */
+int profi_path_make_measures(prof_snapshot *snapshot, profi_path *path);
+int profi_function_make_measures(profi_function *function);
+
+/* The measure of a probe, by its number or its name; NULL where the function did not ask for it. */
+const profi_measure *profi_function_measure(const profi_function *function, uint32_t probe);
+const profi_measure *profi_function_measure_named(const prof_snapshot *snapshot, const profi_function *function,
+                                                  const char *name);
+
+/* Why a probe measured no call of a function. */
+const char *profi_measure_reason(const profi_probe_info *probe, const profi_measure *measure);
+
+/* Frees what probes and counters hold. */
+void profi_snapshot_free_probes(prof_snapshot *snapshot);
 
 /* Derives functions and edges from the paths; 0 when memory is spent. */
 int profi_snapshot_finish(prof_snapshot *snapshot);
@@ -116,6 +164,8 @@ typedef struct profi_run_facts {
     uint64_t start_tick;
     double scope_cost_ticks;
     uint64_t rss_start_bytes; /* 0: unknown */
+    uint32_t rss_every_ms;    /* 0: resident memory is not sampled */
+    uint64_t rss_sample_count, rss_sample_sum, rss_sample_peak; /* bytes */
 } profi_run_facts;
 
 /* Takes a snapshot of what is recorded. */

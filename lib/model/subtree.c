@@ -25,7 +25,9 @@ static char *copy_text(const char *text, int *ok)
 static int merge_under(prof_snapshot *made, const prof_snapshot *from, uint32_t function)
 {
     uint32_t *moved_to = calloc((size_t)from->path_count + 1, sizeof(*moved_to));
-    int ok = moved_to != NULL;
+    int ok = moved_to != NULL && profi_snapshot_copy_probes(made, from);
+    for (uint32_t i = 0; i < from->function_count; i++)
+        made->functions[i].probes = from->functions[i].probes;
     for (uint32_t i = 0; ok && i < from->path_count; i++) {
         const profi_path *path = &from->paths[i];
         uint32_t parent = path->parent != PROFI_NONE ? moved_to[path->parent] : PROFI_NONE;
@@ -35,7 +37,7 @@ static int merge_under(prof_snapshot *made, const prof_snapshot *from, uint32_t 
         moved_to[i] = profi_snapshot_path(made, parent, path->function);
         ok = moved_to[i] != PROFI_NONE;
         if (ok)
-            profi_path_add(&made->paths[moved_to[i]], path);
+            profi_path_add(made, moved_to[i], path, from->measures + path->first_measure);
     }
     free(moved_to);
     return ok;
@@ -70,6 +72,7 @@ static int copy_functions(prof_snapshot *made, const prof_snapshot *from, const 
         function->unit = copy_text(old->unit, &ok);
         function->line = old->line;
         function->flags = old->flags;
+        function->probes = old->probes;
     }
     return ok;
 }
@@ -106,6 +109,8 @@ static int copy_facts(prof_snapshot *made, const prof_snapshot *from)
     made->stats = from->stats;
     made->run_name = copy_text(from->run_name, &ok);
     made->about = from->about;
+    made->lost_values = from->lost_values;
+    ok &= profi_snapshot_copy_counters(made, from);
     return ok;
 }
 

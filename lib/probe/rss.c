@@ -3,32 +3,34 @@
  * Resident memory of the process and its high-water mark, in about a
  * microsecond.
  *
- * The value comes from /proc/self/statm on a descriptor that is kept, since
- * to open it costs far more than to read it.  Before each use the descriptor
- * is checked to be the file that was opened, by this process: a host may
- * close it and reuse the number, and a forked child would read its parent's.
- *
- * The mark comes from getrusage(), which has one trap: it is carried over
+ * The value comes from /proc/self/statm on a descriptor that is kept.  The
+ * mark comes from getrusage(), which has one trap: it is carried over
  * exec(), so a program started by a larger one would show its parent's.
  * Whether that happened is seen once, by comparing with VmHWM; such a
  * process reads both figures from /proc/self/status.
  */
-#include "rss.h"
+#include "probes.h"
 
+#include "../base/kept_file.h"
 #include "../base/probe_table.h"
 #include "../base/system.h"
-#include <profcore/prof.h>
 
 #include <errno.h>
-#include <fcntl.h>
-#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
+enum { SAMPLES = 1024 };
+
+static uint64_t highest_sample(uint64_t mark);
+
+static profi_probe row = { .name = "rss", .unit = "bytes", .of = "process", .site_flags = PROF_SITE_RSS, .is_gauge = 1,
+                           .highest_since = highest_sample };
+static uint64_t samples[SAMPLES]; /* a ring; the newest is that before `sample_count` */
+static uint64_t sample_count;     /* stored with release after its sample; one writer */
 static int mark_is_inherited = 1; /* until profi_rss_install() knows better */
+static profi_kept_file statm_file = PROFI_KEPT_FILE_INIT;
 
 /* The kibibytes of a line such as "VmRSS:     1234 kB", in bytes; 0 when it is missing. */
 static uint64_t field_bytes(const char *status, const char *field)
@@ -53,58 +55,10 @@ static int read_status(profi_reading *reading)
     return reading->value != 0;
 }
 
-/* The descriptor of /proc/self/statm, and how to tell that it still is that.  Changed under `kept_lock` only. */
-static struct {
-    int fd;
-    pid_t owner;
-    uint64_t device, inode;
-} kept = { .fd = -1 };
-static pthread_mutex_t kept_lock = PTHREAD_MUTEX_INITIALIZER;
-
-static int is_kept_file(int fd)
-{
-    struct stat status;
-    return fd >= 0 && fstat(fd, &status) == 0 && status.st_dev == PROFI_GET(kept.device) &&
-           status.st_ino == PROFI_GET(kept.inode);
-}
-
-static void reopen(void)
-{
-    struct stat status;
-    int old = kept.fd, fd = open("/proc/self/statm", O_RDONLY | O_CLOEXEC);
-    if (is_kept_file(old)) /* inherited over a fork: ours to close */
-        close(old);
-    if (fd >= 0 && fstat(fd, &status) == 0) {
-        PROFI_PUT(kept.device, (uint64_t)status.st_dev);
-        PROFI_PUT(kept.inode, (uint64_t)status.st_ino);
-        PROFI_PUT(kept.owner, getpid());
-    }
-    PROFI_PUT(kept.fd, fd);
-}
-
-/* The descriptor to read, or -1.  A lock that a fork left held only makes each reading open the file. */
-static int statm_fd(void)
-{
-    int fd = PROFI_GET(kept.fd);
-    if (PROFI_LIKELY(PROFI_GET(kept.owner) == getpid() && is_kept_file(fd)))
-        return fd;
-    if (pthread_mutex_trylock(&kept_lock) != 0)
-        return -1;
-    if (kept.owner != getpid() || !is_kept_file(kept.fd))
-        reopen();
-    fd = kept.fd;
-    pthread_mutex_unlock(&kept_lock);
-    return fd;
-}
-
 static int read_statm(profi_reading *reading)
 {
     char statm[128];
-    int fd = statm_fd();
-    ssize_t bytes = fd >= 0 ? pread(fd, statm, sizeof(statm) - 1, 0) : -1;
-    if (bytes > 0)
-        statm[bytes] = '\0';
-    else if (!profi_read_text("/proc/self/statm", statm, sizeof(statm)))
+    if (!profi_kept_file_read(&statm_file, "/proc/self/statm", statm, sizeof(statm)))
         return 0;
     const char *resident = strchr(statm, ' '); /* the second number, in pages */
     if (resident == NULL)
@@ -114,7 +68,7 @@ static int read_statm(profi_reading *reading)
     return reading->value != 0;
 }
 
-static int read_rss(profi_reading *reading)
+int profi_rss_read(profi_reading *reading)
 {
     int saved = errno;
     int is_read = PROFI_GET(mark_is_inherited) ? read_status(reading) : read_statm(reading);
@@ -122,12 +76,41 @@ static int read_rss(profi_reading *reading)
     return is_read;
 }
 
+uint64_t profi_rss_sample(void)
+{
+    profi_reading reading = { 0, 0, 0 };
+    if (!profi_rss_read(&reading))
+        return 0;
+    PROFI_PUT(samples[sample_count % SAMPLES], reading.value);
+    __atomic_store_n(&sample_count, sample_count + 1, __ATOMIC_RELEASE);
+    return reading.value;
+}
+
+/* Of a scope longer than all samples that are kept, the newest: a lower bound all the same. */
+static uint64_t highest_sample(uint64_t mark)
+{
+    uint64_t now = __atomic_load_n(&sample_count, __ATOMIC_ACQUIRE), highest = 0;
+    for (uint64_t i = now - mark > SAMPLES ? now - SAMPLES : mark; i < now; i++)
+        highest = profi_max_u64(highest, PROFI_GET(samples[i % SAMPLES]));
+    return highest;
+}
+
+static uint64_t read_rss(uint64_t wanted, profi_reading *readings)
+{
+    (void)wanted;
+    readings->mark = __atomic_load_n(&sample_count, __ATOMIC_ACQUIRE);
+    if (profi_rss_read(readings))
+        return 1;
+    PROFI_PUT(row.reason, "/proc/self could not be read");
+    return 0;
+}
+
 void profi_rss_install(void)
 {
-    profi_reading reading = { 0, 0 };
+    profi_reading reading = { 0, 0, 0 };
     int saved = errno;
     if (read_status(&reading) && reading.high_water != 0 && resource_mark() <= reading.high_water)
         PROFI_PUT(mark_is_inherited, 0);
     errno = saved;
-    profi_probe_table[PROFI_PROBE_RSS] = (profi_probe){ .site_flag = PROF_SITE_RSS, .read = read_rss };
+    profi_probe_source_add(&row, 1, read_rss);
 }

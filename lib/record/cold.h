@@ -44,13 +44,19 @@ profi_thread *profi_registry_lock(void);
 void profi_registry_unlock(void);
 
 /* Scopes lost, and ends ignored, on threads that could not be attached. */
-extern uint64_t profi_unattached_lost, profi_unattached_unmatched;
+extern uint64_t profi_unattached_lost, profi_unattached_unmatched, profi_unattached_values;
 
 /* In a forked child: scopes that were open at the fork, whose ends are nobody's mistake. */
 extern uint64_t profi_ends_to_ignore;
 
 /* How many scopes the calling thread has open. */
 uint64_t profi_thread_depth(const profi_thread *thread);
+
+/* Adds a thread's counters to those of another that nobody writes to; frees what is left over. */
+void profi_counters_fold(profi_thread *into, profi_thread *from);
+
+/* Frees a thread's counters, but not its table. */
+void profi_counters_drop(profi_thread *thread);
 
 /* Closes all that the calling thread has open, as repaired. */
 void profi_thread_close_all(profi_thread *thread);

@@ -23,7 +23,7 @@
 
 typedef struct copier {
     profi_record_copy *copy;
-    size_t node_room, bucket_room, thread_room;
+    size_t node_room, bucket_room, thread_room, measure_room, counter_room;
 } copier;
 
 /* Makes room for one more element; 0 when memory is spent. */
@@ -52,20 +52,25 @@ static int copy_sites(profi_record_copy *copy)
     for (uint32_t i = 0; i < count; i++) {
         const profi_site *site = profi_site_by_id(i);
         copy->sites[i] = (profi_site_view){ .name = site->name, .file = site->file, .line = site->line,
-                                            .unit = __atomic_load_n(&site->unit, __ATOMIC_ACQUIRE), .flags = site->flags };
+                                            .unit = __atomic_load_n(&site->unit, __ATOMIC_ACQUIRE), .flags = site->flags,
+                                            .probes = site->probes };
     }
     return 1;
 }
 
-static void copy_gauges(profi_node_copy *into, const profi_node *node)
+static int copy_measures(copier *c, const profi_node *node)
 {
-    into->has_gauges = node->gauges != NULL;
-    for (unsigned i = 0; node->gauges != NULL && i < PROFI_PROBE_COUNT; i++) {
-        const profi_gauge *gauge = &node->gauges[i];
-        into->gauges[i] = (profi_gauge){ .call_count = PROFI_GET(gauge->call_count), .growth = PROFI_GET(gauge->growth),
-                                         .peak = PROFI_GET(gauge->peak), .peak_is_bound = PROFI_GET(gauge->peak_is_bound),
-                                         .failed = PROFI_GET(gauge->failed) };
+    profi_record_copy *copy = c->copy;
+    for (unsigned i = 0; i < profi_measure_count(node->site->probes); i++) {
+        const profi_measure *from = &node->measures[i];
+        if (!grow(&copy->measures, &c->measure_room, copy->measure_count, sizeof(*copy->measures)))
+            return 0;
+        copy->measures[copy->measure_count++] =
+            (profi_measure){ .is_bound = PROFI_GET(from->is_bound), .call_count = PROFI_GET(from->call_count),
+                             .failed_count = PROFI_GET(from->failed_count), .sum = PROFI_GET(from->sum),
+                             .top = PROFI_GET(from->top) };
     }
+    return 1;
 }
 
 static int add_bucket(copier *c, const profi_site *site, uint32_t index, uint64_t count)
@@ -102,8 +107,7 @@ static int copy_node(copier *c, const profi_node *node, uint32_t parent)
     uint64_t calls = __atomic_load_n(&node->calls, __ATOMIC_ACQUIRE), start = PROFI_GET(node->start);
     *into = (profi_node_copy){ .site = node->site->id, .parent = parent, .calls = calls, .total = PROFI_GET(node->total),
                                .min = PROFI_GET(node->min), .max = PROFI_GET(node->max), .items = PROFI_GET(node->items),
-                               .has_histogram = node->histogram != NULL };
-    copy_gauges(into, node);
+                               .has_histogram = node->histogram != NULL, .first_measure = copy->measure_count };
     into->is_sampled = node->sample != NULL;
     if (into->is_sampled)
         copy_sample(into, node->sample);
@@ -111,7 +115,7 @@ static int copy_node(copier *c, const profi_node *node, uint32_t parent)
         into->is_open = 1;
         into->open_start = start;
     }
-    return copy_pending(c, node);
+    return copy_measures(c, node) && copy_pending(c, node);
 }
 
 /* Parents before children, without recursion: the way back up leads over the copies' parents. */
@@ -154,6 +158,24 @@ static int copy_histograms(copier *c, const profi_thread *thread)
     return 1;
 }
 
+static int copy_counters(copier *c, const profi_thread *thread)
+{
+    profi_record_copy *copy = c->copy;
+    const profi_counter *from = __atomic_load_n(&thread->first_counter, __ATOMIC_ACQUIRE);
+    for (; from != NULL; from = from->next) {
+        if (!grow(&copy->counters, &c->counter_room, copy->counter_count, sizeof(*copy->counters)))
+            return 0;
+        copy->counters[copy->counter_count++] =
+            (profi_counter_copy){ .site = from->site->id, .count = PROFI_GET(from->count),
+                                  .not_finite_count = PROFI_GET(from->not_finite_count),
+                                  .last_tick = PROFI_GET(from->last_tick), .last = profi_bits_double(PROFI_GET(from->last)),
+                                  .sum = profi_bits_double(PROFI_GET(from->sum)),
+                                  .min = profi_bits_double(PROFI_GET(from->min)),
+                                  .max = profi_bits_double(PROFI_GET(from->max)) };
+    }
+    return 1;
+}
+
 static void read_thread_name(profi_thread_copy *thread)
 {
     char path[64];
@@ -170,10 +192,11 @@ static int copy_thread(copier *c, const profi_thread *thread)
     profi_thread_copy *into = &copy->threads[copy->thread_count++];
     *into = (profi_thread_copy){ .tid = thread->tid, .exited = thread->exited, .lost = PROFI_GET(thread->lost),
                                  .repaired = PROFI_GET(thread->repaired), .unmatched = PROFI_GET(thread->unmatched) };
-    copy->gauge_ticks += PROFI_GET(thread->gauge_ticks);
+    copy->probe_ticks += PROFI_GET(thread->probe_ticks);
+    copy->lost_values += PROFI_GET(thread->lost_values);
     copy->backward += PROFI_GET(thread->backward);
     /* Histograms first: what a thread adds meanwhile is then missing in them, never twice. */
-    return copy_histograms(c, thread) && copy_tree(c, thread, &into->calls);
+    return copy_histograms(c, thread) && copy_tree(c, thread, &into->calls) && copy_counters(c, thread);
 }
 
 prof_status profi_record_take(profi_record_copy *copy, prof_error *err)
@@ -183,10 +206,11 @@ prof_status profi_record_take(profi_record_copy *copy, prof_error *err)
     int ok = 1;
     copy->now = profi_clock_now();
     for (const profi_thread *thread = profi_registry_lock(); ok && thread != NULL; thread = thread->next)
-        if (!thread->exited || thread->root.first_child != NULL)
+        if (!thread->exited || thread->root.first_child != NULL || thread->first_counter != NULL)
             ok = copy_thread(&c, thread);
     /* Sites last: a node copied above may be of a site that was new a moment ago. */
     ok = ok && copy_sites(copy);
+    copy->lost_values += PROFI_GET(profi_unattached_values);
     profi_registry_unlock();
     if (!ok) {
         profi_record_copy_fini(copy);
@@ -205,8 +229,12 @@ void profi_record_copy_fini(profi_record_copy *copy)
     free(copy->nodes);
     free(copy->threads);
     free(copy->buckets);
+    free(copy->measures);
+    free(copy->counters);
     copy->sites = NULL;
     copy->nodes = NULL;
     copy->threads = NULL;
     copy->buckets = NULL;
+    copy->measures = NULL;
+    copy->counters = NULL;
 }

@@ -39,6 +39,7 @@ typedef struct profi_site {
     uint32_t flags; /* PROF_SITE_…, of the first site of this text */
     uint32_t line;
     uint32_t sample_every; /* with PROF_SITE_SAMPLED: one call in so many is timed */
+    uint64_t probes;       /* rows of the probe table that calls are measured by, as bits */
     const char *name;
     const char *file; /* NULL: none */
     const char *unit; /* of its items; NULL until given; set once, with release */
@@ -74,7 +75,7 @@ struct profi_node {
     profi_site *site;
     profi_node *first_child, *next_sibling;
     uint64_t items;
-    profi_gauge *gauges; /* PROFI_PROBE_COUNT of them, or NULL when the site asks for none */
+    profi_measure *measures; /* one for each of site->probes, or NULL when there is none */
     profi_sample *sample; /* NULL when all calls are timed */
     profi_entry by_path; /* in the thread's table; the owner's alone */
 };
@@ -87,7 +88,7 @@ _Static_assert(offsetof(profi_node, min) == 64, "begin and end stay on two lines
 #define PROFI_KEY_NONE ((uintptr_t)1)
 
 /*
- * Set in the token of a node that must end on the slow path: it has gauges,
+ * Set in the token of a node that must end on the slow path: it has probes,
  * or no histogram, or is sampled, or the clock is not ticks.  The hot compare
  * then fails by itself.
  */
@@ -102,6 +103,17 @@ struct profi_thread_site {
     uint64_t *histogram;
 };
 
+/* What one thread keeps for one site that was given values.  One writer; doubles are stored as their bits. */
+typedef struct profi_counter profi_counter;
+struct profi_counter {
+    profi_entry by_site;
+    profi_counter *next; /* as in profi_thread_site */
+    profi_site *site;
+    uint64_t count, not_finite_count;
+    uint64_t last_tick;
+    uint64_t last, sum, min, max; /* of the finite values; min and max start at the infinities */
+};
+
 typedef struct profi_thread profi_thread;
 struct profi_thread {
     /* As prof_inline_thread. */
@@ -111,7 +123,8 @@ struct profi_thread {
 
     uint64_t lost, repaired, unmatched;
     uint64_t backward;       /* scopes that the clock says ended before they began: counted with duration 0 */
-    uint64_t gauge_ticks;    /* spent in reading gauges */
+    uint64_t probe_ticks;    /* spent in reading probes */
+    uint64_t lost_values;    /* of counters */
     uint64_t overflow_depth; /* scopes open in the overflow node */
     uint64_t random;         /* state of the generator that picks calls of sampled sites */
     profi_node root;
@@ -120,7 +133,9 @@ struct profi_thread {
     profi_ring ring;
     profi_table paths;   /* profi_node.by_path */
     profi_table sites;   /* profi_thread_site.by_site */
+    profi_table counters; /* profi_counter.by_site */
     profi_thread_site *first_site; /* newest first; stored with release */
+    profi_counter *first_counter;  /* likewise */
     profi_thread *previous, *next; /* in the registry */
     uint64_t number;     /* from 1, never given twice */
     int32_t tid;

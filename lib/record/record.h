@@ -37,6 +37,7 @@ prof_site *profi_record_site(const char *name, size_t name_bytes, const char *fi
 typedef struct profi_site_view {
     const char *name, *file, *unit; /* file and unit may be NULL */
     uint32_t line, flags;
+    uint64_t probes; /* rows of the probe table, as bits */
 } profi_site_view;
 
 #define PROFI_NO_PARENT UINT32_MAX
@@ -49,7 +50,6 @@ typedef struct profi_node_copy {
     uint32_t site;       /* index into sites */
     uint32_t parent;     /* index into nodes, or PROFI_NO_PARENT: outermost in its thread */
     uint32_t is_open;    /* a call is running */
-    uint32_t has_gauges;
     uint32_t has_histogram; /* 0: memory for it was spent */
     uint64_t calls, total, min, max; /* ended calls; ticks */
     uint64_t open_start; /* ticks, where is_open */
@@ -57,7 +57,7 @@ typedef struct profi_node_copy {
     uint32_t is_sampled;      /* of all calls some were timed: see profi_sample */
     uint64_t first_calls, sampled_calls, sampled_total;
     double sampled_squares;
-    profi_gauge gauges[PROFI_PROBE_COUNT];
+    size_t first_measure; /* index into measures: one for each of its site's probes */
 } profi_node_copy;
 
 typedef struct profi_thread_copy {
@@ -74,6 +74,13 @@ typedef struct profi_bucket_copy {
     uint64_t count;
 } profi_bucket_copy;
 
+/* A counter of one thread; also of a site that has no node. */
+typedef struct profi_counter_copy {
+    uint32_t site;
+    uint64_t count, not_finite_count, last_tick;
+    double last, sum, min, max;
+} profi_counter_copy;
+
 typedef struct profi_record_copy {
     profi_site_view *sites;
     size_t site_count;
@@ -83,7 +90,12 @@ typedef struct profi_record_copy {
     size_t thread_count;
     profi_bucket_copy *buckets;
     size_t bucket_count;
-    uint64_t gauge_ticks;      /* that reading gauges took, on all threads */
+    profi_measure *measures;
+    size_t measure_count;
+    profi_counter_copy *counters;
+    size_t counter_count;
+    uint64_t lost_values;      /* of counters */
+    uint64_t probe_ticks;      /* that reading probes took, on all threads */
     uint64_t backward;         /* scopes for which the clock went back */
     uint64_t now;              /* ticks, read before all the rest */
     prof_stats stats;

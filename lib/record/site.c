@@ -75,7 +75,8 @@ static profi_site *make(uint64_t hash, const char *name, size_t name_bytes, cons
         return NULL;
     }
     site->id = id;
-    site->flags = flags;
+    site->flags = flags | profi_probe_wished(name, flags);
+    site->probes = profi_probes_for(site->flags);
     site->sample_every = sample_every ? sample_every : SAMPLE_EVERY_DEFAULT;
     site->line = line;
     site->name = own_name;

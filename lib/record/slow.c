@@ -17,22 +17,18 @@ static uintptr_t token_of(const profi_node *node)
     return (uintptr_t)node | (node->key == PROFI_KEY_NONE ? PROFI_TOKEN_SLOW : 0);
 }
 
-static void gauges_begin(profi_thread *self, const profi_node *node)
+/*
+ * Reads probes, whose time falls to the scope around.  A probe of the
+ * program may do anything a program does: open and end scopes, fork.  So
+ * callers read first and look at the tree afterwards, and take what is
+ * profi_self then for the thread.
+ */
+static void read_probes(uint64_t probes, profi_readings *readings)
 {
     uint64_t begin = profi_clock_now();
-    for (unsigned i = 0; i < PROFI_PROBE_COUNT; i++)
-        if ((node->site->flags & profi_probe_table[i].site_flag) && profi_probe_table[i].read != NULL)
-            profi_gauge_begin(&profi_probe_table[i], &node->gauges[i]);
-    PROFI_ADD(self->gauge_ticks, profi_clock_now() - begin);
-}
-
-/* `begin` is the end of the scope. */
-static void gauges_end(profi_thread *self, const profi_node *node, uint64_t begin)
-{
-    for (unsigned i = 0; i < PROFI_PROBE_COUNT; i++)
-        if ((node->site->flags & profi_probe_table[i].site_flag) && profi_probe_table[i].read != NULL)
-            profi_gauge_end(&profi_probe_table[i], &node->gauges[i]);
-    PROFI_ADD(self->gauge_ticks, profi_clock_now() - begin);
+    profi_probes_read(probes, readings);
+    if (profi_self != &profi_detached)
+        PROFI_ADD(profi_self->probe_ticks, profi_clock_now() - begin);
 }
 
 /* A scope that gets no node: everything down to its end is lost, and nothing is booked on a wrong parent. */
@@ -88,11 +84,10 @@ static void book_timed(profi_thread *self, profi_node *node, uint64_t start, uin
 }
 
 /* Closes the innermost scope, which is a node, at `now`. */
-static void close_current(profi_thread *self, uint64_t now)
+static void close_current(profi_thread *self, uint64_t now, const profi_readings *readings)
 {
     profi_node *node = self->current;
-    if (node->gauges != NULL)
-        gauges_end(self, node, now);
+    profi_measures_end(node->measures, node->site->probes, readings);
     uint64_t start = PROFI_GET(node->start);
     PROFI_PUT(self->current, self->busy);
     PROFI_PUT(node->start, 0u);
@@ -101,6 +96,15 @@ static void close_current(profi_thread *self, uint64_t now)
     __atomic_store_n(&node->calls, PROFI_GET(node->calls) + 1, __ATOMIC_RELEASE); /* after start: see copy.c */
     node->parent->last = node;
     PROFI_PUT(self->current, node->parent);
+}
+
+/* The calling thread's, attached if need be; NULL, which is counted, when there is no memory for it. */
+static profi_thread *attached(void)
+{
+    profi_thread *self = profi_self != &profi_detached ? profi_self : profi_thread_attach();
+    if (self == NULL)
+        __atomic_fetch_add(&profi_unattached_lost, 1u, __ATOMIC_RELAXED);
+    return self;
 }
 
 /*
@@ -112,16 +116,23 @@ static prof_scope begin_at(prof_site *handle, uint64_t now)
     /* Acquired: what the start prepared is there for who sees it on. */
     if (!__atomic_load_n(&prof_active, __ATOMIC_ACQUIRE))
         return PROF_SCOPE_NONE;
-    profi_thread *self = profi_self != &profi_detached ? profi_self : profi_thread_attach();
-    if (self == NULL) {
-        __atomic_fetch_add(&profi_unattached_lost, 1u, __ATOMIC_RELAXED);
+    profi_thread *self = attached();
+    if (self == NULL)
         return PROF_SCOPE_NONE;
-    }
     if (profi_is_busy(self)) {
         PROFI_ADD(self->lost, 1u);
         return PROF_SCOPE_NONE;
     }
     profi_site *site = is_in_overflow(self) ? NULL : profi_site_of(handle);
+    profi_readings readings;
+    readings.wanted = 0;
+    if (site != NULL && site->probes != 0) {
+        read_probes(site->probes, &readings);
+        self = attached();
+        if (self == NULL)
+            return PROF_SCOPE_NONE;
+        site = is_in_overflow(self) ? NULL : site;
+    }
     profi_node *parent = self->current, *previous = parent->last, *node = NULL;
     if (site != NULL)
         node = previous->follower->site == site ? previous->follower : profi_node_child(self, parent, site);
@@ -129,8 +140,7 @@ static prof_scope begin_at(prof_site *handle, uint64_t now)
         return enter_overflow(self);
     if (previous != &profi_nobody)
         previous->follower = node;
-    if (node->gauges != NULL)
-        gauges_begin(self, node);
+    profi_measures_begin(node->measures, site->probes, &readings);
     if (node->sample != NULL && !profi_sample_wants(self, node))
         PROFI_PUT(node->start, PROFI_UNTIMED);
     else
@@ -171,6 +181,29 @@ static int is_open(const profi_thread *self, const profi_node *node, const profi
     return 0;
 }
 
+/* The open node that a token names, or NULL.  What is lost inside it is closed, so that the thread stands on a node. */
+static const profi_node *open_node_of(profi_thread *self, prof_scope scope)
+{
+    const profi_node *node = (const profi_node *)(scope.place & ~PROFI_TOKEN_SLOW);
+    if (self == &profi_detached)
+        return NULL;
+    if (is_in_overflow(self) && is_open(self, node, self->overflow.parent)) {
+        PROFI_ADD(self->repaired, self->overflow_depth);
+        self->overflow_depth = 0;
+        PROFI_PUT(self->current, self->overflow.parent);
+    }
+    return !is_in_overflow(self) && is_open(self, node, self->current) ? node : NULL;
+}
+
+/* The probes of `from` and all scopes around it down to `last`. */
+static uint64_t probes_of(const profi_node *from, const profi_node *last)
+{
+    uint64_t probes = 0;
+    for (; from != last; from = from->parent)
+        probes |= from->site->probes;
+    return probes;
+}
+
 static void end_at(prof_scope scope, uint64_t now)
 {
     profi_thread *self = profi_self;
@@ -178,25 +211,32 @@ static void end_at(prof_scope scope, uint64_t now)
         count_unmatched(self);
         return;
     }
-    const profi_node *node = (const profi_node *)(scope.place & ~PROFI_TOKEN_SLOW);
-    if (is_in_overflow(self)) {
-        if (node == &self->overflow) {
-            leave_overflow(self);
-            return;
-        }
-        if (is_open(self, node, self->overflow.parent)) {
-            PROFI_ADD(self->repaired, self->overflow_depth);
-            self->overflow_depth = 0;
-            PROFI_PUT(self->current, self->overflow.parent);
-        }
+    if (is_in_overflow(self) && scope.place == token_of(&self->overflow)) {
+        leave_overflow(self);
+        return;
     }
-    if (is_in_overflow(self) || !is_open(self, node, self->current)) {
+    const profi_node *node = open_node_of(self, scope);
+    uint64_t probes = node != NULL ? probes_of(self->current, node->parent) : 0;
+    profi_readings readings;
+    readings.wanted = 0;
+    if (probes != 0) {
+        read_probes(probes, &readings);
+        self = profi_self;
+        node = open_node_of(self, scope);
+    }
+    if (node == NULL) {
         count_unmatched(self);
         return;
     }
     for (; self->current != node; PROFI_ADD(self->repaired, 1u))
-        close_current(self, now);
-    close_current(self, now);
+        close_current(self, now, &readings);
+    close_current(self, now, &readings);
+}
+
+/* Where the thread stands when what is lost is left out. */
+static profi_node *innermost_node(const profi_thread *self)
+{
+    return is_in_overflow(self) ? self->overflow.parent : self->current;
 }
 
 /* The innermost open scope of a thread that ends while it closes one: a signal handler ended it, or a cancellation. */
@@ -219,12 +259,19 @@ void profi_thread_close_all(profi_thread *self)
     uint64_t now = profi_clock_now();
     if (profi_is_busy(self))
         PROFI_PUT(self->current, innermost_open(self));
+    uint64_t probes = probes_of(innermost_node(self), &self->root);
+    profi_readings readings;
+    readings.wanted = 0;
+    if (probes != 0)
+        read_probes(probes, &readings);
+    if (profi_self != self)
+        return;
     if (is_in_overflow(self)) {
         PROFI_ADD(self->repaired, self->overflow_depth);
         PROFI_PUT(self->current, self->overflow.parent);
     }
     for (; self->current != &self->root; PROFI_ADD(self->repaired, 1u))
-        close_current(self, now);
+        close_current(self, now, &readings);
 }
 
 prof_scope profi_begin_slow(prof_site *site)

@@ -24,7 +24,7 @@
 #include <unistd.h>
 
 __thread void *prof_inline_self_1 = &profi_detached;
-uint64_t profi_unattached_lost, profi_unattached_unmatched;
+uint64_t profi_unattached_lost, profi_unattached_unmatched, profi_unattached_values;
 uint64_t profi_ends_to_ignore;
 
 profi_node profi_nobody = { .key = PROFI_KEY_NONE, .sampled_key = PROFI_KEY_NONE, .last = &profi_nobody, .follower = &profi_nobody };
@@ -96,13 +96,10 @@ static uint64_t *histogram_for(profi_thread *thread, profi_site *site)
     return histogram;
 }
 
-static uint32_t gauge_flags(void)
+/* The bytes of a node's measures. */
+static size_t measure_bytes(const profi_site *site)
 {
-    uint32_t flags = 0;
-    for (unsigned i = 0; i < PROFI_PROBE_COUNT; i++)
-        if (profi_probe_table[i].read != NULL)
-            flags |= profi_probe_table[i].site_flag;
-    return flags;
+    return profi_measure_count(site->probes) * sizeof(profi_measure);
 }
 
 profi_node *profi_node_child(profi_thread *thread, profi_node *parent, profi_site *site)
@@ -113,9 +110,9 @@ profi_node *profi_node_child(profi_thread *thread, profi_node *parent, profi_sit
     node = profi_region_alloc(sizeof(*node), PROFI_REGION_TREE);
     if (node == NULL)
         return NULL;
-    if (site->flags & gauge_flags()) {
-        node->gauges = profi_region_alloc(PROFI_PROBE_COUNT * sizeof(*node->gauges), PROFI_REGION_TREE);
-        if (node->gauges == NULL) {
+    if (site->probes != 0) {
+        node->measures = profi_region_alloc(measure_bytes(site), PROFI_REGION_TREE);
+        if (node->measures == NULL) {
             profi_region_free(node, sizeof(*node), PROFI_REGION_TREE);
             return NULL;
         }
@@ -127,11 +124,11 @@ profi_node *profi_node_child(profi_thread *thread, profi_node *parent, profi_sit
     node->min = UINT64_MAX;
     node->event = (uint64_t)PROFI_EVENT_SCOPE << PROFI_EVENT_KIND_SHIFT | site->id;
     node->pending = node->histogram = histogram_for(thread, site);
-    if (site->flags & PROF_SITE_SAMPLED && node->gauges == NULL) {
+    if (site->flags & PROF_SITE_SAMPLED && node->measures == NULL) {
         node->sample = profi_region_alloc(sizeof(*node->sample), PROFI_REGION_TREE); /* without it all calls are timed */
         node->sampled_key = node->sample != NULL ? (uintptr_t)site : PROFI_KEY_NONE;
     }
-    int is_fast = profi_clock_is_ticks && node->gauges == NULL && node->histogram != NULL && node->sample == NULL;
+    int is_fast = profi_clock_is_ticks && node->measures == NULL && node->histogram != NULL && node->sample == NULL;
     node->key = is_fast ? (uintptr_t)site : PROFI_KEY_NONE;
     link_child(thread, parent, node);
     return node;
@@ -199,15 +196,13 @@ static void add_figures(profi_node *into, const profi_node *from)
         into->sample->total += from->sample->total;
         into->sample->squares += from->sample->squares;
     }
-    if (into->gauges == NULL || from->gauges == NULL)
-        return;
-    for (unsigned i = 0; i < PROFI_PROBE_COUNT; i++)
-        profi_gauge_merge(&into->gauges[i], &from->gauges[i]);
+    for (unsigned i = 0; i < profi_measure_count(from->site->probes); i++)
+        profi_measure_merge(&into->measures[i], &from->measures[i]);
 }
 
 static void free_node(profi_node *node)
 {
-    profi_region_free(node->gauges, PROFI_PROBE_COUNT * sizeof(*node->gauges), PROFI_REGION_TREE);
+    profi_region_free(node->measures, measure_bytes(node->site), PROFI_REGION_TREE);
     profi_region_free(node->sample, sizeof(*node->sample), PROFI_REGION_TREE);
     profi_region_free(node, sizeof(*node), PROFI_REGION_TREE);
 }
@@ -287,6 +282,8 @@ static void thread_exit(void *argument)
 {
     profi_thread *thread = argument;
     profi_thread_close_all(thread);
+    if (profi_self != thread) /* a probe of the program forked: this is the child, and the data is the parent's */
+        return;
     profi_become(&profi_detached);
 
     pthread_mutex_lock(&registry_lock);
@@ -294,8 +291,10 @@ static void thread_exit(void *argument)
     registry_remove(thread);
     fold_tree(thread);
     fold_sites(thread);
+    profi_counters_fold(&exited, thread);
     exited.lost += thread->lost;
-    exited.gauge_ticks += thread->gauge_ticks;
+    exited.probe_ticks += thread->probe_ticks;
+    exited.lost_values += thread->lost_values;
     exited.backward += thread->backward;
     exited.repaired += thread->repaired;
     exited.unmatched += thread->unmatched;
@@ -359,6 +358,7 @@ static void drop_data(profi_thread *thread)
         next = kept->next;
         free_site(kept);
     }
+    profi_counters_drop(thread);
 }
 
 /*
@@ -381,7 +381,7 @@ static void after_fork_in_child(void)
         registry = &exited;
     }
     profi_rings_reset();
-    thread_total = profi_unattached_lost = profi_unattached_unmatched = 0;
+    thread_total = profi_unattached_lost = profi_unattached_unmatched = profi_unattached_values = 0;
     profi_become(&profi_detached);
     if (exit_key_made)
         pthread_setspecific(exit_key, NULL);

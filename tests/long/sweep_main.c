@@ -21,9 +21,29 @@ static int succeeded(prof_status status, const prof_error *err)
     return status == PROF_OK;
 }
 
+static int read_ticks(void *ticks, uint64_t *value)
+{
+    *value = ++*(uint64_t *)ticks;
+    return 0;
+}
+
+static void add_probe(void)
+{
+    static uint64_t ticks;
+    prof_error err = PROF_ERROR_INIT;
+    prof_probe probe = PROF_PROBE_INIT;
+    uint32_t flag = PROF_SITE_OWN(0);
+    probe.name = "ticks";
+    probe.unit = "ticks";
+    probe.read = read_ticks;
+    probe.user = &ticks;
+    succeeded(prof_probe_add(&probe, &flag, &err), &err);
+}
+
 static void *work(void *unused)
 {
-    PROF_FUNCTION_SAVE();
+    PROF_FUNCTION_WITH(PROF_SITE_SAVE | PROF_SITE_RSS | PROF_SITE_WAIT | PROF_SITE_OWN(0));
+    PROF_COUNTER("rounds to do", 30);
     for (int i = 0; i < 30; i++) {
         PROF_BLOCK("loop");
         PROF_ITEMS_UNIT(1, "rounds");
@@ -45,6 +65,7 @@ int main(void)
     prof_snapshot *snapshot, *subtree;
     pthread_t thread;
     prof_site *site;
+    add_probe();
     if (!succeeded(prof_start(NULL, &err), &err))
         goto out;
     work(NULL);

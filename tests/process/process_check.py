@@ -336,5 +336,54 @@ def _(folder):
     summary(folder)
 
 
+def probes(folder, function):
+    return next(f["probes"] or {} for f in summary(folder)["functions"] if f["name"] == function)
+
+
+@case("probes_are_asked_for_by_the_environment_for_functions_that_save_or_by_name")
+def _(folder):
+    run(folder, PROFCORE="1", PROFCORE_PROBES="faults,cpu:st*p")
+    check(set(probes(folder, "work")) == {"faults.minor", "faults.major"}, probes(folder, "work"))
+    check(set(probes(folder, "step")) == {"cpu.time", "cpu.user", "cpu.system"}, probes(folder, "step"))
+    check(probes(folder, "early") == {}, probes(folder, "early"))
+    check(probes(folder, "step")["cpu.time"]["calls"] == 1, probes(folder, "step"))
+
+
+@case("a_probe_that_is_not_known_is_reported_once_and_none_is_asked_for")
+def _(folder):
+    done = run(folder, PROFCORE="1", PROFCORE_PROBES="cpu,fauls")
+    check(done.stderr.count("unknown probe \"fauls\"; there are: rss, cpu,") == 1, done.stderr)
+    check(probes(folder, "work") == {}, probes(folder, "work"))
+
+
+@case("resident_memory_is_sampled_while_recording_and_not_in_a_forked_child")
+def _(folder):
+    check(run(folder, "sampled").returncode == 0, "the victim failed")
+    one, other = files(folder, "profiling_results/victim_*.json")
+    child, parent = sorted((one, other), key=lambda path: "_pid" not in path)
+    with open(parent, encoding="utf-8") as text:
+        memory = json.load(text)["memory"]
+    samples = memory["rss_samples"]
+    check(samples["every_ms"] == 2 and samples["count"] >= 2, samples)
+    counts = []
+    for name in ("stopped.json", "later.json"):
+        with open(os.path.join(folder, name), encoding="utf-8") as text:
+            counts.append(json.load(text)["memory"]["rss_samples"]["count"])
+    check(counts[1] - counts[0] <= 1, f"{counts}: it samples while the recorder is stopped")
+    check(0 < samples["mean_bytes"] <= samples["peak_bytes"], samples)
+    with open(child, encoding="utf-8") as text:
+        check(json.load(text)["memory"]["rss_samples"] is None, "the child has samples")
+
+
+@case("a_slow_sampler_does_not_delay_the_exit")
+def _(folder):
+    begin = time.monotonic()
+    run(folder, PROFCORE="1", PROFCORE_RSS_EVERY="60000")
+    check(time.monotonic() - begin < 30, "it waited for the next sample")
+    samples = summary(folder)["memory"]["rss_samples"]  # none where the program was over before the thread ran
+    check(samples is None or samples["count"] == 1, samples)
+    check("each 1 to 60000" in run(folder, PROFCORE="1", PROFCORE_RSS_EVERY="60001").stderr, "a bad interval")
+
+
 print(f"1..{number}")
 sys.exit(failures != 0)

@@ -41,6 +41,15 @@ static void *save_for_ever(void *unused)
     return unused;
 }
 
+static void write_snapshot(const char *path)
+{
+    prof_snapshot *snapshot = NULL;
+    prof_error err = PROF_ERROR_INIT;
+    if (prof_snapshot_take(&snapshot, &err) != PROF_OK || prof_snapshot_write_file(snapshot, "json", path, &err) != PROF_OK)
+        printf("%s\n", err.message);
+    prof_snapshot_close(snapshot);
+}
+
 static void wait_for_ever(void)
 {
     for (;;)
@@ -93,13 +102,27 @@ int main(int argc, char **argv)
             work();
         printf("handled %d\n", (int)handled);
     } else if (strcmp(mode, "snapshot") == 0) {
-        prof_snapshot *snapshot = NULL;
         prof_start(NULL, &err);
         work();
-        if (prof_snapshot_take(&snapshot, &err) != PROF_OK ||
-            prof_snapshot_write_file(snapshot, "json", "snapshot.json", &err) != PROF_OK)
-            printf("%s\n", err.message);
-        prof_snapshot_close(snapshot);
+        write_snapshot("snapshot.json");
+    } else if (strcmp(mode, "sampled") == 0) {
+        /* Samples while it records, none while it does not; a child has none. */
+        prof_options options = PROF_OPTIONS_INIT;
+        options.rss_every_ms = 2;
+        prof_start(&options, &err);
+        for (int i = 0; i < 20; i++)
+            work();
+        prof_stop(&err);
+        write_snapshot("stopped.json");
+        usleep(50000);
+        write_snapshot("later.json");
+        prof_start(NULL, &err);
+        if (fork() == 0) {
+            work();
+            usleep(20000);
+            return 0;
+        }
+        wait(NULL);
     } else if (strcmp(mode, "fork") == 0) {
         pid_t child = fork();
         if (child == 0)

@@ -39,7 +39,7 @@ static void saves(void)
 
 static void measures_memory(void)
 {
-    PROF_FUNCTION_WITH(PROF_SITE_RSS);
+    PROF_FUNCTION_WITH(PROF_SITE_RSS | PROF_SITE_CPU | PROF_SITE_OWN(15));
     mark(3);
 }
 
@@ -102,6 +102,8 @@ static void regions(void)
     PROF_ITEMS(++items);
     mark(items);
     PROF_ITEMS_UNIT(4, "rows");
+    PROF_COUNTER("items so far", ++items);
+    mark(items);
     PROF_END(region);
     PROF_BLOCK_WITH("rest", 0u);
     mark(12);
@@ -150,7 +152,7 @@ static void check(int is_right, const char *name)
 
 static void check_behaviour(const char *name)
 {
-    static const int expected[] = { 1, 2, 3, 6, 4, 5, 6, 7, 8, 9, 10, 11, 3, 12, 13 };
+    static const int expected[] = { 1, 2, 3, 6, 4, 5, 6, 7, 8, 9, 10, 11, 3, 4, 12, 13 };
     int sum;
     trace_length = 0;
     sum = run_all();
@@ -178,6 +180,13 @@ static void check_recorded(uint64_t on)
             is_right = 0;
         }
     check(is_right, "each_macro_records_its_scope_as_often_as_it_ran");
+    is_right = prof_snapshot_counter_count(snapshot) == on;
+    if (on) {
+        prof_counter_row row = PROF_COUNTER_ROW_INIT;
+        is_right &= prof_snapshot_counter(snapshot, 0, &row, NULL) == PROF_OK && strcmp(row.name, "items so far") == 0 &&
+                    row.count == 1 && row.last > 3.5 && row.last < 4.5;
+    }
+    check(is_right, "a_counter_records_its_value_while_on");
     prof_stats_get(&stats, NULL);
     check(stats.repaired_count == 0 && stats.unmatched_count == 0, "no_way_out_of_a_scope_needs_repair");
     prof_snapshot_close(snapshot);

@@ -25,8 +25,10 @@ static void work(int rounds)
             PROF_ITEMS_UNIT(1, "steps");
             PROF_END(scope);
         }
+        PROF_COUNTER("round", i);
         if (i % 500 == 0) {
-            PROF_BLOCK_WITH("with memory", PROF_SITE_RSS);
+            PROF_BLOCK_WITH("with probes", PROF_SITE_RSS | PROF_SITE_CPU | PROF_SITE_FAULTS | PROF_SITE_SWITCHES |
+                                               PROF_SITE_WAIT | PROF_SITE_CGROUP);
         }
     }
 }
@@ -67,10 +69,21 @@ static uint64_t calls_of(const char *name)
     return row.calls;
 }
 
+static prof_counter_row counter_row(void)
+{
+    prof_snapshot *snapshot = NULL;
+    prof_counter_row row = PROF_COUNTER_ROW_INIT;
+    if (prof_snapshot_take(&snapshot, NULL) == PROF_OK)
+        prof_snapshot_counter(snapshot, 0, &row, NULL);
+    prof_snapshot_close(snapshot);
+    return row;
+}
+
 static void start(void)
 {
     prof_options options = PROF_OPTIONS_INIT;
     options.flags = PROF_NO_FILES;
+    options.rss_every_ms = 1;
     CHECK_I64(prof_start(&options, NULL), PROF_OK);
 }
 
@@ -90,6 +103,9 @@ TEST(threads_record_while_snapshots_are_taken)
     CHECK_I64(bad, 0);
     CHECK_U64(calls_of("work"), THREADS * ROUNDS);
     CHECK_U64(calls_of("phase b"), THREADS * ROUNDS);
+    CHECK_U64(calls_of("with probes"), THREADS * (ROUNDS / 500));
+    CHECK_U64(counter_row().count, THREADS * ROUNDS);
+    CHECK((int)counter_row().max == ROUNDS - 1 && (int)counter_row().min == 0);
 }
 
 static void *toggling_thread(void *unused)

@@ -1,0 +1,119 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The thread that reads resident memory so many times a second while the
+ * recorder runs.  There is none unless one was asked for; while the recorder
+ * is stopped it sleeps.
+ *
+ * It gives the run's mean and peak, and scopes that measure memory a closer
+ * bound of theirs (probe/rss.c).  Nobody waits for it: at the exit of the
+ * process it just ends with it.
+ */
+#include "recorder.h"
+
+#include "../base/error.h"
+#include "../probe/probes.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <semaphore.h>
+#include <signal.h>
+#include <time.h>
+
+static sem_t wake;
+static int is_started;       /* under the recorder's lock */
+static uint32_t interval_ms; /* 0: sleep.  Set by whoever starts and stops, read by the thread */
+static uint32_t stated_ms;   /* the last that was not 0 */
+static uint64_t count, sum, peak; /* written by the thread, read by snapshots: one sample's part stale at most */
+
+static void sample(void)
+{
+    uint64_t bytes = profi_rss_sample();
+    if (bytes == 0)
+        return;
+    PROFI_ADD(sum, bytes);
+    PROFI_PUT(peak, profi_max_u64(PROFI_GET(peak), bytes));
+    PROFI_ADD(count, 1u);
+}
+
+/* Sleeps until the interval since *last is over and takes that moment for *last; 0 when it was woken before. */
+static int wait_for_next(uint64_t *last)
+{
+    int result;
+    do {
+        uint64_t every_ns = (uint64_t)PROFI_GET(interval_ms) * 1000000, due_ns = *last + every_ns;
+        struct timespec due = { (time_t)(due_ns / 1000000000), (long)(due_ns % 1000000000) };
+        result = every_ns != 0 ? sem_clockwait(&wake, CLOCK_MONOTONIC, &due) : sem_wait(&wake);
+        if (result != 0 && errno == ETIMEDOUT) {
+            /* What a busy machine made late is left out, not made up for. */
+            *last = due_ns + (profi_clock_monotonic_ns() - due_ns) / every_ns * every_ns;
+            return 1;
+        }
+    } while (result != 0);
+    return 0;
+}
+
+static void *sampler_main(void *unused)
+{
+    (void)unused;
+    for (;;) {
+        uint64_t last = profi_clock_monotonic_ns();
+        if (PROFI_GET(interval_ms) != 0)
+            sample();
+        while (wait_for_next(&last))
+            sample();
+    }
+    return NULL;
+}
+
+prof_status profi_sampler_start(const profi_config *config, prof_error *err)
+{
+    pthread_t thread;
+    pthread_attr_t attributes;
+    sigset_t all, callers;
+    if (config->rss_every_ms == 0)
+        return PROF_OK;
+    PROFI_PUT(interval_ms, config->rss_every_ms);
+    PROFI_PUT(stated_ms, config->rss_every_ms);
+    if (is_started) {
+        sem_post(&wake);
+        return PROF_OK;
+    }
+    if (sem_init(&wake, 0, 0) != 0)
+        return profi_fail_errno(err, errno, "cannot make a semaphore");
+    pthread_attr_init(&attributes);
+    pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &callers); /* inherited: the host's signals are not for it */
+    int error = pthread_create(&thread, &attributes, sampler_main, NULL);
+    pthread_sigmask(SIG_SETMASK, &callers, NULL);
+    pthread_attr_destroy(&attributes);
+    if (error != 0)
+        return profi_fail_errno(err, error, "cannot start the thread that samples memory");
+    is_started = 1;
+    pthread_setname_np(thread, "profcore-rss");
+    return PROF_OK;
+}
+
+void profi_sampler_stop(void)
+{
+    if (PROFI_GET(interval_ms) == 0)
+        return;
+    PROFI_PUT(interval_ms, 0u);
+    if (is_started)
+        sem_post(&wake);
+}
+
+void profi_sampler_facts(profi_run_facts *facts)
+{
+    facts->rss_every_ms = PROFI_GET(stated_ms);
+    facts->rss_sample_count = PROFI_GET(count);
+    facts->rss_sample_sum = PROFI_GET(sum);
+    facts->rss_sample_peak = PROFI_GET(peak);
+}
+
+void profi_sampler_forget(void)
+{
+    is_started = 0;
+    interval_ms = stated_ms = 0;
+    count = sum = peak = 0;
+}

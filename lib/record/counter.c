@@ -1,0 +1,114 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Counters: values over time, kept for each thread and site, merged when a
+ * snapshot is taken.
+ *
+ * Runs on the caller's thread on data that it owns, as scopes do: after a
+ * thread's first value of a site there is no lock, no allocation and no
+ * atomic read-modify-write.
+ */
+#include "cold.h"
+#include "record.h"
+
+#include "../base/region.h"
+
+#include <math.h>
+
+static profi_counter *find(const profi_thread *thread, const profi_site *site)
+{
+    profi_entry *e = profi_table_first(&thread->counters, site->id);
+    return e != NULL ? PROFI_OBJECT_OF(e, profi_counter, by_site) : NULL;
+}
+
+static void add(profi_thread *thread, profi_counter *counter)
+{
+    counter->next = thread->first_counter;
+    profi_table_add(&thread->counters, &counter->by_site, counter->site->id);
+    __atomic_store_n(&thread->first_counter, counter, __ATOMIC_RELEASE);
+}
+
+static profi_counter *find_or_make(profi_thread *thread, profi_site *site)
+{
+    profi_counter *counter = find(thread, site);
+    if (PROFI_LIKELY(counter != NULL))
+        return counter;
+    counter = profi_region_alloc(sizeof(*counter), PROFI_REGION_TREE);
+    if (counter == NULL)
+        return NULL;
+    counter->site = site;
+    counter->min = profi_double_bits(INFINITY);
+    counter->max = profi_double_bits(-INFINITY);
+    add(thread, counter);
+    return counter;
+}
+
+static void count(profi_counter *counter, double value)
+{
+    if (!isfinite(value)) {
+        PROFI_ADD(counter->not_finite_count, 1u);
+        return;
+    }
+    PROFI_ADD(counter->count, 1u);
+    PROFI_PUT(counter->sum, profi_double_bits(profi_bits_double(counter->sum) + value));
+    PROFI_PUT(counter->last, profi_double_bits(value));
+    PROFI_PUT(counter->last_tick, profi_clock_now());
+    if (value < profi_bits_double(counter->min))
+        PROFI_PUT(counter->min, profi_double_bits(value));
+    if (value > profi_bits_double(counter->max))
+        PROFI_PUT(counter->max, profi_double_bits(value));
+}
+
+void prof_counter(prof_site *handle, double value)
+{
+    if (handle == NULL || !__atomic_load_n(&prof_active, __ATOMIC_ACQUIRE))
+        return;
+    profi_thread *self = profi_self != &profi_detached ? profi_self : profi_thread_attach();
+    if (self == NULL) {
+        __atomic_fetch_add(&profi_unattached_values, 1u, __ATOMIC_RELAXED);
+        return;
+    }
+    profi_site *site = profi_site_of(handle);
+    profi_counter *counter = site != NULL ? find_or_make(self, site) : NULL;
+    if (counter != NULL)
+        count(counter, value);
+    else
+        PROFI_ADD(self->lost_values, 1u);
+}
+
+/* ---- threads that end ---- */
+
+static void merge(profi_counter *into, const profi_counter *from)
+{
+    into->count += from->count;
+    into->not_finite_count += from->not_finite_count;
+    into->sum = profi_double_bits(profi_bits_double(into->sum) + profi_bits_double(from->sum));
+    if (from->count != 0 && from->last_tick >= into->last_tick) {
+        into->last = from->last;
+        into->last_tick = from->last_tick;
+    }
+    into->min = profi_double_bits(fmin(profi_bits_double(into->min), profi_bits_double(from->min)));
+    into->max = profi_double_bits(fmax(profi_bits_double(into->max), profi_bits_double(from->max)));
+}
+
+void profi_counters_fold(profi_thread *into, profi_thread *from)
+{
+    for (profi_counter *counter = from->first_counter, *next; counter != NULL; counter = next) {
+        profi_counter *same = find(into, counter->site);
+        next = counter->next;
+        if (same == NULL) {
+            add(into, counter);
+            continue;
+        }
+        merge(same, counter);
+        profi_region_free(counter, sizeof(*counter), PROFI_REGION_TREE);
+    }
+    profi_table_fini(&from->counters);
+}
+
+void profi_counters_drop(profi_thread *thread)
+{
+    for (profi_counter *counter = thread->first_counter, *next; counter != NULL; counter = next) {
+        next = counter->next;
+        profi_region_free(counter, sizeof(*counter), PROFI_REGION_TREE);
+    }
+}
