@@ -155,8 +155,9 @@ static inline prof_scope prof_inline_begin(prof_site *site)
     if (PROF_INLINE_RARE_(site == NULL || node->key != (uintptr_t)PROF_INLINE_GET_(site->intern) ||
                           PROF_INLINE_GET_(prof_active) == 0))
         return PROF_INLINE_BEGIN_SLOW_(site);
+    PROF_INLINE_PUT_(self->current, node); /* first: a signal handler's scopes then lie below, and leave the start alone */
+    __atomic_signal_fence(__ATOMIC_SEQ_CST);
     PROF_INLINE_PUT_(node->start, PROF_INLINE_TICKS_());
-    PROF_INLINE_PUT_(self->current, node);
     scope.place = (uintptr_t)node;
     return scope;
 }

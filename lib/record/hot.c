@@ -52,8 +52,9 @@ static inline prof_scope begin_untimed(prof_site *site)
         return PROF_SCOPE_NONE;
     if (site == NULL || node->sampled_key != (uintptr_t)PROFI_GET(site->intern) || !profi_sample_skips(node))
         return profi_begin_slow(site);
-    PROFI_PUT(node->start, PROFI_UNTIMED);
     PROFI_PUT(self->current, node);
+    __atomic_signal_fence(__ATOMIC_SEQ_CST);
+    PROFI_PUT(node->start, PROFI_UNTIMED);
     return (prof_scope){ (uintptr_t)node | PROFI_TOKEN_SLOW };
 }
 
