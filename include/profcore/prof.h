@@ -89,7 +89,7 @@ typedef struct prof_site {
     uint32_t line;
     uint32_t sample_every; /* with PROF_SITE_SAMPLED: one call in so many is timed; 0: one in 128 */
     void *intern;          /* NULL; the library's own, by atomic access only */
-    uint64_t reserved2[2]; /* 0 */
+    uint64_t reserved2[2]; /* 0; with PROF_SITE_SAVE_IF its rule, set by PROF_FUNCTION_SAVE_IF */
 } prof_site;
 
 /*
@@ -107,11 +107,15 @@ typedef struct prof_site {
 #define PROF_SITE_WAIT 0x20u     /* of it: time spent waiting for a CPU, and on one: what is left was blocked */
 #define PROF_SITE_CGROUP 0x40u   /* throttling of the control group; pressure on CPU, memory and disks */
 #define PROF_SITE_SAMPLED 0x80u  /* count every call, time one in sample_every; for what runs millions of times a second */
+#define PROF_SITE_SAVE_IF 0x100u /* files for single calls, by a rule: prof_site_save_if() */
 #define PROF_SITE_OWN(n) (0x10000u << (n)) /* n from 0 to 15: the program's own, see prof_probe_add() */
 
 /* name and file: string literals, or other constants. */
-#define PROF_SITE_INIT(name, file, line, flags) \
-    { (uint32_t)sizeof(prof_site), (flags), (name), (file), (line), 0u, NULL, { 0u, 0u } }
+#define PROF_SITE_INIT(name, file, line, flags) PROF_SITE_INIT_SAVE_IF(name, file, line, flags, 0u, 0u)
+
+/* The same with the rule of PROF_SITE_SAVE_IF: see prof_site_save_if(). */
+#define PROF_SITE_INIT_SAVE_IF(name, file, line, flags, slower_than_ns, every_nth) \
+    { (uint32_t)sizeof(prof_site), (flags), (name), (file), (line), 0u, NULL, { (slower_than_ns), (every_nth) } }
 
 /* What a cold function returns: 0, or one of the negative values. */
 typedef int32_t prof_status;
@@ -158,6 +162,11 @@ typedef struct prof_error {
  * PROF_FUNCTION_SAVE();     The same; it also measures resident memory, and the
  *                           function gets files of its own (<name>_<time>.txt …).
  *                           For calls that take a millisecond or more.
+ * PROF_FUNCTION_SAVE_IF(slower_than_ms, every_nth);
+ *                           The same, with files for single calls: each one that
+ *                           took longer than so many milliseconds (0: no limit),
+ *                           and each n-th (0: none).  Constants.  See
+ *                           prof_site_save_if().
  * PROF_FUNCTION_WITH(flags); with PROF_SITE_… flags of your choice.
  *
  * PROF_FUNCTION_SAMPLED();  For a function called millions of times a second:
@@ -172,16 +181,22 @@ typedef struct prof_error {
 #define PROF_FUNCTION() PROF_BLOCK_WITH(__func__, 0u)
 #define PROF_FUNCTION_SAVE() PROF_BLOCK_WITH(__func__, PROF_SITE_SAVE | PROF_SITE_RSS)
 #define PROF_FUNCTION_SAMPLED() PROF_BLOCK_WITH(__func__, PROF_SITE_SAMPLED)
+#define PROF_FUNCTION_SAVE_IF(slower_than_ms, every_nth) PROF_BLOCK_SAVE_IF(__func__, slower_than_ms, every_nth)
 #define PROF_FUNCTION_WITH(flags) PROF_BLOCK_WITH(__func__, flags)
 
 /*
  * PROF_BLOCK("name");       A declaration: a scope from here to the end of the
  *                           enclosing block.  The form for loop bodies.
  * PROF_BLOCK_WITH("name", flags);
+ * PROF_BLOCK_SAVE_IF("name", slower_than_ms, every_nth);
  */
 #define PROF_BLOCK(name) PROF_BLOCK_WITH(name, 0u)
 #define PROF_BLOCK_WITH(name, flags) \
     const prof_scope PROF_ID_(prof_block_) __attribute__((cleanup(prof_leave_), unused)) = PROF_ENTER_(name, flags)
+
+#define PROF_BLOCK_SAVE_IF(name, slower_than_ms, every_nth)                             \
+    const prof_scope PROF_ID_(prof_block_) __attribute__((cleanup(prof_leave_), unused)) = \
+        PROF_ENTER_SITE_(PROF_SITE_SAVE_IF_(name, slower_than_ms, every_nth))
 
 /*
  * PROF_SCOPE("name") { … }  The braces are a scope.  return, break, continue and
@@ -284,9 +299,17 @@ typedef struct prof_options {
     uint64_t memory_bytes; /* cap on all that recording keeps, 64 MiB; event rings take half (_MEMORY) */
     uint32_t save_every_s; /* also save each so many seconds, 0: only at the end (_SAVE_EVERY) */
     uint32_t rss_every_ms; /* sample resident memory each so many milliseconds, 0: not (_RSS_EVERY) */
+    const char *save_if;   /* rules by name, such as "embed_query>50ms,get_response/1000" (_SAVE_IF) */
+    uint64_t max_bytes;    /* of our files in the folder, 0: no limit (_MAX_BYTES) */
+    uint32_t max_files;    /* the same for their number (_MAX_FILES) */
+    uint32_t when_full;    /* PROF_REMOVE_OLDEST or PROF_STOP_SAVING (_WHEN_FULL) */
 } prof_options;
 
-#define PROF_OPTIONS_INIT { (uint32_t)sizeof(prof_options), 0u, NULL, NULL, NULL, NULL, 0u, 0u, 0u }
+#define PROF_OPTIONS_INIT { (uint32_t)sizeof(prof_options), 0u, NULL, NULL, NULL, NULL, 0u, 0u, 0u, NULL, 0u, 0u, 0u }
+
+/* What gives way when the folder's limit is reached.  The run's own files are always written. */
+#define PROF_REMOVE_OLDEST 0u /* the oldest files that this library wrote there, in this run or before */
+#define PROF_STOP_SAVING 1u   /* nothing: files of functions and of single calls are not written any more */
 
 #define PROF_NO_FILES 0x1u /* save only what prof_save() asks for; PROFCORE=1 saves all the same */
 
@@ -353,9 +376,15 @@ typedef struct prof_stats {
     uint64_t memory_limit_bytes; /* 0 before the first start */
     uint64_t event_count;        /* scopes that went into the event rings */
     uint64_t event_lost_count;   /* of these, how many the rings do not hold any more */
+    /* Calls that a rule kept (PROF_FUNCTION_SAVE_IF); those not in the three below wait to be written. */
+    uint64_t kept_count;         /* that met their rule */
+    uint64_t kept_saved_count;   /* of them: their files are written */
+    uint64_t kept_lost_count;    /* of them: memory or its share for them was spent */
+    uint64_t kept_unsaved_count; /* of them: the folder was full, or refused until the end */
+    uint64_t removed_file_count; /* older files removed, so that the folder stays in its limits */
 } prof_stats;
 
-#define PROF_STATS_INIT { (uint32_t)sizeof(prof_stats), 0u, 0u, 0u, 0u, 0u, 0u, 0u, 0u, 0u }
+#define PROF_STATS_INIT { (uint32_t)sizeof(prof_stats), 0u, 0u, 0u, 0u, 0u, 0u, 0u, 0u, 0u, 0u, 0u, 0u, 0u, 0u }
 
 /*
  * Reads the recorder's counts.
@@ -526,6 +555,33 @@ PROF_API prof_status prof_probe_add(const prof_probe *probe, uint32_t *site_flag
 PROF_API prof_status prof_site_get(const char *name, size_t name_bytes, const char *file, uint32_t line,
                                    uint32_t flags, prof_site **site, prof_error *err);
 
+/*
+ * Gives a site its rule: which single calls get files of their own.
+ *
+ * A call is kept when it took longer than the limit, or is the n-th, 2n-th …
+ * outermost call of the site in this process; not when it lies below another
+ * call of the same site.  What is kept is that one call with all that ran
+ * below it on the calling thread: calls, times and items, without memory and
+ * percentiles.  A thread of the library's own writes
+ * <directory>/<name>_<unix seconds of its end>.<format> soon after; the
+ * caller waits for no disk.  Where its queue (an eighth of memory_bytes) is
+ * full, the call is lost and counted.  A rule takes the place of the files
+ * that PROF_SITE_SAVE would write at the end.
+ *
+ * Each call of such a site costs a walk over the paths that ran below it, so
+ * a rule is for calls of a millisecond or more.
+ *
+ *   site     From prof_site_get() or PROF_SITE_INIT; with a rule in
+ *            PROFCORE_SAVE_IF or prof_options.save_if, which stays.
+ *   slower_than_ns  0: no limit.
+ *   every_nth  0: no n-th call.  Both 0: keeps none from now on.
+ *   returns  PROF_OK; PROF_E_INVALID without a site; PROF_E_NO_MEMORY.
+ *   threads  Any.  Paths on which a site without PROF_SITE_SAVE_IF has run
+ *            before its first rule keep nothing.
+ *   since    0.1
+ */
+PROF_API prof_status prof_site_save_if(prof_site *site, uint64_t slower_than_ns, uint64_t every_nth, prof_error *err);
+
 /* ------------------------------------------------------------------------
  * What the macros expand to; not for use by name.
  */
@@ -547,7 +603,14 @@ PROF_API prof_status prof_site_get(const char *name, size_t name_bytes, const ch
         static prof_site prof_site_ = PROF_SITE_INIT(name, __FILE__, __LINE__, flags); \
         &prof_site_;                                                                  \
     })
-#define PROF_ENTER_(name, flags) PROF_IF_LIVE_(prof_enter_(PROF_SITE_(name, flags)), PROF_SCOPE_NONE)
+#define PROF_SITE_SAVE_IF_(name, slower_than_ms, every_nth)                                                 \
+    __extension__({                                                                                         \
+        static prof_site prof_site_ = PROF_SITE_INIT_SAVE_IF(name, __FILE__, __LINE__, PROF_SITE_SAVE_IF,   \
+                                                             (uint64_t)((slower_than_ms) * 1e6), (every_nth)); \
+        &prof_site_;                                                                                        \
+    })
+#define PROF_ENTER_SITE_(site) PROF_IF_LIVE_(prof_enter_(site), PROF_SCOPE_NONE)
+#define PROF_ENTER_(name, flags) PROF_ENTER_SITE_(PROF_SITE_(name, flags))
 
 static inline int prof_is_active_(void)
 {

@@ -2,6 +2,8 @@
 /* Options and environment: see config.h. */
 #include "config.h"
 
+#include "save_rules.h"
+
 #include "../base/error.h"
 #include "../base/region.h"
 #include "../base/text.h"
@@ -84,6 +86,21 @@ static prof_status set_memory(profi_config *config, uint64_t bytes, prof_error *
     return PROF_OK;
 }
 
+static prof_status set_save_if(profi_config *config, const char *value, prof_error *err)
+{
+    prof_status status = profi_save_rules_read(value, NULL, err);
+    return status == PROF_OK ? set_text(config->save_if, sizeof(config->save_if), value, "the text of rules", err) : status;
+}
+
+static prof_status set_when_full(profi_config *config, uint32_t when_full, prof_error *err)
+{
+    if (when_full > PROF_STOP_SAVING)
+        return profi_fail(err, PROF_E_INVALID, "prof_options.when_full is %u, neither PROF_REMOVE_OLDEST nor PROF_STOP_SAVING",
+                          (unsigned)when_full);
+    config->stops_when_full = when_full == PROF_STOP_SAVING;
+    return PROF_OK;
+}
+
 /* ---- variables ---- */
 
 /* A whole number with nothing behind it but what `rest` receives; 0 when there is none. */
@@ -98,7 +115,8 @@ static int parse_number(const char *text, uint64_t *value, const char **rest)
     return errno == 0;
 }
 
-static prof_status variable_memory(profi_config *config, const char *value, prof_error *err)
+/* "64MiB"; 0 when it is no size. */
+static int parse_size(const char *value, uint64_t *bytes)
 {
     static const struct { const char *suffix; unsigned shift; } units[] = {
         { "", 0 }, { "k", 10 }, { "K", 10 }, { "KiB", 10 }, { "m", 20 }, { "M", 20 }, { "MiB", 20 },
@@ -109,10 +127,43 @@ static prof_status variable_memory(profi_config *config, const char *value, prof
     if (parse_number(value, &number, &suffix)) {
         suffix += *suffix == ' ';
         for (size_t i = 0; i < PROFI_COUNT_OF(units); i++)
-            if (strcmp(suffix, units[i].suffix) == 0 && number <= UINT64_MAX >> units[i].shift)
-                return set_memory(config, number << units[i].shift, err);
+            if (strcmp(suffix, units[i].suffix) == 0 && number <= UINT64_MAX >> units[i].shift) {
+                *bytes = number << units[i].shift;
+                return 1;
+            }
     }
-    return profi_fail(err, PROF_E_INVALID, "not a size such as 64MiB");
+    return 0;
+}
+
+static prof_status variable_memory(profi_config *config, const char *value, prof_error *err)
+{
+    uint64_t bytes;
+    if (!parse_size(value, &bytes))
+        return profi_fail(err, PROF_E_INVALID, "not a size such as 64MiB");
+    return set_memory(config, bytes, err);
+}
+
+static prof_status variable_max_bytes(profi_config *config, const char *value, prof_error *err)
+{
+    return parse_size(value, &config->max_bytes) ? PROF_OK : profi_fail(err, PROF_E_INVALID, "not a size such as 1GiB");
+}
+
+static prof_status variable_max_files(profi_config *config, const char *value, prof_error *err)
+{
+    uint64_t files;
+    const char *rest;
+    if (!parse_number(value, &files, &rest) || *rest != '\0')
+        return profi_fail(err, PROF_E_INVALID, "not a whole number of files");
+    config->max_files = files;
+    return PROF_OK;
+}
+
+static prof_status variable_when_full(profi_config *config, const char *value, prof_error *err)
+{
+    if (strcmp(value, "oldest") != 0 && strcmp(value, "stop") != 0)
+        return profi_fail(err, PROF_E_INVALID, "neither oldest nor stop");
+    config->stops_when_full = value[0] == 's';
+    return PROF_OK;
 }
 
 static prof_status variable_save_every(profi_config *config, const char *value, prof_error *err)
@@ -232,6 +283,10 @@ static const struct variable {
     { "PROFCORE_MEMORY", variable_memory },
     { "PROFCORE_MODE", variable_mode },
     { "PROFCORE_SAVE_EVERY", variable_save_every },
+    { "PROFCORE_SAVE_IF", set_save_if },
+    { "PROFCORE_MAX_FILES", variable_max_files },
+    { "PROFCORE_MAX_BYTES", variable_max_bytes },
+    { "PROFCORE_WHEN_FULL", variable_when_full },
     { "PROFCORE_SIGNALS", variable_signals },
     { "PROFCORE_CLOCK", variable_clock },
     { "PROFCORE_RSS_EVERY", variable_rss_every },
@@ -300,7 +355,8 @@ prof_status profi_config_load(profi_config *config, const prof_options *options,
         return status;
 
     profi_config_load_quiet();
-    *config = (profi_config){ .clock = PROFI_CLOCK_AUTO, .keeps_events = 1, .save_every_s = given.save_every_s };
+    *config = (profi_config){ .clock = PROFI_CLOCK_AUTO, .keeps_events = 1, .save_every_s = given.save_every_s,
+                              .max_files = given.max_files, .max_bytes = given.max_bytes };
     sigemptyset(&config->signals);
     snprintf(config->name, sizeof(config->name), "program");
     set_name(config, program_invocation_short_name, NULL); /* unless it is too long */
@@ -309,7 +365,9 @@ prof_status profi_config_load(profi_config *config, const prof_options *options,
         (status = set_formats(config, given.formats ? given.formats : "txt,prof,json", err)) != PROF_OK ||
         (status = set_rss_every(config, given.rss_every_ms, err)) != PROF_OK ||
         (status = set_sort(config, given.sort ? given.sort : "cumulative", err)) != PROF_OK ||
-        (status = set_memory(config, given.memory_bytes ? given.memory_bytes : PROFI_REGION_DEFAULT_BYTES, err)) != PROF_OK)
+        (status = set_memory(config, given.memory_bytes ? given.memory_bytes : PROFI_REGION_DEFAULT_BYTES, err)) != PROF_OK ||
+        (given.save_if && (status = set_save_if(config, given.save_if, err)) != PROF_OK) ||
+        (status = set_when_full(config, given.when_full, err)) != PROF_OK)
         return status;
     load_environment(config, reports);
     config->is_forced_off = profi_config_start_wish() == PROFI_START_NEVER;

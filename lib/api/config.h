@@ -26,6 +26,9 @@ typedef struct profi_config {
     int keeps_events;     /* in rings: PROFCORE_MODE */
     uint32_t save_every_s;
     uint32_t rss_every_ms;
+    char save_if[4096];   /* rules for single calls, checked: save_rules.h */
+    uint64_t max_files, max_bytes; /* of ours in the folder; 0: no limit */
+    int stops_when_full;  /* else the oldest go */
     sigset_t signals;     /* that the saver thread answers */
     int has_signals;
     profi_clock_choice clock;

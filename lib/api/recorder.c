@@ -8,12 +8,14 @@
  */
 #include "recorder.h"
 
+#include "file_set.h"
 #include "save.h"
+#include "save_rules.h"
 
 #include "../base/error.h"
 #include "../base/region.h"
 #include "../probe/probes.h"
-#include "../record/record.h"
+#include "../record/kept.h"
 
 #include <errno.h>
 #include <pthread.h>
@@ -32,6 +34,7 @@ enum { PROBE_SIZE_0 = 40 }; /* prof_probe as of version 0.1 */
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static pthread_mutex_t save_lock = PTHREAD_MUTEX_INITIALIZER;
+static uint32_t save_waiters; /* who wait for save_lock: the saver then makes way */
 static int is_open, is_started, is_child;
 static int is_unsaved; /* since a start, until the last stop has saved */
 static int is_over;    /* the process ends: the last save has been made */
@@ -50,9 +53,39 @@ static void note_start(void)
     is_started = 1;
 }
 
+static void lock_save(void)
+{
+    __atomic_fetch_add(&save_waiters, 1u, __ATOMIC_RELAXED);
+    pthread_mutex_lock(&save_lock);
+    __atomic_fetch_sub(&save_waiters, 1u, __ATOMIC_RELAXED);
+}
+
+/*
+ * A recording thread needs a saver: its site has a rule in code, or this is a
+ * forked child, where there is none yet.  It must not wait for a lock that a
+ * save holds: whoever comes next tries again.
+ */
+static void saver_is_wanted(int has_rule)
+{
+    int saved = errno;
+    prof_error why = PROF_ERROR_INIT;
+    if (pthread_mutex_trylock(&lock) != 0)
+        return;
+    if (!config.writes_files || is_over) {
+        profi_saver_wish(NULL);
+    } else if (has_rule || config.save_every_s != 0) {
+        profi_saver_wish(NULL);
+        if (profi_saver_start(&config, PROFI_SAVER_KEPT, &why) != PROF_OK)
+            profi_notice("will save at the end only: %s", why.message);
+    }
+    pthread_mutex_unlock(&lock);
+    errno = saved;
+}
+
+/* A child must not find a save half done, nor the C library's locks that one holds: a fork waits for the set at hand. */
 static void before_fork(void)
 {
-    pthread_mutex_lock(&save_lock);
+    lock_save();
     pthread_mutex_lock(&lock);
 }
 
@@ -67,9 +100,12 @@ static void after_fork_in_child(void)
     profi_thread_forget();
     if (is_started) { /* else it is a process like any other, such as a daemon before it starts */
         is_child = 1;
-        profi_save_forget(1);
+        profi_file_sets_forget();
+        profi_save_kept_forget();
         profi_saver_forget();
         profi_sampler_forget();
+        profi_saver_wish(saver_is_wanted);
+        save_waiters = 0;
         note_start();
     }
     after_fork();
@@ -117,7 +153,7 @@ static int enter_save(void)
 {
     int cancel_state;
     pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancel_state);
-    pthread_mutex_lock(&save_lock);
+    lock_save();
     return cancel_state;
 }
 
@@ -141,7 +177,20 @@ static prof_status configure(const prof_options *options, int is_automatic, prof
         return status;
     config = loaded;
     is_configured = is_automatic ? CONFIGURED_BY_DEFAULT : CONFIGURED_BY_PROGRAM;
-    return PROF_OK;
+    profi_kept_enable(config.format_count != 0);
+    return profi_save_rules_read(config.save_if, profi_kept_rule_by_name, err);
+}
+
+/* Starts the thread that saves, or arranges for it to be started where a site in the program has a rule. */
+static void start_saver(void)
+{
+    prof_error why = PROF_ERROR_INIT;
+    unsigned duties = PROFI_SAVER_SIGNALS | (config.save_if[0] != '\0' ? PROFI_SAVER_KEPT : 0u);
+    if (!config.writes_files)
+        return;
+    profi_saver_wish(duties & PROFI_SAVER_KEPT ? NULL : saver_is_wanted);
+    if (profi_saver_start(&config, duties, &why) != PROF_OK)
+        profi_notice("will save at the end only: %s", why.message);
 }
 
 static prof_status start(const prof_options *options, int is_automatic, prof_error *err)
@@ -151,8 +200,7 @@ static prof_status start(const prof_options *options, int is_automatic, prof_err
     prof_status status = configure(options, is_automatic, err);
     if (status == PROF_OK && !config.is_forced_off) {
         prof_error why = PROF_ERROR_INIT;
-        if (config.writes_files && profi_saver_start(&config, &why) != PROF_OK)
-            profi_notice("will save at the end only: %s", why.message);
+        start_saver();
         if (start_count == 0) {
             if (profi_sampler_start(&config, &why) != PROF_OK)
                 profi_notice("resident memory is not sampled: %s", why.message);
@@ -208,68 +256,25 @@ int profi_recorder_facts(profi_run_facts *into)
     return opened;
 }
 
-/* Where the configured folder refuses, a private one takes the files, so that the end of a run loses nothing. */
-static prof_status save_elsewhere(const prof_snapshot *snapshot, profi_save_report *report, prof_error *err)
-{
-    profi_config fallback = config;
-    const char *root = secure_getenv("TMPDIR");
-    snprintf(fallback.directory, sizeof(fallback.directory), "%.4000s/profcore-XXXXXX", root && root[0] ? root : "/tmp");
-    if (mkdtemp(fallback.directory) == NULL)
-        return profi_fail_errno(err, errno, "cannot make the folder \"%.400s\"", fallback.directory);
-    prof_status status = profi_save_all(&fallback, snapshot, report, err);
-    if (status != PROF_OK)
-        rmdir(fallback.directory); /* which succeeds only if it is empty */
-    return status;
-}
-
-static void tell_what_was_written(const profi_save_report *report)
-{
-    char formats[64] = "";
-    for (unsigned i = 0; i < config.format_count; i++) {
-        size_t used = strlen(formats);
-        snprintf(formats + used, sizeof(formats) - used, "%s.%s", i ? " " : "", config.formats[i]->name);
-    }
-    if (report->function_count != 0)
-        profi_notice("wrote %s/%s %s, and the same for %u function%s", report->folder, report->first, formats,
-                     report->function_count, report->function_count == 1 ? "" : "s");
-    else
-        profi_notice("wrote %s/%s %s", report->folder, report->first, formats);
-}
-
-static prof_status save_snapshot(const prof_snapshot *snapshot, profi_save_occasion occasion, prof_error *err)
-{
-    profi_save_report report;
-    prof_error why = PROF_ERROR_INIT;
-    if (snapshot->function_count == 0 && snapshot->stats.lost_count == 0) {
-        if (occasion != PROFI_SAVE_ASKED && !is_child)
-            profi_notice("no scope was recorded; no files written");
-        return PROF_OK;
-    }
-    prof_status status = profi_save_all(&config, snapshot, &report, &why);
-    if (status != PROF_OK && occasion == PROFI_SAVE_LAST) {
-        profi_notice("%s", why.message);
-        status = save_elsewhere(snapshot, &report, &why);
-    }
-    if (status != PROF_OK)
-        return profi_fail(err, status, "%s", why.message);
-    if (occasion != PROFI_SAVE_ASKED)
-        tell_what_was_written(&report);
-    return PROF_OK;
-}
-
 prof_status profi_recorder_save(profi_save_occasion occasion, prof_error *err)
 {
     profi_run_facts run;
-    prof_snapshot *snapshot;
     if (!profi_recorder_facts(&run))
         return profi_fail(err, PROF_E_INVALID, "nothing was recorded: prof_start() was never called");
     int cancel_state = enter_save();
     prof_status status = is_over ? profi_fail(err, PROF_E_BUSY, "the process is ending; its last save has been made")
-                                 : profi_snapshot_take(&run, &snapshot, err);
-    if (status == PROF_OK) {
-        status = save_snapshot(snapshot, occasion, err);
-        prof_snapshot_close(snapshot);
-    }
+                                 : profi_save_run(&config, &run, occasion, is_child, err);
+    leave_save(cancel_state);
+    return status;
+}
+
+prof_status profi_recorder_save_kept(prof_error *err)
+{
+    profi_run_facts run;
+    if (!profi_save_kept_is_waiting() || !profi_recorder_facts(&run))
+        return PROF_OK;
+    int cancel_state = enter_save();
+    prof_status status = is_over ? PROF_OK : profi_save_kept(&config, &run, UINT64_MAX, &save_waiters, err);
     leave_save(cancel_state);
     return status;
 }
@@ -287,10 +292,24 @@ prof_status prof_save(prof_error *err)
     return profi_recorder_save(PROFI_SAVE_ASKED, err);
 }
 
+/* Only the cap and the clock are settled by this; the rest waits for a start. */
+static prof_status open_if_needed(prof_error *err)
+{
+    prof_status status = PROF_OK;
+    pthread_mutex_lock(&lock);
+    if (!is_open) {
+        profi_config loaded;
+        status = profi_config_load(&loaded, NULL, 0, err);
+        if (status == PROF_OK)
+            status = open_recorder(&loaded, err);
+    }
+    pthread_mutex_unlock(&lock);
+    return status;
+}
+
 prof_status prof_site_get(const char *name, size_t name_bytes, const char *file, uint32_t line, uint32_t flags,
                           prof_site **site, prof_error *err)
 {
-    prof_status status = PROF_OK;
     if (site == NULL)
         return profi_fail(err, PROF_E_INVALID, "prof_site_get: site is NULL");
     if (name == NULL || name_bytes == 0 || (name_bytes == SIZE_MAX && name[0] == '\0'))
@@ -301,15 +320,7 @@ prof_status prof_site_get(const char *name, size_t name_bytes, const char *file,
     if (nul != NULL)
         return profi_fail(err, PROF_E_INVALID, "prof_site_get: the name holds a NUL at byte %zu, after \"%.80s\"",
                           (size_t)(nul - name), name);
-    pthread_mutex_lock(&lock);
-    if (!is_open) {
-        /* Only the cap and the clock are settled by this; the rest waits for a start. */
-        profi_config loaded;
-        status = profi_config_load(&loaded, NULL, 0, err);
-        if (status == PROF_OK)
-            status = open_recorder(&loaded, err);
-    }
-    pthread_mutex_unlock(&lock);
+    prof_status status = open_if_needed(err);
     if (status != PROF_OK)
         return status;
     prof_site *found = profi_record_site(name, name_bytes, file, line, flags);
@@ -317,6 +328,19 @@ prof_status prof_site_get(const char *name, size_t name_bytes, const char *file,
         return profi_fail(err, PROF_E_NO_MEMORY, "prof_site_get: the cap of %llu bytes leaves no room for \"%.*s\"",
                           (unsigned long long)profi_region_limit(), (int)(name_bytes < 80 ? name_bytes : 80), name);
     *site = found;
+    return PROF_OK;
+}
+
+prof_status prof_site_save_if(prof_site *site, uint64_t slower_than_ns, uint64_t every_nth, prof_error *err)
+{
+    if (site == NULL)
+        return profi_fail(err, PROF_E_INVALID, "prof_site_save_if: site is NULL");
+    prof_status status = open_if_needed(err);
+    if (status != PROF_OK)
+        return status;
+    if (!profi_kept_rule_of_site(site, slower_than_ns, every_nth))
+        return profi_fail(err, PROF_E_NO_MEMORY, "prof_site_save_if: the cap of %llu bytes leaves no room for \"%.80s\"",
+                          (unsigned long long)profi_region_limit(), site->name != NULL ? site->name : "(unnamed)");
     return PROF_OK;
 }
 
@@ -377,7 +401,8 @@ __attribute__((destructor(101))) static void save_at_exit(void)
 {
     prof_error why = PROF_ERROR_INIT;
     pthread_mutex_lock(&lock);
-    int is_wanted = is_configured && config.writes_files && !config.is_forced_off && is_unsaved;
+    int is_wanted = is_configured && config.writes_files && !config.is_forced_off &&
+                    (is_unsaved || profi_save_kept_is_waiting());
     pthread_mutex_unlock(&lock);
     if (is_wanted && profi_recorder_save(PROFI_SAVE_LAST, &why) != PROF_OK)
         profi_notice("nothing could be saved: %s", why.message);

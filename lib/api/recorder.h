@@ -3,16 +3,12 @@
 #ifndef PROFI_RECORDER_H
 #define PROFI_RECORDER_H
 
-#include "config.h"
-#include "../model/snapshot.h"
-
-typedef enum profi_save_occasion {
-    PROFI_SAVE_ASKED, /* prof_save(), an interval: silent */
-    PROFI_SAVE_STOP,  /* the last stop, a signal: tells what was written */
-    PROFI_SAVE_LAST   /* exit, a signal that ends the process: where the folder refuses, writes elsewhere */
-} profi_save_occasion;
+#include "save.h"
 
 prof_status profi_recorder_save(profi_save_occasion occasion, prof_error *err);
+
+/* Writes the calls that rules kept so far; whoever waits to save goes first. */
+prof_status profi_recorder_save_kept(prof_error *err);
 
 /* Whether there is something that no later save will write: else an interval has nothing to do. */
 int profi_recorder_is_unsaved(void);
@@ -20,8 +16,12 @@ int profi_recorder_is_unsaved(void);
 /* Facts for a snapshot; 0 before the first start. */
 int profi_recorder_facts(profi_run_facts *facts);
 
-/* Starts the thread that saves at intervals and on signals, if the configuration asks for it; again: the new interval. */
-prof_status profi_saver_start(const profi_config *config, prof_error *err);
+/* What the thread that saves is to do besides saving at intervals. */
+#define PROFI_SAVER_SIGNALS 0x1u
+#define PROFI_SAVER_KEPT 0x2u /* write kept calls */
+
+/* Starts the thread that saves, if it has something to do; where it runs already: the new interval and duties. */
+prof_status profi_saver_start(const profi_config *config, unsigned duties, prof_error *err);
 
 /* Starts the thread that samples resident memory, if the configuration asks for it; again: the new interval. */
 prof_status profi_sampler_start(const profi_config *config, prof_error *err);

@@ -1,8 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The thread that saves while the service runs: every so many seconds, and
- * when a signal arrives that the user named.  There is no such thread, and
- * no signal handler, unless one was asked for.
+ * The thread that saves while the service runs: every so many seconds, when
+ * a signal arrives that the user named, and the calls that rules kept.  There
+ * is no such thread, and no signal handler, unless one was asked for.
+ *
+ * Kept calls are looked for five times a second: nobody who records makes a
+ * system call to wake this thread.
  *
  * The handler only wakes the thread.  The thread saves, puts the signal's
  * old action back, raises the signal on itself, so that the action runs as
@@ -24,8 +27,11 @@ enum { SIGNAL_LIMIT = 65 };
 static sem_t wake;
 static uint32_t arrived[SIGNAL_LIMIT]; /* set by the handler, taken by the thread */
 static struct sigaction old_actions[SIGNAL_LIMIT];
-static uint32_t interval_s; /* 0: signals only */
+static uint32_t interval_s; /* 0: never */
+static uint32_t has_kept;   /* kept calls are to be written */
 static int is_started;
+
+enum { KEPT_PERIOD_NS = 200000000, RETRY_S = 5 };
 
 static void on_signal(int number)
 {
@@ -70,28 +76,59 @@ static void answer_signals(void)
         }
 }
 
-/* Waits until the interval since `since` is over; 0 when it was woken before. */
-static int wait_for_interval(const struct timespec *since)
+static int is_before(const struct timespec *a, const struct timespec *b)
+{
+    return a->tv_sec != b->tv_sec ? a->tv_sec < b->tv_sec : a->tv_nsec < b->tv_nsec;
+}
+
+/* Sleeps until the interval since `since` is over, kept calls may have come, or somebody wakes it. */
+static void wait_for_work(const struct timespec *since)
 {
     int result;
     do {
-        uint32_t seconds = PROFI_GET(interval_s);
-        struct timespec due = { since->tv_sec + (time_t)seconds, since->tv_nsec };
-        result = seconds ? sem_clockwait(&wake, CLOCK_MONOTONIC, &due) : sem_wait(&wake);
+        uint32_t seconds = PROFI_GET(interval_s), kept = PROFI_GET(has_kept);
+        struct timespec due = { since->tv_sec + (time_t)seconds, since->tv_nsec }, look;
+        clock_gettime(CLOCK_MONOTONIC, &look);
+        look.tv_nsec += KEPT_PERIOD_NS;
+        if (look.tv_nsec >= 1000000000)
+            look = (struct timespec){ look.tv_sec + 1, look.tv_nsec - 1000000000 };
+        if (kept && (seconds == 0 || is_before(&look, &due)))
+            due = look;
+        result = kept || seconds ? sem_clockwait(&wake, CLOCK_MONOTONIC, &due) : sem_wait(&wake);
     } while (result != 0 && errno == EINTR);
-    return result;
+}
+
+/* A folder that refuses is reported once, and tried again from time to time: the calls wait. */
+static void save_kept(void)
+{
+    static time_t retry_s;
+    static int is_reported;
+    struct timespec now;
+    prof_error why = PROF_ERROR_INIT;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    if (!PROFI_GET(has_kept) || now.tv_sec < retry_s)
+        return;
+    int failed = profi_recorder_save_kept(&why) != PROF_OK;
+    if (failed && !is_reported)
+        profi_notice("could not save kept calls, which wait: %s", why.message);
+    is_reported = failed;
+    retry_s = failed ? now.tv_sec + RETRY_S : 0;
 }
 
 static void *saver_main(void *unused)
 {
-    struct timespec since;
+    struct timespec since, now;
     (void)unused;
     clock_gettime(CLOCK_MONOTONIC, &since);
     for (;;) {
-        if (wait_for_interval(&since) == 0) {
-            answer_signals();
+        wait_for_work(&since);
+        answer_signals();
+        save_kept();
+        uint32_t seconds = PROFI_GET(interval_s);
+        clock_gettime(CLOCK_MONOTONIC, &now);
+        now.tv_sec -= (time_t)seconds;
+        if (seconds == 0 || is_before(&now, &since))
             continue;
-        }
         if (profi_recorder_is_unsaved())
             save(PROFI_SAVE_ASKED);
         clock_gettime(CLOCK_MONOTONIC, &since);
@@ -112,15 +149,18 @@ static prof_status take_signals(const profi_config *config, prof_error *err)
     return PROF_OK;
 }
 
-prof_status profi_saver_start(const profi_config *config, prof_error *err)
+prof_status profi_saver_start(const profi_config *config, unsigned duties, prof_error *err)
 {
     pthread_t thread;
     pthread_attr_t attributes;
     sigset_t all, callers;
-    if (config->save_every_s == 0 && !config->has_signals)
+    int has_signals = config->has_signals && (duties & PROFI_SAVER_SIGNALS);
+    uint32_t kept = (duties & PROFI_SAVER_KEPT) != 0;
+    if (config->save_every_s == 0 && !has_signals && !kept)
         return PROF_OK;
-    if (PROFI_GET(interval_s) != config->save_every_s) {
+    if (PROFI_GET(interval_s) != config->save_every_s || kept > PROFI_GET(has_kept)) {
         PROFI_PUT(interval_s, config->save_every_s);
+        PROFI_PUT(has_kept, kept | PROFI_GET(has_kept));
         if (is_started)
             sem_post(&wake);
     }
@@ -139,7 +179,7 @@ prof_status profi_saver_start(const profi_config *config, prof_error *err)
         return profi_fail_errno(err, error, "cannot start the thread that saves");
     is_started = 1;
     pthread_setname_np(thread, "profcore-saver");
-    return config->has_signals ? take_signals(config, err) : PROF_OK;
+    return has_signals ? take_signals(config, err) : PROF_OK;
 }
 
 void profi_saver_forget(void)
@@ -151,4 +191,5 @@ void profi_saver_forget(void)
             sigaction(number, &old_actions[number], NULL);
     }
     is_started = 0;
+    interval_s = has_kept = 0;
 }

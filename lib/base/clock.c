@@ -40,9 +40,14 @@ uint64_t profi_clock_now(void)
     return profi_clock_ticks();
 }
 
-profi_clock_scale profi_clock_scale_now(void)
+profi_clock_scale profi_clock_scale_so_far(void)
 {
     return (profi_clock_scale){ .source = "simulated", .hz = 1000000000u, .ns = 1, .ticks = 1, .steady = 1 };
+}
+
+profi_clock_scale profi_clock_scale_now(void)
+{
+    return profi_clock_scale_so_far();
 }
 
 #else
@@ -131,26 +136,31 @@ uint64_t profi_clock_now(void)
     return profi_clock_is_ticks ? profi_clock_ticks() : profi_clock_monotonic_ns();
 }
 
-profi_clock_scale profi_clock_scale_now(void)
+profi_clock_scale profi_clock_scale_so_far(void)
 {
-    enum { SHORTEST_NS = 10000000 };
     profi_clock_scale scale = { .source = "vdso", .hz = 1000000000u, .ns = 1, .ticks = 1, .steady = 1 };
     if (!profi_clock_is_ticks)
         return scale;
     moment now = moment_now();
-    if (now.ns - first_moment.ns < SHORTEST_NS) {
-        struct timespec rest = { 0, (long)(SHORTEST_NS - (now.ns - first_moment.ns)) };
-        nanosleep(&rest, NULL);
-        now = moment_now();
-    }
     scale.source = TICK_SOURCE;
-    scale.ns = now.ns - first_moment.ns;
+    scale.ns = profi_max_u64(now.ns - first_moment.ns, 1);
     scale.ticks = now.ticks - first_moment.ticks;
     scale.steady = source_is_steady && scale.ticks != 0;
     if (scale.ticks == 0)
         scale.ticks = scale.ns;
     scale.hz = (uint64_t)((profi_u128)scale.ticks * 1000000000u / scale.ns);
     return scale;
+}
+
+profi_clock_scale profi_clock_scale_now(void)
+{
+    enum { SHORTEST_NS = 10000000 };
+    profi_clock_scale scale = profi_clock_scale_so_far();
+    if (!profi_clock_is_ticks || scale.ns >= SHORTEST_NS)
+        return scale;
+    struct timespec rest = { 0, (long)(SHORTEST_NS - scale.ns) };
+    nanosleep(&rest, NULL);
+    return profi_clock_scale_so_far();
 }
 
 #endif

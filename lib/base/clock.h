@@ -60,6 +60,9 @@ typedef struct profi_clock_scale {
     int steady;          /* whether the source is known to run at one rate, on all cores */
 } profi_clock_scale;
 
+/* The ratio as well as it is known without waiting: two reads of a clock, no system call. */
+profi_clock_scale profi_clock_scale_so_far(void);
+
 /* Takes a second calibration point; sleeps up to 10 ms when the first is younger than that. */
 profi_clock_scale profi_clock_scale_now(void);
 

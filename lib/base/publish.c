@@ -71,7 +71,7 @@ int profi_draft_write(void *user, const void *data, size_t bytes)
     return profi_write_all(draft->fd, data, bytes);
 }
 
-static profi_identity identity_of(const struct stat *status)
+profi_identity profi_identity_of_stat(const struct stat *status)
 {
     return (profi_identity){ status->st_dev, status->st_ino, status->st_mtim.tv_sec, status->st_mtim.tv_nsec };
 }
@@ -81,9 +81,10 @@ int profi_draft_close(profi_draft *draft)
     struct stat status;
     /* Some file systems cannot sync; a failure to write is another matter. */
     int error = fsync(draft->fd) != 0 && errno != EINVAL && errno != EROFS ? errno : 0;
-    if (fstat(draft->fd, &status) == 0)
-        draft->identity = identity_of(&status);
-    else if (error == 0)
+    if (fstat(draft->fd, &status) == 0) {
+        draft->identity = profi_identity_of_stat(&status);
+        draft->bytes = (uint64_t)status.st_size;
+    } else if (error == 0)
         error = errno;
     if (close(draft->fd) != 0 && errno != EINTR && error == 0)
         error = errno;
@@ -123,7 +124,7 @@ int profi_identity_of(int folder, const char *name, profi_identity *identity)
     struct stat status;
     if (fstatat(folder, name, &status, AT_SYMLINK_NOFOLLOW) != 0)
         return errno;
-    *identity = identity_of(&status);
+    *identity = profi_identity_of_stat(&status);
     return 0;
 }
 

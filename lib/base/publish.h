@@ -24,6 +24,7 @@ typedef struct profi_draft {
     int fd;
     char name[64];
     profi_identity identity; /* once it is closed */
+    uint64_t bytes;          /* the same */
 } profi_draft;
 
 /* Opens a folder, made with its parents where it is missing.  Returns a descriptor in *folder. */
@@ -46,6 +47,9 @@ int profi_draft_publish_new(int folder, const profi_draft *draft, const char *na
 
 /* Gives a closed draft its name in place of a file that has it; 0, or an errno value. */
 int profi_draft_publish_over(int folder, const profi_draft *draft, const char *name);
+
+struct stat;
+profi_identity profi_identity_of_stat(const struct stat *status);
 
 /* What has a name in a folder: 0 and its identity, or an errno value: ENOENT. */
 int profi_identity_of(int folder, const char *name, profi_identity *identity);

@@ -159,9 +159,10 @@ static json_t *reasons_of(const prof_snapshot *snapshot, const profi_function *f
     json_t *reasons = json_object();
     if (function->histogram == NULL)
         set(reasons, "histogram", json_string(function->no_histogram), ok);
-    if (function->timed_calls == 0) {
-        set(reasons, "min_ns", json_string("no call has ended"), ok);
-        set(reasons, "max_ns", json_string("no call has ended"), ok);
+    if (!profi_function_has_extremes(function)) {
+        const char *why = function->lacks_extremes ? "a kept call has sums only" : "no call has ended";
+        set(reasons, "min_ns", json_string(why), ok);
+        set(reasons, "max_ns", json_string(why), ok);
     }
     put_probe_reasons(snapshot, function, reasons, ok);
     return reasons;
@@ -171,7 +172,7 @@ static json_t *function_of(const prof_snapshot *snapshot, uint32_t id, int *ok)
 {
     const profi_function *function = &snapshot->functions[id];
     json_t *object = json_object(), *reasons = reasons_of(snapshot, function, ok);
-    int has_ended = function->timed_calls != 0;
+    int has_extremes = profi_function_has_extremes(function);
     set(object, "id", json_integer(id), ok);
     set(object, "file", text_or_null(function->file), ok);
     set(object, "line", json_integer(function->line), ok);
@@ -182,8 +183,8 @@ static json_t *function_of(const prof_snapshot *snapshot, uint32_t id, int *ok)
     set(object, "self_ns", number(function->self_ns), ok);
     set(object, "cumulative_ns", number(function->cumulative_ns), ok);
     set(object, "open_ns", number(function->open_ns), ok);
-    set(object, "min_ns", has_ended ? number(function->min_ns) : json_null(), ok);
-    set(object, "max_ns", has_ended ? number(function->max_ns) : json_null(), ok);
+    set(object, "min_ns", has_extremes ? number(function->min_ns) : json_null(), ok);
+    set(object, "max_ns", has_extremes ? number(function->max_ns) : json_null(), ok);
     set(object, "histogram", histogram_of(function, ok), ok);
     set(object, "estimate", estimate_of(function, ok), ok);
     set(object, "items", items_of(function, ok), ok);
@@ -272,10 +273,38 @@ static json_t *clock_of(const prof_snapshot *snapshot, int *ok)
     return object;
 }
 
+/* What became of the calls that rules kept. */
+static json_t *kept_of(const prof_stats *stats, int *ok)
+{
+    json_t *object = json_object();
+    set(object, "met", number(stats->kept_count), ok);
+    set(object, "saved", number(stats->kept_saved_count), ok);
+    set(object, "lost", number(stats->kept_lost_count), ok);
+    set(object, "unsaved", number(stats->kept_unsaved_count), ok);
+    return object;
+}
+
+/* Of one kept call: which it is, and why it was kept. */
+static json_t *call_of(const prof_snapshot *snapshot, int *ok)
+{
+    const profi_call_about *call = &snapshot->call;
+    json_t *object = json_object();
+    set(object, "number", number(call->number), ok);
+    set(object, "duration_ns", number(call->duration_ns), ok);
+    set(object, "ended_unix_us", number(call->ended_unix_ns / 1000), ok);
+    set(object, "kept_because", json_string(call->is_slow ? "slow" : "nth"), ok);
+    set(object, "slower_than_ns", number(call->limit_ns), ok);
+    set(object, "every_nth", number(call->every_nth), ok);
+    return object;
+}
+
 static json_t *losses_of(const prof_snapshot *snapshot, int *ok)
 {
     const prof_stats *stats = &snapshot->stats;
     json_t *object = json_object();
+    set(object, "kept_calls", kept_of(stats, ok), ok);
+    set(object, "unsaved_functions", json_integer(snapshot->about.refused_function_count), ok);
+    set(object, "removed_files", number(stats->removed_file_count), ok);
     set(object, "lost", number(stats->lost_count), ok);
     set(object, "repaired", number(stats->repaired_count), ok);
     set(object, "unmatched", number(stats->unmatched_count), ok);
@@ -291,6 +320,7 @@ static json_t *overhead_of(const prof_snapshot *snapshot, int *ok)
     set(object, "scope_ns", number((uint64_t)(snapshot->about.scope_cost_ns + 0.5)), ok);
     set(object, "scope_ps", number((uint64_t)(snapshot->about.scope_cost_ns * 1000.0 + 0.5)), ok);
     set(object, "gauges_ns", number(snapshot->about.gauge_ns), ok);
+    set(object, "kept_ns", number(snapshot->about.kept_ns), ok);
     set(object, "memory_used_bytes", number(snapshot->stats.memory_used_bytes), ok);
     set(object, "memory_limit_bytes", number(snapshot->stats.memory_limit_bytes), ok);
     return object;
@@ -360,6 +390,8 @@ static void put_facts(file *f, const prof_snapshot *snapshot)
     put_member(f, "schema", json_string("profcore.summary/1"));
     put_member(f, "name", json_string(snapshot->run_name));
     put_member(f, "root", text_or_null(snapshot->root));
+    if (snapshot->is_call)
+        put_member(f, "call", call_of(snapshot, &f->ok));
     put_member(f, "host", json_string(snapshot->about.host));
     put_member(f, "pid", json_integer(snapshot->about.pid));
     put_member(f, "taken_unix_s", number(snapshot->about.taken_unix_s));
@@ -369,7 +401,8 @@ static void put_facts(file *f, const prof_snapshot *snapshot)
     put_member(f, "overhead", overhead_of(snapshot, &f->ok));
     put_member(f, "memory", process_memory_of(snapshot, &f->ok));
     if (!snapshot->about.has_rss)
-        put_member(f, "unavailable", json_pack("{s:s}", "memory", "/proc/self could not be read"));
+        put_member(f, "unavailable", json_pack("{s:s}", "memory", snapshot->is_call ? "a kept call has sums only"
+                                                                                    : "/proc/self could not be read"));
 }
 
 prof_status profi_write_json(const prof_snapshot *snapshot, const char *sort, profi_output *out, prof_error *err)

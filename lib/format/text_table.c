@@ -85,6 +85,28 @@ static const char *threads_text(const prof_snapshot *snapshot, char text[40])
     return text;
 }
 
+/* Which call this is, and why it was kept. */
+static void put_call(const table *t)
+{
+    const profi_call_about *call = &t->snapshot->call;
+    const profi_thread_info *thread = &t->snapshot->threads[0];
+    char took[24], limit[24], when[32];
+    time_t seconds = (time_t)(call->ended_unix_ns / 1000000000u);
+    struct tm utc;
+    gmtime_r(&seconds, &utc);
+    strftime(when, sizeof(when), "%Y-%m-%d %H:%M:%S", &utc);
+    profi_format_ns(took, call->duration_ns);
+    profi_format_ns(limit, call->limit_ns);
+    profi_output_printf(t->out, "   One call of %s: %s, its call %" PRIu64 ", ended %s.%03u UTC on thread %d %s\n",
+                        t->snapshot->root, took, call->number, when,
+                        (unsigned)(call->ended_unix_ns / 1000000u % 1000u), (int)thread->tid, thread->name);
+    if (call->is_slow)
+        profi_output_printf(t->out, "   Kept because it took longer than %s\n", limit);
+    else
+        profi_output_printf(t->out, "   Kept as one in %" PRIu64 "\n", call->every_nth);
+    profi_output_text(t->out, "   What ran below it on its own thread; a kept call has no percentiles and no memory\n");
+}
+
 static void put_heading(const table *t)
 {
     char threads[40];
@@ -97,6 +119,10 @@ static void put_heading(const table *t)
     profi_output_printf(t->out, "-- profcore %u.%u.%u: %s, process %" PRId64 " on %s, %s UTC\n",
                         PROF_VERSION >> 16, PROF_VERSION >> 8 & 0xff, PROF_VERSION & 0xff, snapshot->run_name,
                         snapshot->about.pid, snapshot->about.host, when);
+    if (snapshot->is_call) {
+        put_call(t);
+        return;
+    }
     if (snapshot->root != NULL)
         profi_output_printf(t->out, "   What ran under %s; memory, threads, losses and clock are the whole process's\n",
                             snapshot->root);
@@ -120,6 +146,14 @@ static int for_functions(const table *t, void (*put)(const table *t, const profi
     return 1;
 }
 
+static void format_extreme(char text[24], const profi_function *function, uint64_t ns)
+{
+    if (profi_function_has_extremes(function))
+        profi_format_ns(text, ns);
+    else
+        snprintf(text, 24, "unavail.");
+}
+
 static void put_percentiles(const table *t, const profi_function *function, const char *name)
 {
     static const double shares[] = { 0.5, 0.9, 0.99, 0.999 };
@@ -128,7 +162,7 @@ static void put_percentiles(const table *t, const profi_function *function, cons
     if (ended == 0)
         return;
     profi_output_printf(t->out, "%11" PRIu64, ended);
-    profi_format_ns(text, function->min_ns);
+    format_extreme(text, function, function->min_ns);
     profi_output_printf(t->out, " %10s", text);
     for (size_t i = 0; i < PROFI_COUNT_OF(shares); i++) {
         uint64_t ns;
@@ -139,7 +173,7 @@ static void put_percentiles(const table *t, const profi_function *function, cons
             snprintf(text, sizeof(text), "%s", function->histogram ? "-" : "unavail.");
         profi_output_printf(t->out, " %10s", text);
     }
-    profi_format_ns(text, function->max_ns);
+    format_extreme(text, function, function->max_ns);
     profi_output_printf(t->out, " %10s %s\n", text, name);
 }
 
@@ -279,6 +313,24 @@ static int put_probe_blocks(table *t)
     return 1;
 }
 
+/* What became of the calls that rules kept; nothing where there was none. */
+static void put_kept(const table *t)
+{
+    const prof_stats *stats = &t->snapshot->stats;
+    if (stats->kept_count != 0)
+        profi_output_printf(t->out, "   Kept:     %" PRIu64 " calls met their rule: %" PRIu64 " saved, %" PRIu64
+                            " lost for want of memory, %" PRIu64 " not written, %" PRIu64 " waiting\n", stats->kept_count,
+                            stats->kept_saved_count, stats->kept_lost_count, stats->kept_unsaved_count,
+                            stats->kept_count - profi_min_u64(stats->kept_count, stats->kept_saved_count +
+                                                              stats->kept_lost_count + stats->kept_unsaved_count));
+    if (t->snapshot->about.refused_function_count != 0)
+        profi_output_printf(t->out, "   Missing:  the files of %u functions, for which the folder had no room\n",
+                            t->snapshot->about.refused_function_count);
+    if (stats->removed_file_count != 0)
+        profi_output_printf(t->out, "   Removed:  %" PRIu64 " older files, to keep the folder within its limits\n",
+                            stats->removed_file_count);
+}
+
 static void put_account(const table *t)
 {
     const prof_snapshot *snapshot = t->snapshot;
@@ -290,13 +342,17 @@ static void put_account(const table *t)
     profi_format_bytes(used, (double)stats->memory_used_bytes, "");
     profi_format_bytes(limit, (double)stats->memory_limit_bytes, "");
     profi_format_ns(cost, (uint64_t)((double)calls * snapshot->about.scope_cost_ns));
-    profi_output_printf(t->out, "\n   Threads:  %s recorded, %u live\n", threads_text(snapshot, threads),
-                        (unsigned)stats->live_thread_count);
+    profi_output_text(t->out, "\n");
+    if (!snapshot->is_call)
+        profi_output_printf(t->out, "   Threads:  %s recorded, %u live\n", threads_text(snapshot, threads),
+                            (unsigned)stats->live_thread_count);
     profi_output_printf(t->out, "   Losses:   %" PRIu64 " scopes lost, %" PRIu64 " closed by repair, %" PRIu64
                         " ends without a scope\n", stats->lost_count, stats->repaired_count, stats->unmatched_count);
     if (snapshot->lost_values != 0)
         profi_output_printf(t->out, "             and %" PRIu64 " values of counters, for want of memory\n", snapshot->lost_values);
-    profi_output_printf(t->out, "   Memory:   %s of %s used for recording\n", used, limit);
+    put_kept(t);
+    if (!snapshot->is_call)
+        profi_output_printf(t->out, "   Memory:   %s of %s used for recording\n", used, limit);
     profi_output_printf(t->out, "   Clock:    %s, %" PRIu64 " Hz, %s\n", snapshot->about.clock_source, snapshot->about.clock_hz,
                         snapshot->about.clock_is_steady ? "steady" : "not known to be steady: take durations with care");
     if (snapshot->about.backward_count != 0)
@@ -307,6 +363,10 @@ static void put_account(const table *t)
     if (snapshot->about.gauge_ns != 0) {
         profi_format_ns(cost, snapshot->about.gauge_ns);
         profi_output_printf(t->out, "             and %s in reading probes, in the times of the callers\n", cost);
+    }
+    if (snapshot->about.kept_ns != 0) {
+        profi_format_ns(cost, snapshot->about.kept_ns);
+        profi_output_printf(t->out, "             and %s in telling single calls apart, in the times of the callers\n", cost);
     }
 }
 
@@ -322,8 +382,8 @@ prof_status profi_write_txt(const prof_snapshot *snapshot, const char *sort, pro
     int ok = t.order != NULL && put_pstats_block(&t);
     if (ok) {
         put_heading(&t);
-        ok = put_percentile_block(&t) && put_estimate_block(&t) && put_item_block(&t) && put_memory_block(&t) &&
-             put_probe_blocks(&t);
+        ok = (snapshot->is_call || put_percentile_block(&t)) && put_estimate_block(&t) && put_item_block(&t) &&
+             (snapshot->is_call || (put_memory_block(&t) && put_probe_blocks(&t)));
         put_account(&t);
     }
     free(t.order);

@@ -8,10 +8,12 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define MARK(text) text, sizeof(text) - 1
+
 const profi_writer profi_writers[] = {
-    { "txt", profi_write_txt },
-    { "prof", profi_write_prof },
-    { "json", profi_write_json },
+    { "txt", MARK("\n-- profcore "), profi_write_txt },
+    { "prof", MARK("{(\3\0\0\0u"), profi_write_prof }, /* no cProfile has written it so since Python 3.4 */
+    { "json", MARK("{\n\"schema\": \"profcore."), profi_write_json },
 };
 const unsigned profi_writer_count = PROFI_COUNT_OF(profi_writers);
 

@@ -11,6 +11,9 @@
 
 typedef struct profi_writer {
     const char *name; /* also the file's extension */
+    /* Bytes by which a file of ours is known: at its beginning, or, where they begin with a newline, at some line's. */
+    const char *mark;
+    size_t mark_bytes;
     /* Failures of the stream stay in it; what is returned is the writer's own, such as PROF_E_NO_MEMORY. */
     prof_status (*write)(const prof_snapshot *snapshot, const char *sort, profi_output *out, prof_error *err);
 } profi_writer;

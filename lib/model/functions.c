@@ -120,6 +120,7 @@ static void add_to_function(const prof_snapshot *snapshot, const profi_path *pat
     function->estimated_calls += path->estimated_calls;
     function->min_ns = profi_min_u64(function->min_ns, path->min_ns);
     function->max_ns = profi_max_u64(function->max_ns, path->max_ns);
+    function->lacks_extremes |= path->calls > path->open_calls && path->min_ns == UINT64_MAX;
     if (!is_primitive)
         return;
     function->primitive_calls += path->calls;

@@ -82,7 +82,7 @@ prof_status prof_snapshot_function(const prof_snapshot *snapshot, uint32_t funct
         full.has |= PROF_FUNCTION_IS_ESTIMATE;
         full.interval_ns = profi_function_interval(from);
     }
-    if (from->timed_calls != 0) {
+    if (profi_function_has_extremes(from)) {
         full.has |= PROF_FUNCTION_HAS_EXTREMES;
         full.min_ns = from->min_ns;
         full.max_ns = from->max_ns;

@@ -10,7 +10,7 @@
 #include "../base/error.h"
 #include "../base/text.h"
 #include "../probe/probes.h"
-#include "../record/record.h"
+#include "../record/kept.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -141,7 +141,12 @@ static profi_path convert_node(const profi_node_copy *node, const profi_clock_sc
     path.timed_calls = node->calls;
     if (node->is_sampled)
         estimate(&path, node, scale, so_far);
-    if (path.timed_calls != 0) {
+    if (node->is_estimate) {
+        path.timed_calls = 0;
+        path.estimated_calls = node->calls;
+        path.variance_ns2 = INFINITY;
+    }
+    if (node->min <= node->max) { /* else no call has ended, or they are not known */
         path.min_ns = profi_clock_to_ns(scale, node->min);
         path.max_ns = profi_clock_to_ns(scale, node->max);
     }
@@ -230,6 +235,7 @@ static int describe_run(prof_snapshot *snapshot, const profi_run_facts *facts, c
     snapshot->about.scope_cost_ns = facts->scope_cost_ticks * (double)scale->ns / (double)scale->ticks;
     snapshot->about.backward_count = copy->backward;
     snapshot->about.gauge_ns = profi_clock_to_ns(scale, copy->probe_ticks);
+    snapshot->about.kept_ns = profi_clock_to_ns(scale, copy->kept_ticks);
     snapshot->stats = copy->stats;
     snapshot->run_name = strdup(facts->name);
     profi_reading reading = { 0, 0, 0 };
@@ -296,9 +302,8 @@ static int merge_counters(prof_snapshot *snapshot, const profi_record_copy *copy
     return ok;
 }
 
-static prof_snapshot *convert(const profi_record_copy *copy, const profi_run_facts *facts)
+static prof_snapshot *convert(const profi_record_copy *copy, const profi_run_facts *facts, profi_clock_scale scale)
 {
-    profi_clock_scale scale = profi_clock_scale_now();
     uint32_t *function_of_site = calloc(copy->site_count + 1, sizeof(*function_of_site));
     if (function_of_site == NULL)
         return NULL;
@@ -322,11 +327,49 @@ prof_status profi_snapshot_take(const profi_run_facts *facts, prof_snapshot **sn
     prof_status status = profi_record_take(&copy, err);
     if (status != PROF_OK)
         return status;
-    prof_snapshot *made = convert(&copy, facts);
+    prof_snapshot *made = convert(&copy, facts, profi_clock_scale_now());
     if (made == NULL)
         status = profi_fail(err, PROF_E_NO_MEMORY, "no memory for a snapshot of %zu call tree nodes", copy.node_count);
     else
         *snapshot = made;
+    profi_record_copy_fini(&copy);
+    return status;
+}
+
+/* What a run has and one call has not goes; what only a call has comes. */
+static void describe_call(prof_snapshot *snapshot, const profi_kept_facts *facts, const profi_clock_scale *scale)
+{
+    struct timespec wall;
+    clock_gettime(CLOCK_REALTIME, &wall);
+    uint64_t ago = profi_clock_to_ns(scale, profi_clock_now() - facts->end);
+    uint64_t unix_ns = (uint64_t)wall.tv_sec * 1000000000u + (uint64_t)wall.tv_nsec - ago;
+    snapshot->is_call = 1;
+    snapshot->call = (profi_call_about){ .duration_ns = profi_clock_to_ns(scale, facts->duration),
+                                         .ended_unix_ns = unix_ns, .number = facts->number, .limit_ns = facts->limit_ns,
+                                         .every_nth = facts->every_nth, .is_slow = (int)facts->is_slow };
+    snapshot->root = snapshot->functions[snapshot->paths[snapshot->first_root].function].name;
+    snapshot->about.taken_unix_s = unix_ns / 1000000000u;
+    snapshot->about.recorded_ns = snapshot->call.duration_ns;
+    snapshot->about.has_rss = 0;
+    for (uint32_t i = 0; i < snapshot->function_count; i++)
+        snapshot->functions[i].no_histogram = "a kept call has sums only";
+}
+
+prof_status profi_snapshot_of_call(const profi_run_facts *facts, const profi_kept_call *call, prof_snapshot **snapshot,
+                                   prof_error *err)
+{
+    profi_record_copy copy;
+    profi_clock_scale scale = profi_clock_scale_now();
+    prof_status status = profi_kept_copy(call, &copy, err);
+    if (status != PROF_OK)
+        return status;
+    prof_snapshot *made = convert(&copy, facts, scale);
+    if (made != NULL) {
+        describe_call(made, profi_kept_facts_of(call), &scale);
+        *snapshot = made;
+    } else {
+        status = profi_fail(err, PROF_E_NO_MEMORY, "no memory for a kept call of %zu paths", copy.node_count);
+    }
     profi_record_copy_fini(&copy);
     return status;
 }

@@ -50,6 +50,7 @@ typedef struct profi_function {
     uint32_t first_edge, edge_count; /* its callers, in edges[] */
     uint64_t *histogram;                   /* PROFI_BUCKET_COUNT counts, or NULL */
     const char *no_histogram;              /* why it is NULL */
+    int lacks_extremes;                    /* calls have ended whose minimum and maximum are not known */
 } profi_function;
 
 /* What a snapshot says of a probe; texts are owned by the snapshot. */
@@ -85,13 +86,23 @@ typedef struct profi_about {
     uint64_t clock_hz;
     int clock_is_steady;
     uint64_t backward_count;     /* scopes for which the clock went back */
+    uint64_t kept_ns;            /* that telling single calls apart took */
     uint64_t gauge_ns;           /* that reading probes took, in all scopes that asked */
+    unsigned refused_function_count; /* functions whose files found no room in the folder */
     double scope_cost_ns;        /* what a begin and end cost when measured at start; 0: not measured */
     int has_rss;
     uint64_t rss_bytes, rss_peak_bytes, rss_start_bytes; /* of the process; start: 0 if unknown */
     uint64_t rss_sample_count;   /* readings while recording, one every so often; 0: none */
     uint64_t rss_every_ms, rss_mean_bytes, rss_sample_peak_bytes; /* of these */
 } profi_about;
+
+/* Of the snapshot of one kept call: which call, and why it was kept. */
+typedef struct profi_call_about {
+    uint64_t duration_ns, ended_unix_ns;
+    uint64_t number;              /* which outermost call of the function, from 1 */
+    uint64_t limit_ns, every_nth; /* the rule */
+    int is_slow;                  /* it took longer than limit_ns */
+} profi_call_about;
 
 struct prof_snapshot {
     profi_path *paths;
@@ -116,6 +127,8 @@ struct prof_snapshot {
     const char *run_name;        /* owned; never NULL */
     const char *root;            /* name of the function that this is the subtree of; NULL: the whole run */
     profi_about about;
+    int is_call;                 /* not a run but one call: no percentiles, no memory, one thread */
+    profi_call_about call;
 };
 
 /* An empty snapshot with room for the names of `function_count` functions; NULL when memory is spent. */
@@ -173,6 +186,17 @@ prof_status profi_snapshot_take(const profi_run_facts *facts, prof_snapshot **sn
 
 /* Half the 95 % interval of a function's cumulative time in nanoseconds; 0 where that is exact. */
 uint64_t profi_function_interval(const profi_function *function);
+
+/* The same of one kept call. */
+struct profi_kept_call;
+prof_status profi_snapshot_of_call(const profi_run_facts *facts, const struct profi_kept_call *call,
+                                   prof_snapshot **snapshot, prof_error *err);
+
+/* Whether min_ns and max_ns are known. */
+static inline int profi_function_has_extremes(const profi_function *function)
+{
+    return function->timed_calls != 0 && !function->lacks_extremes;
+}
 
 /* The percentile, or why there is none. */
 prof_status profi_function_percentile(const profi_function *function, double share, uint64_t *ns, prof_error *err);

@@ -58,6 +58,23 @@ void profi_counters_fold(profi_thread *into, profi_thread *from);
 /* Frees a thread's counters, but not its table. */
 void profi_counters_drop(profi_thread *thread);
 
+/* Watches over calls that a rule may keep: kept.c. */
+profi_watch *profi_watch_new(profi_node *node);
+void profi_watch_free(profi_watch *watch);
+void profi_kept_begin(profi_thread *self, profi_node *node);
+void profi_kept_end(profi_thread *self, profi_node *node, uint64_t start, uint64_t now);
+
+/* Rules meet sites: a new site, under the lock of the sites; and the first use of a caller's site. */
+void profi_kept_rule_for_new_site(profi_site *site);
+void profi_kept_rule_of_new_handle(profi_site *site, const prof_site *handle);
+
+/* Tells the layers above that a saver may be needed: see profi_saver_wish(). */
+void profi_kept_need_saver(int has_rule);
+
+/* Fills in the name of a live thread. */
+struct profi_thread_copy;
+void profi_thread_name(struct profi_thread_copy *thread);
+
 /* Closes all that the calling thread has open, as repaired. */
 void profi_thread_close_all(profi_thread *thread);
 

@@ -12,7 +12,7 @@
  * counts it; here it is counted at once.
  */
 #include "cold.h"
-#include "record.h"
+#include "kept.h"
 
 #include "../base/error.h"
 #include "../base/system.h"
@@ -54,6 +54,8 @@ static int copy_sites(profi_record_copy *copy)
         copy->sites[i] = (profi_site_view){ .name = site->name, .file = site->file, .line = site->line,
                                             .unit = __atomic_load_n(&site->unit, __ATOMIC_ACQUIRE), .flags = site->flags,
                                             .probes = site->probes };
+        if (PROFI_GET(site->rule_origin) != PROFI_RULE_NONE)
+            copy->sites[i].flags |= PROF_SITE_SAVE_IF;
     }
     return 1;
 }
@@ -176,7 +178,7 @@ static int copy_counters(copier *c, const profi_thread *thread)
     return 1;
 }
 
-static void read_thread_name(profi_thread_copy *thread)
+void profi_thread_name(profi_thread_copy *thread)
 {
     char path[64];
     snprintf(path, sizeof(path), "/proc/self/task/%d/comm", (int)thread->tid);
@@ -211,6 +213,7 @@ prof_status profi_record_take(profi_record_copy *copy, prof_error *err)
     /* Sites last: a node copied above may be of a site that was new a moment ago. */
     ok = ok && copy_sites(copy);
     copy->lost_values += PROFI_GET(profi_unattached_values);
+    copy->kept_ticks = profi_kept_ticks();
     profi_registry_unlock();
     if (!ok) {
         profi_record_copy_fini(copy);
@@ -218,7 +221,7 @@ prof_status profi_record_take(profi_record_copy *copy, prof_error *err)
     }
     for (size_t i = 0; i < copy->thread_count; i++)
         if (!copy->threads[i].exited)
-            read_thread_name(&copy->threads[i]);
+            profi_thread_name(&copy->threads[i]);
     profi_record_stats(&copy->stats);
     return PROF_OK;
 }

@@ -40,10 +40,13 @@ typedef struct profi_site {
     uint32_t line;
     uint32_t sample_every; /* with PROF_SITE_SAMPLED: one call in so many is timed */
     uint64_t probes;       /* rows of the probe table that calls are measured by, as bits */
+    uint32_t rule_origin; /* PROFI_RULE_…; its calls are kept by a rule, as far as it goes */
     const char *name;
     const char *file; /* NULL: none */
     const char *unit; /* of its items; NULL until given; set once, with release */
     prof_site handle; /* what prof_site_get() returns */
+    /* The rule by which calls are kept, and what it counts, on all threads: see kept.c. */
+    uint64_t slower_than_ns, every_nth, outer_calls;
 } profi_site;
 
 /*
@@ -55,6 +58,14 @@ typedef struct profi_sample {
     uint64_t timed, total;  /* calls timed after those, and their ticks */
     double squares;         /* sum of the squares of those ticks */
 } profi_sample;
+
+static inline uint64_t profi_sample_timed(const profi_sample *sample) { return PROFI_GET(sample->first) + PROFI_GET(sample->timed); }
+
+/* Where a site's rule is from; a greater one is not replaced by a lesser. */
+enum { PROFI_RULE_NONE, PROFI_RULE_IN_CODE, PROFI_RULE_BY_NAME };
+
+typedef struct profi_watch profi_watch;
+
 typedef struct profi_node profi_node;
 struct profi_node {
     /* As prof_inline_node, which says what they are.  The first line holds what a begin and an end touch. */
@@ -77,6 +88,7 @@ struct profi_node {
     uint64_t items;
     profi_measure *measures; /* one for each of site->probes, or NULL when there is none */
     profi_sample *sample; /* NULL when all calls are timed */
+    profi_watch *watch;  /* where a rule may keep its calls; else NULL; the owner's alone */
     profi_entry by_path; /* in the thread's table; the owner's alone */
 };
 _Static_assert(sizeof(profi_node) <= 192, "a node is at most 192 bytes");
@@ -88,9 +100,9 @@ _Static_assert(offsetof(profi_node, min) == 64, "begin and end stay on two lines
 #define PROFI_KEY_NONE ((uintptr_t)1)
 
 /*
- * Set in the token of a node that must end on the slow path: it has probes,
- * or no histogram, or is sampled, or the clock is not ticks.  The hot compare
- * then fails by itself.
+ * Set in the token of a node that must end on the slow path: it has probes, a
+ * watch, or no histogram, or is sampled, or the clock is not ticks.  The hot
+ * compare then fails by itself.
  */
 #define PROFI_TOKEN_SLOW ((uintptr_t)1)
 
@@ -127,6 +139,7 @@ struct profi_thread {
     uint64_t lost_values;    /* of counters */
     uint64_t overflow_depth; /* scopes open in the overflow node */
     uint64_t random;         /* state of the generator that picks calls of sampled sites */
+    profi_watch *open_watch; /* the innermost; no site has two */
     profi_node root;
     profi_node overflow; /* stands for every scope that got no node; its parent is where it was entered */
     profi_node busy_node; /* fits nothing: what a signal handler finds while a scope is being closed */

@@ -54,6 +54,7 @@ typedef struct profi_node_copy {
     uint64_t calls, total, min, max; /* ended calls; ticks */
     uint64_t open_start; /* ticks, where is_open */
     uint64_t items;
+    uint32_t is_estimate;     /* total is, for all calls */
     uint32_t is_sampled;      /* of all calls some were timed: see profi_sample */
     uint64_t first_calls, sampled_calls, sampled_total;
     double sampled_squares;
@@ -96,6 +97,7 @@ typedef struct profi_record_copy {
     size_t counter_count;
     uint64_t lost_values;      /* of counters */
     uint64_t probe_ticks;      /* that reading probes took, on all threads */
+    uint64_t kept_ticks;       /* that telling single calls apart took */
     uint64_t backward;         /* scopes for which the clock went back */
     uint64_t now;              /* ticks, read before all the rest */
     prof_stats stats;

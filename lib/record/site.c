@@ -83,6 +83,7 @@ static profi_site *make(uint64_t hash, const char *name, size_t name_bytes, cons
     site->file = own_file;
     site->handle = (prof_site)PROF_SITE_INIT(own_name, own_file, line, flags);
     site->handle.intern = site;
+    profi_kept_rule_for_new_site(site);
     profi_table_add(&by_text, &site->by_text, hash);
     (*page)[id % SITES_PER_PAGE] = site;
     __atomic_store_n(&site_count, id + 1, __ATOMIC_RELEASE);
@@ -118,8 +119,10 @@ profi_site *profi_site_of(prof_site *handle)
     const char *name = handle->name != NULL && handle->name[0] != '\0' ? handle->name : "(unnamed)";
     site = profi_site_intern(name, strlen(name), handle->file, handle->line, handle->flags,
                              handle->sample_every);
-    if (site != NULL)
+    if (site != NULL) {
+        profi_kept_rule_of_new_handle(site, handle);
         __atomic_store_n((profi_site **)&handle->intern, site, __ATOMIC_RELEASE);
+    }
     return site;
 }
 

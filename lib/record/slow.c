@@ -95,6 +95,8 @@ static void close_current(profi_thread *self, uint64_t now, const profi_readings
         book_timed(self, node, start, now);
     __atomic_store_n(&node->calls, PROFI_GET(node->calls) + 1, __ATOMIC_RELEASE); /* after start: see copy.c */
     node->parent->last = node;
+    if (node->watch != NULL)
+        profi_kept_end(self, node, start, now);
     PROFI_PUT(self->current, node->parent);
 }
 
@@ -141,6 +143,10 @@ static prof_scope begin_at(prof_site *handle, uint64_t now)
     if (previous != &profi_nobody)
         previous->follower = node;
     profi_measures_begin(node->measures, site->probes, &readings);
+    if (node->watch != NULL) {
+        PROFI_PUT(self->current, self->busy);
+        profi_kept_begin(self, node);
+    }
     if (node->sample != NULL && !profi_sample_wants(self, node))
         PROFI_PUT(node->start, PROFI_UNTIMED);
     else

@@ -17,7 +17,7 @@
 
 #include "../base/error.h"
 #include "../base/region.h"
-#include "record.h"
+#include "kept.h"
 
 #include <pthread.h>
 #include <sys/syscall.h>
@@ -102,6 +102,14 @@ static size_t measure_bytes(const profi_site *site)
     return profi_measure_count(site->probes) * sizeof(profi_measure);
 }
 
+static void free_node(profi_node *node)
+{
+    profi_watch_free(node->watch);
+    profi_region_free(node->measures, measure_bytes(node->site), PROFI_REGION_TREE);
+    profi_region_free(node->sample, sizeof(*node->sample), PROFI_REGION_TREE);
+    profi_region_free(node, sizeof(*node), PROFI_REGION_TREE);
+}
+
 profi_node *profi_node_child(profi_thread *thread, profi_node *parent, profi_site *site)
 {
     profi_node *node = find_child(thread, parent, site);
@@ -110,25 +118,33 @@ profi_node *profi_node_child(profi_thread *thread, profi_node *parent, profi_sit
     node = profi_region_alloc(sizeof(*node), PROFI_REGION_TREE);
     if (node == NULL)
         return NULL;
+    node->site = site;
     if (site->probes != 0) {
         node->measures = profi_region_alloc(measure_bytes(site), PROFI_REGION_TREE);
         if (node->measures == NULL) {
-            profi_region_free(node, sizeof(*node), PROFI_REGION_TREE);
+            free_node(node);
             return NULL;
         }
     }
-    node->site = site;
+    if (PROFI_GET(site->rule_origin) != PROFI_RULE_NONE || (site->flags & PROF_SITE_SAVE_IF)) {
+        node->watch = profi_watch_new(node);
+        if (node->watch == NULL) {
+            free_node(node);
+            return NULL;
+        }
+    }
     node->last = &profi_nobody;
     node->follower = node;
     node->sampled_key = PROFI_KEY_NONE;
     node->min = UINT64_MAX;
     node->event = (uint64_t)PROFI_EVENT_SCOPE << PROFI_EVENT_KIND_SHIFT | site->id;
     node->pending = node->histogram = histogram_for(thread, site);
-    if (site->flags & PROF_SITE_SAMPLED && node->measures == NULL) {
+    if (site->flags & PROF_SITE_SAMPLED && node->measures == NULL && node->watch == NULL) {
         node->sample = profi_region_alloc(sizeof(*node->sample), PROFI_REGION_TREE); /* without it all calls are timed */
         node->sampled_key = node->sample != NULL ? (uintptr_t)site : PROFI_KEY_NONE;
     }
-    int is_fast = profi_clock_is_ticks && node->measures == NULL && node->histogram != NULL && node->sample == NULL;
+    int is_fast = profi_clock_is_ticks && node->measures == NULL && node->watch == NULL && node->histogram != NULL &&
+                  node->sample == NULL;
     node->key = is_fast ? (uintptr_t)site : PROFI_KEY_NONE;
     link_child(thread, parent, node);
     return node;
@@ -200,13 +216,6 @@ static void add_figures(profi_node *into, const profi_node *from)
         profi_measure_merge(&into->measures[i], &from->measures[i]);
 }
 
-static void free_node(profi_node *node)
-{
-    profi_region_free(node->measures, measure_bytes(node->site), PROFI_REGION_TREE);
-    profi_region_free(node->sample, sizeof(*node->sample), PROFI_REGION_TREE);
-    profi_region_free(node, sizeof(*node), PROFI_REGION_TREE);
-}
-
 static void free_site(profi_thread_site *kept)
 {
     profi_region_free(kept->histogram, PROFI_BUCKET_COUNT * sizeof(*kept->histogram), PROFI_REGION_HISTOGRAM);
@@ -246,6 +255,8 @@ static void fold_tree(profi_thread *thread)
             *node->pending += 1;
             node->pending = node->histogram;
         }
+        profi_watch_free(node->watch); /* nobody calls here any more */
+        node->watch = NULL;
         node->last = find_child(&exited, parent, node->site);
         if (node->last != NULL) {
             add_figures(node->last, node);
@@ -324,6 +335,7 @@ profi_thread *profi_thread_attach(void)
     profi_ring_attach(thread);
     registry_add(thread);
     profi_become(thread);
+    profi_kept_need_saver(0);
     return thread;
 }
 
@@ -437,6 +449,7 @@ void profi_record_stats(prof_stats *stats)
     }
     profi_registry_unlock();
     profi_rings_count(&stats->event_count, &stats->event_lost_count);
+    profi_kept_stats(stats);
     stats->memory_used_bytes = profi_region_used();
     stats->memory_limit_bytes = profi_region_limit();
 }

@@ -240,6 +240,85 @@ def _(folder):
     check(done.stdout == f"the child ended by signal {int(signal.SIGTERM)}\n", done)
 
 
+@case("only_the_calls_that_meet_their_rule_get_files")
+def _(folder):
+    done = run(folder, "requests", PROFCORE="1", PROFCORE_SAVE_IF="request>40ms,no such/5", PROFCORE_FORMATS="json,txt")
+    check("kept 3 calls: 3 saved, 0 lost, 0 not written" in done.stderr, done.stderr)
+    check('the rule for "no such" kept nothing' in done.stderr, done.stderr)
+    check(len(files(folder, "profiling_results/request_*.json")) == 3, files(folder))
+    for path in files(folder, "profiling_results/request_*.json"):
+        with open(path, encoding="utf-8") as text:
+            found = json.load(text)
+        check(found["root"] == "request" and found["call"]["number"] % 4 == 0, found["call"])
+        check(found["call"]["duration_ns"] > 40_000_000 and found["call"]["kept_because"] == "slow", found["call"])
+        check([(f["name"], f["calls"]) for f in found["functions"]] == [("request", 1), ("step", 1)], found["functions"])
+        check(abs(found["call"]["ended_unix_us"] / 1e6 - time.time()) < 60, found["call"])
+    check(calls(folder, "request") == 12, "all calls are in the run's own files")
+    with open(files(folder, "profiling_results/victim_*.txt")[0], encoding="utf-8") as text:
+        check("3 calls met their rule: 3 saved" in text.read(), "the report")
+
+
+@case("a_kept_calls_prof_opens_in_pstats")
+def _(folder):
+    run(folder, "requests", PROFCORE="1", PROFCORE_SAVE_IF="request/6", PROFCORE_FORMATS="prof,txt")
+    found = files(folder, "profiling_results/request_*.prof")
+    check(len(found) == 2, files(folder))
+    for path in found:
+        stats = pstats.Stats(path)
+        check(stats.total_calls == 2 and {key[2] for key in stats.stats} == {"request", "step"}, stats.stats)
+
+
+@case("kept_calls_are_written_while_the_program_runs_also_for_a_rule_in_code")
+def _(folder):
+    process = start(folder, "ruled", PROFCORE_FORMATS="json")
+    try:
+        wait_until(lambda: len(files(folder, "profiling_results/ruled_request_*.json")) == 3, "files while it runs")
+        check(files(folder, "profiling_results/victim_*") == [], "the run's own are for its end")
+    finally:
+        process.kill()
+        process.wait()
+
+
+@case("bad_rules_and_limits_are_reported_with_their_bad_part")
+def _(folder):
+    done = run(folder, PROFCORE="1", PROFCORE_SAVE_IF="work>50ms,step>50", PROFCORE_MAX_FILES="few",
+               PROFCORE_MAX_BYTES="1 lot", PROFCORE_WHEN_FULL="panic")
+    for text in ('PROFCORE_SAVE_IF=work>50ms,step>50 ignored: rule "step>50": not a duration',
+                 "PROFCORE_MAX_FILES=few ignored: not a whole number", "PROFCORE_MAX_BYTES=1 lot ignored: not a size",
+                 "PROFCORE_WHEN_FULL=panic ignored: neither oldest nor stop"):
+        check(done.stderr.count(text) == 1, f"{text!r} once in:\n{done.stderr}")
+    check(len(files(folder)) == 6, files(folder))
+
+
+@case("the_folders_limit_holds_over_runs_and_the_oldest_go")
+def _(folder):
+    for number_ in range(5):
+        run(folder, "requests", PROFCORE="1", PROFCORE_NAME=f"run{number_}", PROFCORE_MAX_FILES="9",
+            PROFCORE_FORMATS="txt,prof,json")
+    check(len(files(folder)) == 9 and len(files(folder, "profiling_results/run4_*")) == 3, files(folder))
+    check(files(folder, "profiling_results/run[01]_*") == [], files(folder))
+    done = run(folder, "requests", PROFCORE="1", PROFCORE_NAME="last", PROFCORE_MAX_FILES="9", PROFCORE_WHEN_FULL="stop",
+               PROFCORE_SAVE_IF="request/4")
+    check("kept 3 calls: 0 saved, 0 lost, 3 not written" in done.stderr and "is full" in done.stderr, done.stderr)
+    check(len(files(folder)) == 12 and len(files(folder, "profiling_results/last_*")) == 3, files(folder))
+
+
+@case("a_forked_child_saves_at_intervals_and_its_kept_calls_under_its_own_name")
+def _(folder):
+    process = start(folder, "fork-loop", PROFCORE="1", PROFCORE_SAVE_EVERY="1", PROFCORE_FORMATS="json")
+    child = int(process.stdout.readline())
+    try:
+        wait_until(lambda: files(folder, f"profiling_results/victim_*_pid{child}.json"), "the child's own files")
+        wait_until(lambda: files(folder, f"profiling_results/ruled_request_*_pid{child}*.json"), "its kept calls")
+    finally:
+        os.kill(child, signal.SIGKILL)
+        process.kill()
+        process.wait()
+    with open(files(folder, f"profiling_results/victim_*_pid{child}.json")[0], encoding="utf-8") as text:
+        names = {f["name"] for f in json.load(text)["functions"]}
+    check(names <= {"request", "ruled_request", "step"}, f"the parent's functions too: {names}")
+
+
 @case("a_thread_that_is_cancelled_while_it_saves_holds_nobody_up")
 def _(folder):
     done = run(folder, "cancel")

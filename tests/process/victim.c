@@ -23,6 +23,19 @@ static void work(void)
     PROF_SCOPE("step") { usleep(1000); }
 }
 
+/* Each fourth one is slow. */
+static void request(int number)
+{
+    PROF_FUNCTION();
+    PROF_SCOPE("step") { usleep(number % 4 == 0 ? 50000 : 100); }
+}
+
+static void ruled_request(void)
+{
+    PROF_FUNCTION_SAVE_IF(0, 2);
+    PROF_SCOPE("step") { usleep(1000); }
+}
+
 __attribute__((constructor)) static void early(void) { PROF_FUNCTION(); }
 __attribute__((destructor)) static void late(void) { PROF_FUNCTION(); }
 static void at_exit(void) { PROF_FUNCTION(); }
@@ -132,6 +145,26 @@ int main(int argc, char **argv)
         int status = 0;
         waitpid(child, &status, 0);
         printf("the child ended by signal %d\n", WTERMSIG(status));
+    } else if (strcmp(mode, "requests") == 0) {
+        for (int i = 1; i <= 12; i++)
+            request(i);
+    } else if (strcmp(mode, "ruled") == 0) {
+        prof_start(NULL, &err);
+        for (int i = 0; i < 6; i++)
+            ruled_request();
+        printf("ready\n");
+        fflush(stdout);
+        for (int i = 0; argc > 2 || i < 20; i++)
+            usleep(100000);
+    } else if (strcmp(mode, "fork-loop") == 0) {
+        pid_t child = fork();
+        for (int i = 0; child == 0; i++) {
+            request(i);
+            ruled_request();
+        }
+        printf("ready\n%d\n", (int)child);
+        fflush(stdout);
+        pause();
     } else if (strcmp(mode, "cancel") == 0) {
         pthread_t thread;
         prof_start(NULL, &err);

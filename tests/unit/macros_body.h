@@ -37,6 +37,14 @@ static void saves(void)
     mark(2);
 }
 
+/* Longer than a nanosecond each time: kept; of the block, each second one. */
+static void saves_if(void)
+{
+    PROF_FUNCTION_SAVE_IF(0.000001, 0);
+    PROF_BLOCK_SAVE_IF("block saves if", 0, 2);
+    mark(14);
+}
+
 static void measures_memory(void)
 {
     PROF_FUNCTION_WITH(PROF_SITE_RSS | PROF_SITE_CPU | PROF_SITE_OWN(15));
@@ -120,6 +128,8 @@ static int run_all(void)
 {
     int sum = returns_early(0) + returns_early(1);
     saves();
+    saves_if();
+    saves_if();
     measures_memory();
     loops();
     left_by_goto();
@@ -152,7 +162,7 @@ static void check(int is_right, const char *name)
 
 static void check_behaviour(const char *name)
 {
-    static const int expected[] = { 1, 2, 3, 6, 4, 5, 6, 7, 8, 9, 10, 11, 3, 4, 12, 13 };
+    static const int expected[] = { 1, 2, 14, 14, 3, 6, 4, 5, 6, 7, 8, 9, 10, 11, 3, 4, 12, 13 };
     int sum;
     trace_length = 0;
     sum = run_all();
@@ -166,7 +176,7 @@ static void check_recorded(uint64_t on)
     static const struct {
         const char *name;
         unsigned calls;
-    } expected[] = { { "returns_early", 2 }, { "inner", 2 }, { "saves", 1 }, { "measures_memory", 1 }, { "loop body", 3 },
+    } expected[] = { { "returns_early", 2 }, { "inner", 2 }, { "saves", 1 }, { "saves_if", 2 }, { "block saves if", 2 }, { "measures_memory", 1 }, { "loop body", 3 },
                      { "left by break", 2 }, { "left by continue", 2 }, { "assigns", 1 }, { "left by goto", 1 },
                      { "one", 1 }, { "two", 1 }, { "in an if", 1 }, { "region 1", 1 }, { "region 2", 1 },
                      { "region 3", 1 }, { "rest", 1 }, { "twice", 2 }, { "note", 1 } };
@@ -188,6 +198,7 @@ static void check_recorded(uint64_t on)
     }
     check(is_right, "a_counter_records_its_value_while_on");
     prof_stats_get(&stats, NULL);
+    check(stats.kept_count == 3 * on && stats.kept_lost_count == 0, "calls_that_meet_their_rule_are_kept");
     check(stats.repaired_count == 0 && stats.unmatched_count == 0, "no_way_out_of_a_scope_needs_repair");
     prof_snapshot_close(snapshot);
 }

@@ -4,11 +4,10 @@
  * replaced, what happens where the folder refuses.  Each case runs in a
  * child process with a folder of its own, since a process has one recorder.
  */
-#include "harness.h"
+#include "folder.h"
 
 #include <profcore/snapshot.h>
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
@@ -16,55 +15,6 @@
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
-
-static char folder[64];
-
-/* The files in the folder, hidden ones too, in alphabetical order, one a line. */
-static const char *list(const char *path)
-{
-    static char text[4096];
-    struct dirent **entries;
-    int count = scandir(path, &entries, NULL, alphasort);
-    text[0] = '\0';
-    for (int i = 0; i < count; i++) {
-        if (strcmp(entries[i]->d_name, ".") != 0 && strcmp(entries[i]->d_name, "..") != 0)
-            strcat(strcat(text, entries[i]->d_name), "\n");
-        free(entries[i]);
-    }
-    if (count >= 0)
-        free(entries);
-    return text;
-}
-
-static unsigned count_lines(const char *text)
-{
-    unsigned lines = 0;
-    for (; *text != '\0'; text++)
-        lines += *text == '\n';
-    return lines;
-}
-
-/* Runs a body in a child, in a new empty working folder; its checks decide. */
-static void in_child(void (*body)(void))
-{
-    strcpy(folder, "/tmp/profcore-save-XXXXXX");
-    REQUIRE(mkdtemp(folder) != NULL);
-    fflush(stdout);
-    pid_t child = fork();
-    if (child == 0) {
-        if (chdir(folder) != 0)
-            _exit(2);
-        body();
-        fflush(stdout);
-        _exit(test_failed);
-    }
-    int status = 0;
-    waitpid(child, &status, 0);
-    CHECK(WIFEXITED(status) && WEXITSTATUS(status) == 0);
-    char command[128];
-    snprintf(command, sizeof(command), "rm -rf %s", folder);
-    CHECK_I64(system(command), 0);
-}
 
 static void start_as(const char *name, const char *formats)
 {

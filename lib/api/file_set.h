@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The sets of files of this run: how they are named, written and replaced.
+ * Callers hold the recorder's save lock.
+ */
+#ifndef PROFI_FILE_SET_H
+#define PROFI_FILE_SET_H
+
+#include "config.h"
+
+typedef struct profi_file_set profi_file_set;
+
+typedef enum profi_set_kind {
+    PROFI_SET_RUN,      /* the run's own: written whether the folder has room or not */
+    PROFI_SET_FUNCTION, /* a function's, all calls merged */
+    PROFI_SET_CALL      /* one kept call: a new stem each, named after its function */
+} profi_set_kind;
+
+/* The set of a function, or with NULL the run's; made if need be; NULL when memory is spent. */
+profi_file_set *profi_file_set_of(const char *run_name, const profi_function *function);
+
+/* Its stem; "" before its first save. */
+const char *profi_file_set_stem(const profi_file_set *set);
+
+/* Whether these are the files of the run or of a function as last saved. */
+int profi_file_set_is_current(const char *stem);
+
+/*
+ * Writes all formats and gives them their names.  A failure leaves nothing.
+ * PROF_E_LIMIT: the folder is full, or has no name left.  Of the run's
+ * snapshot the counts of kept calls and removed files are brought up to date.
+ */
+prof_status profi_file_set_write(profi_file_set *set, int folder, const profi_config *config, prof_snapshot *snapshot,
+                                 profi_set_kind kind, prof_error *err);
+
+/* In a forked child: the files so far are the parent's, and new ones carry the process id. */
+void profi_file_sets_forget(void);
+
+#endif
