@@ -260,7 +260,7 @@ static int is_proven(int folder, const found_file *file, int *is_gone)
         profi_identity now = profi_identity_of_stat(&status);
         is_same = profi_identity_equal(&now, &file->identity) && S_ISREG(status.st_mode) && status.st_nlink == 1;
     }
-    int proven = is_same && has_mark(fd, file->format);
+    int proven = is_same && file->format->mark != NULL && has_mark(fd, file->format);
     close(fd);
     return proven;
 }

@@ -61,9 +61,9 @@ static void lock_save(void)
 }
 
 /*
- * A recording thread needs a saver: its site has a rule in code, or this is a
- * forked child, where there is none yet.  It must not wait for a lock that a
- * save holds: whoever comes next tries again.
+ * A recording thread may need a saver: its site has a rule in code, or this is
+ * a forked child, where there is none yet.  It must not wait for `lock`:
+ * whoever comes next tries again.
  */
 static void saver_is_wanted(int has_rule)
 {
@@ -71,12 +71,12 @@ static void saver_is_wanted(int has_rule)
     prof_error why = PROF_ERROR_INIT;
     if (pthread_mutex_trylock(&lock) != 0)
         return;
-    if (!config.writes_files || is_over) {
+    if (has_rule || !config.writes_files)
         profi_saver_wish(NULL);
-    } else if (has_rule || config.save_every_s != 0) {
+    if (config.writes_files && !is_over && (has_rule || is_child) &&
+        profi_saver_start(&config, has_rule ? PROFI_SAVER_KEPT : 0u, &why) != PROF_OK) {
         profi_saver_wish(NULL);
-        if (profi_saver_start(&config, PROFI_SAVER_KEPT, &why) != PROF_OK)
-            profi_notice("will save at the end only: %s", why.message);
+        profi_notice("will save at the end only: %s", why.message);
     }
     pthread_mutex_unlock(&lock);
     errno = saved;

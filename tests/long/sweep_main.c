@@ -65,13 +65,20 @@ int main(void)
     prof_snapshot *snapshot, *subtree;
     pthread_t thread;
     prof_site *site;
+    prof_options options = PROF_OPTIONS_INIT;
+    options.flags = PROF_NO_FILES; /* prof_save() writes them, and no other thread, so that the count is the same each time */
+    options.save_if = "late>1ns";
+    options.max_files = 20;
     add_probe();
-    if (!succeeded(prof_start(NULL, &err), &err))
+    if (!succeeded(prof_start(&options, &err), &err))
         goto out;
     work(NULL);
     if (pthread_create(&thread, NULL, work, NULL) == 0)
         pthread_join(thread, NULL);
     if (succeeded(prof_site_get("late", SIZE_MAX, NULL, 0, 0, &site, &err), &err))
+        prof_end(prof_begin(site));
+    if (succeeded(prof_site_get("ruled in code", SIZE_MAX, NULL, 0, PROF_SITE_SAVE_IF, &site, &err), &err) &&
+        succeeded(prof_site_save_if(site, 0, 1, &err), &err))
         prof_end(prof_begin(site));
     if (succeeded(prof_snapshot_take(&snapshot, &err), &err)) {
         static const char *const formats[] = { "txt", "prof", "json" };

@@ -157,6 +157,7 @@ int main(int argc, char **argv)
         for (int i = 0; argc > 2 || i < 20; i++)
             usleep(100000);
     } else if (strcmp(mode, "fork-loop") == 0) {
+        ruled_request(); /* the parent has its saver */
         pid_t child = fork();
         for (int i = 0; child == 0; i++) {
             request(i);

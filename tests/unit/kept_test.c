@@ -450,6 +450,9 @@ static void give_back(held **list, size_t bytes, unsigned count)
     }
 }
 
+/* poor > middle > leaf and, where `twig` is set, twig. */
+static const char *twig;
+
 static void run_poor(uint64_t middle, uint64_t leaf)
 {
     prof_scope scope = prof_begin(site("poor")), inner = PROF_SCOPE_NONE;
@@ -457,6 +460,8 @@ static void run_poor(uint64_t middle, uint64_t leaf)
     if (middle != 0) {
         inner = prof_begin(site("middle"));
         pass(middle);
+        if (twig != NULL)
+            run(twig, 1);
         if (leaf != 0)
             run("leaf", leaf);
         prof_end(inner);
@@ -469,8 +474,10 @@ TEST(a_call_whose_baseline_is_missing_is_lost_and_the_next_ones_are_exact)
     enum { MARK = 64 };
     start();
     held *rest = NULL, *nodes = profi_region_alloc(sizeof(profi_node), PROFI_REGION_TREE);
-    held *marks = profi_region_alloc(MARK, PROFI_REGION_TREE);
-    REQUIRE(nodes != NULL && marks != NULL);
+    held *marks = profi_region_alloc(MARK, PROFI_REGION_TREE), *more = profi_region_alloc(MARK, PROFI_REGION_TREE);
+    held *node = profi_region_alloc(sizeof(profi_node), PROFI_REGION_TREE);
+    REQUIRE(nodes != NULL && marks != NULL && more != NULL && node != NULL);
+    site("twig");
     ruled("poor", 0, 1);
     site("leaf");
     run_poor(5, 0);
@@ -488,9 +495,13 @@ TEST(a_call_whose_baseline_is_missing_is_lost_and_the_next_ones_are_exact)
     CHECK_U64(take(), 1);
     CHECK_ROW(0, "poor", 1, 1, 1);
     take();
-    run_poor(7, 80); /* still none */
-    CHECK_U64(take(), 0);
+    twig = "twig";
+    profi_region_free(node, sizeof(profi_node), PROFI_REGION_TREE);
     give_back(&marks, MARK, 1);
+    run_poor(7, 80); /* a younger sibling, which gets one; still none for leaf */
+    CHECK_U64(take(), 0);
+    twig = NULL;
+    give_back(&more, MARK, 1);
     run_poor(8, 90); /* has one now, but no baseline */
     CHECK_U64(take(), 0);
     run_poor(9, 100);

@@ -23,7 +23,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { THREADS = 4, CALLS = 200 };
+enum { THREADS = 4, CALLS = 80 };
 
 static __thread int is_caller;
 static int by_callers, by_others, is_disk_stuck, is_disk_full;
