@@ -276,7 +276,7 @@ need_clang() {
 configure() { # FOLDER MESON-OPTION...
   local folder=$1 options how=() kept=''
   shift
-  options="$(sed -n '/^torch==/p' "$(requirements torch)") CC=${CC:-} CXX=${CXX:-} $*"
+  options="$(sed -n '/^torch==/p' "$(requirements torch)") CC=${CC:-} CXX=${CXX:-}$(type -P "${CXX:-c++}" || true) $*"
   if [ -f "$folder/build.ninja" ]; then
     kept=$(cat "$folder/configured" 2>/dev/null) || true
     [ "$kept" != "$root"$'\n'"$options" ] || return 0
