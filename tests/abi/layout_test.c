@@ -1,9 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The layouts that the ABI fixes, by static assertion; and programs of an
- * older or newer version, by their size fields.
+ * The layouts that the ABI fixes, by static assertion: every field of every
+ * visible struct, which layout_check.py sees to.  A number here never
+ * changes; a struct that grows gets lines behind its last, and a new SIZE.
  */
+#include <profcore/inline.h>
 #include <profcore/snapshot.h>
+#include <profcore/torch.h>
 
 #include <stdio.h>
 
@@ -11,7 +14,9 @@
 #define SIZE(type, bytes) _Static_assert(sizeof(type) == (bytes), "sizeof " #type)
 
 SIZE(prof_scope, 8);
+AT(prof_scope, place, 0);
 SIZE(prof_site, 56);
+AT(prof_site, size, 0);
 AT(prof_site, flags, 4);
 AT(prof_site, name, 8);
 AT(prof_site, file, 16);
@@ -20,9 +25,12 @@ AT(prof_site, sample_every, 28);
 AT(prof_site, intern, 32);
 AT(prof_site, reserved2, 40);
 SIZE(prof_error, 512);
+AT(prof_error, size, 0);
 AT(prof_error, status, 4);
 AT(prof_error, message, 8);
 SIZE(prof_options, 80);
+AT(prof_options, size, 0);
+AT(prof_options, flags, 4);
 AT(prof_options, name, 8);
 AT(prof_options, directory, 16);
 AT(prof_options, formats, 24);
@@ -35,6 +43,7 @@ AT(prof_options, max_bytes, 64);
 AT(prof_options, max_files, 72);
 AT(prof_options, when_full, 76);
 SIZE(prof_stats, 112);
+AT(prof_stats, size, 0);
 AT(prof_stats, live_thread_count, 4);
 AT(prof_stats, thread_count, 8);
 AT(prof_stats, lost_count, 16);
@@ -49,33 +58,41 @@ AT(prof_stats, kept_saved_count, 80);
 AT(prof_stats, kept_lost_count, 88);
 AT(prof_stats, kept_unsaved_count, 96);
 AT(prof_stats, removed_file_count, 104);
+SIZE(prof_probe, 40);
+AT(prof_probe, size, 0);
+AT(prof_probe, flags, 4);
+AT(prof_probe, name, 8);
+AT(prof_probe, unit, 16);
+AT(prof_probe, read, 24);
+AT(prof_probe, user, 32);
 SIZE(prof_function, 136);
+AT(prof_function, size, 0);
 AT(prof_function, id, 4);
 AT(prof_function, name, 8);
 AT(prof_function, file, 16);
 AT(prof_function, line, 24);
 AT(prof_function, has, 28);
 AT(prof_function, calls, 32);
+AT(prof_function, primitive_calls, 40);
+AT(prof_function, open_calls, 48);
+AT(prof_function, self_ns, 56);
 AT(prof_function, cumulative_ns, 64);
 AT(prof_function, min_ns, 72);
+AT(prof_function, max_ns, 80);
 AT(prof_function, items, 88);
 AT(prof_function, items_unit, 96);
 AT(prof_function, rss_growth_bytes, 104);
 AT(prof_function, rss_peak_bytes, 112);
 AT(prof_function, timed_calls, 120);
 AT(prof_function, interval_ns, 128);
-SIZE(prof_probe, 40);
-AT(prof_probe, flags, 4);
-AT(prof_probe, name, 8);
-AT(prof_probe, unit, 16);
-AT(prof_probe, read, 24);
-AT(prof_probe, user, 32);
 SIZE(prof_probe_info, 32);
+AT(prof_probe_info, size, 0);
 AT(prof_probe_info, is_gauge, 4);
 AT(prof_probe_info, name, 8);
 AT(prof_probe_info, unit, 16);
 AT(prof_probe_info, of, 24);
 SIZE(prof_measure, 48);
+AT(prof_measure, size, 0);
 AT(prof_measure, is_bound, 4);
 AT(prof_measure, calls, 8);
 AT(prof_measure, failed_calls, 16);
@@ -83,6 +100,7 @@ AT(prof_measure, sum, 24);
 AT(prof_measure, largest, 32);
 AT(prof_measure, peak, 40);
 SIZE(prof_counter_row, 72);
+AT(prof_counter_row, size, 0);
 AT(prof_counter_row, line, 4);
 AT(prof_counter_row, name, 8);
 AT(prof_counter_row, file, 16);
@@ -92,6 +110,52 @@ AT(prof_counter_row, last, 40);
 AT(prof_counter_row, sum, 48);
 AT(prof_counter_row, min, 56);
 AT(prof_counter_row, max, 64);
+SIZE(prof_torch_tensor, 56);
+AT(prof_torch_tensor, size, 0);
+AT(prof_torch_tensor, dtype, 4);
+AT(prof_torch_tensor, device, 8);
+AT(prof_torch_tensor, device_index, 12);
+AT(prof_torch_tensor, rank, 16);
+AT(prof_torch_tensor, flags, 20);
+AT(prof_torch_tensor, shape, 24);
+AT(prof_torch_tensor, strides, 32);
+AT(prof_torch_tensor, data, 40);
+AT(prof_torch_tensor, data_bytes, 48);
+SIZE(prof_torch_input, 32);
+AT(prof_torch_input, size, 0);
+AT(prof_torch_input, flags, 4);
+AT(prof_torch_input, name, 8);
+AT(prof_torch_input, tensor, 16);
+AT(prof_torch_input, value, 24);
+SIZE(prof_torch_options, 24);
+AT(prof_torch_options, size, 0);
+AT(prof_torch_options, flags, 4);
+AT(prof_torch_options, device, 8);
+AT(prof_torch_options, reserved, 16);
+
+/* Layout 1 of inline.h: with a number here, the ends of its symbols' names change. */
+SIZE(prof_inline_node, 96);
+AT(prof_inline_node, key, 0);
+AT(prof_inline_node, parent, 8);
+AT(prof_inline_node, last, 16);
+AT(prof_inline_node, follower, 24);
+AT(prof_inline_node, start, 32);
+AT(prof_inline_node, calls, 40);
+AT(prof_inline_node, total, 48);
+AT(prof_inline_node, histogram, 56);
+AT(prof_inline_node, min, 64);
+AT(prof_inline_node, max, 72);
+AT(prof_inline_node, pending, 80);
+AT(prof_inline_node, event, 88);
+SIZE(prof_inline_cell, 24);
+AT(prof_inline_cell, what, 0);
+AT(prof_inline_cell, start, 8);
+AT(prof_inline_cell, end, 16);
+SIZE(prof_inline_thread, 32);
+AT(prof_inline_thread, current, 0);
+AT(prof_inline_thread, busy, 8);
+AT(prof_inline_thread, cell, 16);
+AT(prof_inline_thread, cell_end, 24);
 
 int main(void)
 {

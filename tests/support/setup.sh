@@ -260,7 +260,7 @@ need_service() { # also [PACKAGE...]
 
 need_tests() { # also [PACKAGE...]
   type -P "${browsers[@]}" >/dev/null || set -- '?chromium' "$@"
-  need_service '?locales' "$@"
+  need_service '?locales' '?abigail-tools' "$@"
   need_python tests "snakeviz, playwright and tokenizers, to compare with, 55 MB" --no-deps
 }
 
