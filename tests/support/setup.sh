@@ -185,6 +185,8 @@ package_for_python() {
 
 need_venv() {
   venv_works && return
+  # Whom the link serves shall not lose what lies there.
+  [ ! -L "$venv" ] || setup_fail ".venv is a link to $(readlink "$venv"), which was not made for this checkout. Remove the link to get one."
   find_python || setup_fail "${PYTHON:-python3} makes no virtual environments: that needs Python 3.8 or later with venv and ensurepip" \
     "(python3-venv). Another one can be named: PYTHON=/path/to/python3 $0"
   say "making .venv/ with $python ($("$python" -V))"
