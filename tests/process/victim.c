@@ -159,7 +159,7 @@ int main(int argc, char **argv)
     } else if (strcmp(mode, "fork-loop") == 0) {
         ruled_request(); /* the parent has its saver */
         pid_t child = fork();
-        for (int i = 0; child == 0; i++) {
+        for (int i = 0; child == 0 && i >= 0; i = (i + 1) % 1000) {
             request(i);
             ruled_request();
         }
