@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Cleaning of names: see text.h.  Pure functions. */
+/* Cleaning and hashing of names: see text.h. */
 #include "text.h"
 
 #include <stdio.h>
 #include <string.h>
+#include <sys/auxv.h>
 
 /* The length of the valid UTF-8 sequence at text, or 0. */
 static size_t utf8_length(const unsigned char *text, size_t bytes, uint32_t *code_point)
@@ -85,16 +86,55 @@ int profi_text_to_stem(char *out, const char *text)
     return changed || *text != '\0';
 }
 
+static uint64_t rotate(uint64_t x, unsigned bits) { return x << bits | x >> (64 - bits); }
+
+static void sip_round(uint64_t v[4])
+{
+    v[0] += v[1];
+    v[2] += v[3];
+    v[1] = rotate(v[1], 13) ^ v[0];
+    v[3] = rotate(v[3], 16) ^ v[2];
+    v[0] = rotate(v[0], 32) + v[3];
+    v[2] += v[1];
+    v[3] = rotate(v[3], 21) ^ v[0];
+    v[1] = rotate(v[1], 17) ^ v[2];
+    v[2] = rotate(v[2], 32);
+}
+
+static void sip_word(uint64_t v[4], uint64_t word)
+{
+    v[3] ^= word;
+    sip_round(v);
+    v[0] ^= word;
+}
+
 uint64_t profi_text_hash(const void *data, size_t bytes, uint64_t seed)
 {
     const unsigned char *at = data;
-    uint64_t hash = profi_mix64(seed ^ bytes);
+    uint64_t v[4] = { seed ^ 0x736f6d6570736575u, 0x646f72616e646f6du, seed ^ 0x6c7967656e657261u, 0x7465646279746573u };
+    uint64_t last = (uint64_t)bytes << 56, word = 0;
     for (; bytes >= 8; bytes -= 8, at += 8) {
-        uint64_t word;
         memcpy(&word, at, 8);
-        hash = profi_mix64(hash ^ word) + word;
+        sip_word(v, word);
     }
-    uint64_t rest = 0;
-    memcpy(&rest, at, bytes);
-    return profi_mix64(hash ^ rest);
+    for (size_t i = 0; i < bytes; i++)
+        last |= (uint64_t)at[i] << 8 * i;
+    sip_word(v, last);
+    v[2] ^= 0xff;
+    for (int i = 0; i < 3; i++)
+        sip_round(v);
+    return v[0] ^ v[1] ^ v[2] ^ v[3];
+}
+
+uint64_t profi_hash_seed(void)
+{
+    static uint64_t seed;
+    uint64_t known = PROFI_GET(seed);
+    if (known != 0)
+        return known;
+    /* The kernel gives each process 16 random bytes; libc guards its stacks with the same, so they leave only hashed. */
+    const void *random = (const void *)(uintptr_t)getauxval(AT_RANDOM);
+    known = random != NULL ? profi_text_hash(random, 16, 0) | 1 : (uintptr_t)&known | 1;
+    PROFI_PUT(seed, known);
+    return known;
 }

@@ -29,7 +29,16 @@ size_t profi_text_clean(char *out, const char *text, size_t bytes);
  */
 int profi_text_to_stem(char *out, const char *text);
 
-/* A 64-bit hash of bytes; not for use against an adversary. */
+/*
+ * A 64-bit hash of bytes, SipHash-1-3 with the seed as its key: who does not
+ * know the seed cannot choose texts that collide.
+ */
 uint64_t profi_text_hash(const void *data, size_t bytes, uint64_t seed);
+
+/*
+ * A secret of this process for the hashes of its tables, never 0.  What
+ * leaves the process, in a name or a file, is hashed without it.
+ */
+uint64_t profi_hash_seed(void);
 
 #endif

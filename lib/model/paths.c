@@ -8,6 +8,8 @@
  */
 #include "snapshot.h"
 
+#include "../base/text.h"
+
 #include <stdlib.h>
 #include <string.h>
 
@@ -28,7 +30,7 @@ prof_snapshot *profi_snapshot_new(uint32_t function_count)
 
 static uint64_t path_hash(uint32_t parent, uint32_t function)
 {
-    return profi_mix64((uint64_t)parent << 32 | function);
+    return profi_mix64(((uint64_t)parent << 32 | function) ^ profi_hash_seed());
 }
 
 /* The slot of a path, or the empty slot where it belongs. */

@@ -98,7 +98,7 @@ profi_site *profi_site_intern(const char *name, size_t name_bytes, const char *f
         line = 0;
     name_bytes = profi_text_clean(clean_name, name, name_bytes);
     size_t file_bytes = file ? profi_text_clean(clean_file, file, strlen(file)) : 0;
-    uint64_t hash = profi_text_hash(clean_name, name_bytes, line);
+    uint64_t hash = profi_text_hash(clean_name, name_bytes, profi_hash_seed() ^ line);
     if (file != NULL)
         hash = profi_text_hash(clean_file, file_bytes, hash);
 

@@ -17,6 +17,7 @@
 
 #include "../base/error.h"
 #include "../base/region.h"
+#include "../base/text.h"
 #include "kept.h"
 
 #include <pthread.h>
@@ -43,7 +44,7 @@ static int exit_key_made;
 
 static uint64_t path_hash(const profi_node *parent, const profi_site *site)
 {
-    return profi_mix64((uintptr_t)parent * 3 ^ (uintptr_t)site);
+    return profi_mix64(profi_mix64((uintptr_t)parent ^ profi_hash_seed()) + (uintptr_t)site);
 }
 
 static profi_node *find_child(const profi_thread *thread, const profi_node *parent, const profi_site *site)

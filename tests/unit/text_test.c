@@ -99,6 +99,25 @@ TEST(hashes_depend_on_every_byte_and_on_the_length)
     }
     CHECK(profi_text_hash(data, 39, 0) != zero);
     CHECK(profi_text_hash(data, 40, 1) != zero);
+    /* What CPython says, whose hash of bytes is SipHash-1-3: PYTHONHASHSEED=0 python3 -c 'print(hash(b"…"))' */
+    CHECK_U64(profi_text_hash("profcore names collide", 22, 0), 0xb260200c16a5186bu);
+    CHECK_U64(profi_text_hash("abcdefgh", 8, 0), 0x3f7b849c0b8e35eau);
+}
+
+TEST(names_that_share_a_bucket_under_one_seed_do_not_under_another)
+{
+    enum { NAMES = 256, BUCKETS = 1024 };
+    uint64_t number = 0;
+    unsigned together = 0;
+    for (unsigned found = 0; found < NAMES; number++) {
+        if (profi_text_hash(&number, sizeof(number), 7) % BUCKETS != 0)
+            continue;
+        found++;
+        together += profi_text_hash(&number, sizeof(number), 8) % BUCKETS == 0;
+    }
+    CHECK(together < 8); /* a quarter of one is to be expected */
+    CHECK(profi_hash_seed() != 0);
+    CHECK_U64(profi_hash_seed(), profi_hash_seed());
 }
 
 int main(int argc, char **argv)
