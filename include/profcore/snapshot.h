@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Results: an immutable snapshot of what was recorded, to walk in the
- * program or to write to a file.
+ * program or to write to a file; read back from files, and merged.
  *
  *     prof_snapshot *snapshot;
  *     prof_error err = PROF_ERROR_INIT;
@@ -83,6 +83,57 @@ PROF_API prof_status prof_snapshot_take(prof_snapshot **snapshot, prof_error *er
 PROF_API void prof_snapshot_close(prof_snapshot *snapshot);
 
 /*
+ * Reads a file that this library wrote as "json" (profcore.summary/1), or any
+ * "prof": ours, or cProfile's of any Python.  Which it is shows in its
+ * content, not in its name.
+ *
+ * What a file does not hold is unavailable in the snapshot, never 0: a .prof
+ * has calls and times only.  Such a snapshot has functions, callers and
+ * callees, and no call paths, so prof_snapshot_subtree() does not work on it.
+ *
+ *   path      A regular file of at most 256 MiB.
+ *   snapshot  Receives it; close it with prof_snapshot_close().
+ *   returns   PROF_OK; PROF_E_FORMAT for what is neither, or damaged, with the
+ *             place; PROF_E_UNSUPPORTED for what no version of this library
+ *             wrote; PROF_E_LIMIT; PROF_E_IO, which names the path;
+ *             PROF_E_INVALID; PROF_E_NO_MEMORY.
+ *   threads   Any; needs less than 128 KiB of stack, whatever is in the file.
+ *   since     0.1
+ */
+PROF_API prof_status prof_snapshot_read_file(const char *path, prof_snapshot **snapshot, prof_error *err);
+
+/*
+ * Reads the same from memory.
+ *
+ *   data      `bytes` bytes, the whole of a file; not kept.
+ *   what      What messages call it, such as the file's name; NULL: "the data".
+ *   returns   As prof_snapshot_read_file().
+ *   since     0.1
+ */
+PROF_API prof_status prof_snapshot_read(const void *data, size_t bytes, const char *what, prof_snapshot **snapshot,
+                                        prof_error *err);
+
+/*
+ * Merges snapshots, of several processes or of several moments of one, as if
+ * all had been recorded in one: functions of the same file, line and name
+ * become one, and calls, times, items, histograms, callers and losses are
+ * added, so that percentiles are those of the whole.
+ *
+ * A figure that one of them does not have is unavailable in the result: a
+ * function that was called in a .prof has no percentiles, for instance.  The
+ * result has no call paths, as one that was read.
+ *
+ *   snapshots  `count` of them, at least one; they stay the caller's.
+ *   merged     Receives the new snapshot, independent of them.
+ *   returns    PROF_OK; PROF_E_INVALID, also where own costs were subtracted
+ *              in some only; PROF_E_LIMIT when a sum does not fit in 64 bits;
+ *              PROF_E_NO_MEMORY.
+ *   since      0.1
+ */
+PROF_API prof_status prof_snapshot_merge(const prof_snapshot *const *snapshots, size_t count, prof_snapshot **merged,
+                                         prof_error *err);
+
+/*
  * Makes a snapshot of what ran under one function, with it as the root: all
  * its calls and threads merged.
  *
@@ -91,11 +142,60 @@ PROF_API void prof_snapshot_close(prof_snapshot *snapshot);
  *
  *   function  An id in `snapshot`, below prof_snapshot_function_count().
  *   subtree   Receives the new snapshot, independent of the old.
- *   returns   PROF_OK; PROF_E_INVALID; PROF_E_NO_MEMORY.
+ *   returns   PROF_OK; PROF_E_UNSUPPORTED on a snapshot that was read or
+ *             merged; PROF_E_INVALID; PROF_E_NO_MEMORY.
  *   since     0.1
  */
 PROF_API prof_status prof_snapshot_subtree(const prof_snapshot *snapshot, uint32_t function, prof_snapshot **subtree,
                                            prof_error *err);
+
+/* What a prof_about has. */
+#define PROF_ABOUT_HAS_HOST 0x1u          /* host */
+#define PROF_ABOUT_HAS_PID 0x2u           /* pid */
+#define PROF_ABOUT_HAS_TIME 0x4u          /* taken_unix_s */
+#define PROF_ABOUT_HAS_DURATION 0x8u      /* recorded_ns */
+#define PROF_ABOUT_HAS_CLOCK 0x10u        /* whether the clock is steady; where known, its source and rate */
+#define PROF_ABOUT_CLOCK_IS_STEADY 0x20u  /* without it, durations are to be taken with care */
+#define PROF_ABOUT_HAS_COST 0x40u         /* scope_cost_ps and probe_ns */
+#define PROF_ABOUT_COST_IS_SUBTRACTED 0x80u /* from its times; extremes and percentiles stay */
+#define PROF_ABOUT_HAS_COUNTS 0x100u      /* of prof_snapshot_stats(): repaired, unmatched, memory */
+#define PROF_ABOUT_HAS_RSS 0x200u         /* rss_bytes and rss_peak_bytes */
+#define PROF_ABOUT_HAS_PATHS 0x400u       /* prof_snapshot_subtree() works */
+#define PROF_ABOUT_HAS_THREADS 0x800u     /* of prof_snapshot_stats(): the counts of threads */
+#define PROF_ABOUT_HAS_EVENTS 0x1000u     /* of prof_snapshot_stats(): the counts of events */
+
+/* Where a snapshot comes from.  Text belongs to the snapshot. */
+typedef struct prof_about {
+    uint32_t size;             /* sizeof(prof_about) */
+    uint32_t has;              /* PROF_ABOUT_… */
+    const char *name;          /* of the run; of a .prof, its file's */
+    const char *root;          /* the function whose subtree it is, or NULL: the whole run */
+    const char *host;          /* or NULL: not known, or several */
+    const char *clock_source;  /* "tsc", "vdso", …, or NULL: not known, or several */
+    int64_t pid;               /* of the process; with several there is none */
+    uint64_t process_count;    /* of how many processes (or files) it was merged; 1 when it was not */
+    uint64_t taken_unix_s;     /* when; of several, the latest */
+    uint64_t recorded_ns;      /* since the first start; summed over processes */
+    uint64_t clock_hz;         /* 0: not known */
+    uint64_t scope_cost_ps;    /* picoseconds that a begin and end took, measured at start */
+    uint64_t probe_ns;         /* that reading memory took, in all scopes that asked */
+    uint64_t lost_count;       /* scopes not recorded because memory was spent */
+    uint64_t rss_bytes;        /* resident memory of the process when the snapshot was taken */
+    uint64_t rss_peak_bytes;   /* at its highest */
+    uint64_t rss_start_bytes;  /* when recording started; 0: not known */
+} prof_about;
+
+#define PROF_ABOUT_INIT \
+    { (uint32_t)sizeof(prof_about), 0u, NULL, NULL, NULL, NULL, 0, 0u, 0u, 0u, 0u, 0u, 0u, 0u, 0u, 0u, 0u }
+
+/*
+ * Says where a snapshot comes from.
+ *
+ *   about     Its size field set (PROF_ABOUT_INIT).
+ *   returns   PROF_OK; PROF_E_INVALID.
+ *   since     0.1
+ */
+PROF_API prof_status prof_snapshot_about(const prof_snapshot *snapshot, prof_about *about, prof_error *err);
 
 /* The number of functions; ids run from 0 in order of first use; 0 for NULL; since 0.1. */
 PROF_API uint32_t prof_snapshot_function_count(const prof_snapshot *snapshot);
@@ -138,6 +238,17 @@ PROF_API uint32_t prof_snapshot_caller_count(const prof_snapshot *snapshot, uint
  *   since     0.1
  */
 PROF_API prof_status prof_snapshot_caller(const prof_snapshot *snapshot, uint32_t function, uint32_t index,
+                                          prof_function *row, prof_error *err);
+
+/* The number of functions that this one called directly; 0 for bad arguments; since 0.1. */
+PROF_API uint32_t prof_snapshot_callee_count(const prof_snapshot *snapshot, uint32_t function);
+
+/*
+ * Reads one callee of a function: id, name, file and line are the callee's;
+ * calls, primitive calls, self and cumulative time are the callee's as called
+ * from this function.  Otherwise as prof_snapshot_caller(); since 0.1.
+ */
+PROF_API prof_status prof_snapshot_callee(const prof_snapshot *snapshot, uint32_t function, uint32_t index,
                                           prof_function *row, prof_error *err);
 
 /*
@@ -258,7 +369,11 @@ PROF_API uint32_t prof_snapshot_counter_count(const prof_snapshot *snapshot);
 PROF_API prof_status prof_snapshot_counter(const prof_snapshot *snapshot, uint32_t counter, prof_counter_row *row,
                                            prof_error *err);
 
-/* The counts at the time of the snapshot, as prof_stats_get() gives them; since 0.1. */
+/*
+ * The counts at the time of the snapshot, as prof_stats_get() gives them.  Of
+ * a .prof only lost_count is known and the rest is 0 (PROF_ABOUT_HAS_COUNTS,
+ * _HAS_THREADS, _HAS_EVENTS); since 0.1.
+ */
 PROF_API prof_status prof_snapshot_stats(const prof_snapshot *snapshot, prof_stats *stats, prof_error *err);
 
 /*

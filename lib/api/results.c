@@ -1,11 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The public functions that take a snapshot and write it: checks, then delegates. */
+/* The public functions that take, read and write a snapshot: checks, then delegates. */
 #include "recorder.h"
 
 #include "../base/error.h"
+#include "../base/input.h"
 #include "../base/publish.h"
+#include "../format/reader.h"
 #include "../format/writer.h"
 
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -18,6 +21,29 @@ prof_status prof_snapshot_take(prof_snapshot **snapshot, prof_error *err)
     if (!profi_recorder_facts(&facts))
         return profi_fail(err, PROF_E_INVALID, "nothing was recorded: prof_start() was never called");
     return profi_snapshot_take(&facts, snapshot, err);
+}
+
+prof_status prof_snapshot_read(const void *data, size_t bytes, const char *what, prof_snapshot **snapshot,
+                               prof_error *err)
+{
+    const profi_input input = { data, bytes, what != NULL ? what : "the data" };
+    if ((data == NULL && bytes != 0) || snapshot == NULL)
+        return profi_fail(err, PROF_E_INVALID, "prof_snapshot_read: %s is NULL", snapshot ? "data" : "snapshot");
+    return profi_reader_run(&input, snapshot, err);
+}
+
+prof_status prof_snapshot_read_file(const char *path, prof_snapshot **snapshot, prof_error *err)
+{
+    char *data;
+    size_t bytes;
+    if (path == NULL || snapshot == NULL)
+        return profi_fail(err, PROF_E_INVALID, "prof_snapshot_read_file: %s is NULL", path ? "snapshot" : "path");
+    prof_status status = profi_input_read(path, PROFI_READ_MOST_BYTES, &data, &bytes, err);
+    if (status != PROF_OK)
+        return status;
+    status = prof_snapshot_read(data, bytes, path, snapshot, err);
+    free(data);
+    return status;
 }
 
 static prof_status find_writer(const char *format, const profi_writer **writer, prof_error *err)

@@ -68,6 +68,16 @@ size_t profi_text_clean(char *out, const char *text, size_t bytes)
     return used;
 }
 
+void profi_text_cut(char *out, size_t room, const char *text)
+{
+    size_t bytes = strnlen(text, room);
+    if (bytes == room)
+        for (bytes--; bytes > 0 && ((unsigned char)text[bytes] & 0xc0) == 0x80;)
+            bytes--;
+    memcpy(out, text, bytes);
+    out[bytes] = '\0';
+}
+
 int profi_text_to_stem(char *out, const char *text)
 {
     enum { LONGEST = 100 };

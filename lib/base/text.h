@@ -22,6 +22,9 @@
  */
 size_t profi_text_clean(char *out, const char *text, size_t bytes);
 
+/* Copies as many whole characters of clean text as fit into `room` bytes, the NUL included. */
+void profi_text_cut(char *out, size_t room, const char *text);
+
 /*
  * Turns any text into a file name's stem: bytes outside [A-Za-z0-9._-] and a
  * leading dot become `_`; at most 100 bytes.  `out` has room for 101.

@@ -62,13 +62,13 @@ static int add_function(profi_pstats *stats, const profi_function *function)
 
 prof_status profi_pstats_init(profi_pstats *stats, const prof_snapshot *snapshot, prof_error *err)
 {
-    *stats = (profi_pstats){ .rows = calloc((size_t)snapshot->function_count + 3, sizeof(*stats->rows)),
+    *stats = (profi_pstats){ .rows = calloc((size_t)snapshot->function_count + 5, sizeof(*stats->rows)),
                               .run_row = PROFI_NONE };
     int ok = stats->rows != NULL;
     for (uint32_t i = 0; ok && i < snapshot->function_count; i++)
         ok = add_function(stats, &snapshot->functions[i]);
     if (ok && snapshot->function_count == 0)
-        ok = add_note(stats, "profcore: nothing was recorded");
+        ok = add_note(stats, PROFI_NOTE_NOTHING);
     if (ok && snapshot->function_count != 0)
         ok = add_run(stats, snapshot);
     if (ok && snapshot->stats.lost_count != 0) {
@@ -76,6 +76,11 @@ prof_status profi_pstats_init(profi_pstats *stats, const prof_snapshot *snapshot
         snprintf(text, sizeof(text), "profcore: %llu calls lost", (unsigned long long)snapshot->stats.lost_count);
         ok = add_note(stats, text);
     }
+    uint32_t has = snapshot->about.has;
+    if (ok && has & PROF_ABOUT_HAS_CLOCK && !(has & PROF_ABOUT_CLOCK_IS_STEADY))
+        ok = add_note(stats, PROFI_NOTE_UNSTEADY);
+    if (ok && has & PROF_ABOUT_COST_IS_SUBTRACTED)
+        ok = add_note(stats, PROFI_NOTE_SUBTRACTED);
     if (ok)
         return PROF_OK;
     profi_pstats_fini(stats);

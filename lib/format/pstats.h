@@ -3,8 +3,9 @@
  * The rows that Python's pstats would hold, shared by the .prof file and the
  * table in the .txt, so that the two can only agree.
  *
- * Besides the functions there are rows of ours: one for lost scopes; one that
- * says so when nothing was recorded, because pstats refuses an empty file;
+ * Besides the functions there are rows of ours: one for lost scopes; one each
+ * where the clock was not steady and where our own cost was subtracted; one
+ * that says so when nothing was recorded, because pstats refuses an empty file;
  * and, where no function called another, one for the run, which stands as
  * the caller of all with no calls of its own: snakeviz drops functions that
  * have neither callers nor callees, and fails when none is left.
@@ -13,6 +14,11 @@
 #define PROFI_PSTATS_H
 
 #include "../model/snapshot.h"
+
+/* Names of such rows; that of losses is "profcore: N calls lost". */
+#define PROFI_NOTE_NOTHING "profcore: nothing was recorded"
+#define PROFI_NOTE_UNSTEADY "profcore: the clock was not known to be steady"
+#define PROFI_NOTE_SUBTRACTED "profcore: own cost subtracted"
 
 typedef struct profi_pstats_row {
     char *owned;      /* what `name` is in, if it had to be made */

@@ -71,7 +71,7 @@ static json_t *histogram_of(const profi_function *function, int *ok)
 
 static json_t *items_of(const profi_function *function, int *ok)
 {
-    if (function->items == 0 && function->unit == NULL)
+    if (function->no_extras != NULL || (function->items == 0 && function->unit == NULL))
         return json_null();
     json_t *items = json_object();
     set(items, "count", number(function->items), ok);
@@ -157,12 +157,21 @@ static void put_probe_reasons(const prof_snapshot *snapshot, const profi_functio
 static json_t *reasons_of(const prof_snapshot *snapshot, const profi_function *function, int *ok)
 {
     json_t *reasons = json_object();
+    const char *no_extremes = function->no_extremes;
+    if (no_extremes == NULL && function->timed_calls == 0)
+        no_extremes = "no call has ended";
     if (function->histogram == NULL)
         set(reasons, "histogram", json_string(function->no_histogram), ok);
-    if (!profi_function_has_extremes(function)) {
-        const char *why = function->lacks_extremes ? "a kept call has sums only" : "no call has ended";
-        set(reasons, "min_ns", json_string(why), ok);
-        set(reasons, "max_ns", json_string(why), ok);
+    if (no_extremes != NULL) {
+        set(reasons, "min_ns", json_string(no_extremes), ok);
+        set(reasons, "max_ns", json_string(no_extremes), ok);
+    }
+    if (function->inner_calls == UINT64_MAX)
+        set(reasons, "inner_calls", json_string("the file does not say"), ok);
+    if (function->no_extras != NULL) {
+        set(reasons, "items", json_string(function->no_extras), ok);
+        set(reasons, "memory", json_string(function->no_extras), ok);
+        set(reasons, "probes", json_string(function->no_extras), ok);
     }
     put_probe_reasons(snapshot, function, reasons, ok);
     return reasons;
@@ -180,6 +189,7 @@ static json_t *function_of(const prof_snapshot *snapshot, uint32_t id, int *ok)
     set(object, "calls", number(function->calls), ok);
     set(object, "primitive_calls", number(function->primitive_calls), ok);
     set(object, "open_calls", number(function->open_calls), ok);
+    set(object, "inner_calls", function->inner_calls != UINT64_MAX ? number(function->inner_calls) : json_null(), ok);
     set(object, "self_ns", number(function->self_ns), ok);
     set(object, "cumulative_ns", number(function->cumulative_ns), ok);
     set(object, "open_ns", number(function->open_ns), ok);
@@ -197,8 +207,9 @@ static json_t *function_of(const prof_snapshot *snapshot, uint32_t id, int *ok)
     return object;
 }
 
-static json_t *edge_of(const profi_edge *edge, int *ok)
+static json_t *edge_of(const prof_snapshot *snapshot, uint32_t index, int *ok)
 {
+    const profi_edge *edge = &snapshot->edges[index];
     json_t *object = json_object();
     set(object, "caller", json_integer(edge->caller), ok);
     set(object, "callee", json_integer(edge->callee), ok);
@@ -209,8 +220,9 @@ static json_t *edge_of(const profi_edge *edge, int *ok)
     return object;
 }
 
-static json_t *probe_of(const profi_probe_info *probe, int *ok)
+static json_t *probe_of(const prof_snapshot *snapshot, uint32_t index, int *ok)
 {
+    const profi_probe_info *probe = &snapshot->probes[index];
     json_t *object = json_object();
     set(object, "name", json_string(probe->name), ok);
     set(object, "unit", json_string(probe->unit), ok);
@@ -226,8 +238,9 @@ static json_t *real(double value)
     return isfinite(value) ? json_real(value) : json_null();
 }
 
-static json_t *counter_of(const profi_counter_info *counter, int *ok)
+static json_t *counter_of(const prof_snapshot *snapshot, uint32_t index, int *ok)
 {
+    const profi_counter_info *counter = &snapshot->counters[index];
     int has_any = counter->count != 0;
     json_t *object = json_object(), *reasons = json_object();
     set(object, "name", json_string(counter->name), ok);
@@ -251,8 +264,9 @@ static json_t *counter_of(const profi_counter_info *counter, int *ok)
 }
 
 /* Live threads one by one; those that exited stand as one entry without an id. */
-static json_t *thread_of(const profi_thread_info *thread, int *ok)
+static json_t *thread_of(const prof_snapshot *snapshot, uint32_t index, int *ok)
 {
+    const profi_thread_info *thread = &snapshot->threads[index];
     json_t *object = json_object();
     set(object, "tid", thread->exited ? json_null() : json_integer(thread->tid), ok);
     set(object, "name", thread->exited ? json_string("(exited threads)") : json_string(thread->name), ok);
@@ -263,13 +277,22 @@ static json_t *thread_of(const profi_thread_info *thread, int *ok)
     return object;
 }
 
-static json_t *clock_of(const prof_snapshot *snapshot, int *ok)
+/* ---- facts about the process; what is not known of it is null ---- */
+
+static json_t *number_if(uint32_t is_known, uint64_t value)
 {
+    return is_known ? number(value) : json_null();
+}
+
+static json_t *clock_of(const profi_about *about, int *ok)
+{
+    if (!(about->has & PROF_ABOUT_HAS_CLOCK))
+        return json_null();
     json_t *object = json_object();
-    set(object, "source", json_string(snapshot->about.clock_source), ok);
-    set(object, "hz", number(snapshot->about.clock_hz), ok);
-    set(object, "steady", json_boolean(snapshot->about.clock_is_steady), ok);
-    set(object, "went_back", number(snapshot->about.backward_count), ok);
+    set(object, "source", about->clock_source[0] != '\0' ? json_string(about->clock_source) : json_null(), ok);
+    set(object, "hz", number_if(about->clock_hz != 0, about->clock_hz), ok);
+    set(object, "steady", json_boolean(about->has & PROF_ABOUT_CLOCK_IS_STEADY), ok);
+    set(object, "went_back", number(about->backward_count), ok);
     return object;
 }
 
@@ -300,29 +323,33 @@ static json_t *call_of(const prof_snapshot *snapshot, int *ok)
 
 static json_t *losses_of(const prof_snapshot *snapshot, int *ok)
 {
-    const prof_stats *stats = &snapshot->stats;
+    uint32_t has_counts = snapshot->about.has & PROF_ABOUT_HAS_COUNTS;
+    uint32_t has_events = snapshot->about.has & PROF_ABOUT_HAS_EVENTS;
     json_t *object = json_object();
-    set(object, "kept_calls", kept_of(stats, ok), ok);
-    set(object, "unsaved_functions", json_integer(snapshot->about.refused_function_count), ok);
-    set(object, "removed_files", number(stats->removed_file_count), ok);
-    set(object, "lost", number(stats->lost_count), ok);
-    set(object, "repaired", number(stats->repaired_count), ok);
-    set(object, "unmatched", number(stats->unmatched_count), ok);
-    set(object, "events", number(stats->event_count), ok);
-    set(object, "events_lost", number(stats->event_lost_count), ok);
-    set(object, "counter_values", number(snapshot->lost_values), ok);
+    set(object, "kept_calls", has_counts ? kept_of(&snapshot->stats, ok) : json_null(), ok);
+    set(object, "unsaved_functions", number_if(has_counts, snapshot->about.refused_function_count), ok);
+    set(object, "removed_files", number_if(has_counts, snapshot->stats.removed_file_count), ok);
+    set(object, "lost", number(snapshot->stats.lost_count), ok);
+    set(object, "repaired", number_if(has_counts, snapshot->stats.repaired_count), ok);
+    set(object, "unmatched", number_if(has_counts, snapshot->stats.unmatched_count), ok);
+    set(object, "events", number_if(has_events, snapshot->stats.event_count), ok);
+    set(object, "events_lost", number_if(has_events, snapshot->stats.event_lost_count), ok);
+    set(object, "counter_values", number_if(has_counts, snapshot->lost_values), ok);
     return object;
 }
 
 static json_t *overhead_of(const prof_snapshot *snapshot, int *ok)
 {
+    const profi_about *about = &snapshot->about;
+    uint32_t has_cost = about->has & PROF_ABOUT_HAS_COST, has_counts = about->has & PROF_ABOUT_HAS_COUNTS;
     json_t *object = json_object();
-    set(object, "scope_ns", number((uint64_t)(snapshot->about.scope_cost_ns + 0.5)), ok);
-    set(object, "scope_ps", number((uint64_t)(snapshot->about.scope_cost_ns * 1000.0 + 0.5)), ok);
-    set(object, "gauges_ns", number(snapshot->about.gauge_ns), ok);
-    set(object, "kept_ns", number(snapshot->about.kept_ns), ok);
-    set(object, "memory_used_bytes", number(snapshot->stats.memory_used_bytes), ok);
-    set(object, "memory_limit_bytes", number(snapshot->stats.memory_limit_bytes), ok);
+    set(object, "scope_ns", number_if(has_cost, (about->scope_cost_ps + 500) / 1000), ok);
+    set(object, "scope_ps", number_if(has_cost, about->scope_cost_ps), ok);
+    set(object, "subtracted", json_boolean(about->has & PROF_ABOUT_COST_IS_SUBTRACTED), ok);
+    set(object, "gauges_ns", number_if(has_cost, about->gauge_ns), ok);
+    set(object, "kept_ns", number_if(has_cost, about->kept_ns), ok);
+    set(object, "memory_used_bytes", number_if(has_counts, snapshot->stats.memory_used_bytes), ok);
+    set(object, "memory_limit_bytes", number_if(has_counts, snapshot->stats.memory_limit_bytes), ok);
     return object;
 }
 
@@ -338,15 +365,53 @@ static json_t *rss_samples_of(const profi_about *about, int *ok)
     return object;
 }
 
-static json_t *process_memory_of(const prof_snapshot *snapshot, int *ok)
+static json_t *process_memory_of(const profi_about *about, int *ok)
 {
-    if (!snapshot->about.has_rss)
+    if (!(about->has & PROF_ABOUT_HAS_RSS))
         return json_null();
     json_t *object = json_object();
-    set(object, "rss_start_bytes", snapshot->about.rss_start_bytes ? number(snapshot->about.rss_start_bytes) : json_null(), ok);
-    set(object, "rss_bytes", number(snapshot->about.rss_bytes), ok);
-    set(object, "rss_peak_bytes", number(snapshot->about.rss_peak_bytes), ok);
-    set(object, "rss_samples", rss_samples_of(&snapshot->about, ok), ok);
+    set(object, "rss_start_bytes", number_if(about->rss_start_bytes != 0, about->rss_start_bytes), ok);
+    set(object, "rss_bytes", number(about->rss_bytes), ok);
+    set(object, "rss_peak_bytes", number(about->rss_peak_bytes), ok);
+    set(object, "rss_samples", rss_samples_of(about, ok), ok);
+    return object;
+}
+
+static json_t *thread_counts_of(const prof_snapshot *snapshot, int *ok)
+{
+    if (!(snapshot->about.has & PROF_ABOUT_HAS_THREADS))
+        return json_null();
+    json_t *object = json_object();
+    set(object, "recorded", number(snapshot->stats.thread_count), ok);
+    set(object, "live", json_integer(snapshot->stats.live_thread_count), ok);
+    return object;
+}
+
+/* Why facts are null; one reason serves for all but memory. */
+static json_t *missing_of(const profi_about *about, int *ok)
+{
+    static const struct { uint32_t bit; const char *key; } facts[] = {
+        { PROF_ABOUT_HAS_HOST, "host" }, { PROF_ABOUT_HAS_PID, "pid" }, { PROF_ABOUT_HAS_TIME, "taken_unix_s" },
+        { PROF_ABOUT_HAS_DURATION, "recorded_ns" }, { PROF_ABOUT_HAS_CLOCK, "clock" },
+        { PROF_ABOUT_HAS_COST, "overhead" }, { PROF_ABOUT_HAS_COUNTS, "losses" },
+        { PROF_ABOUT_HAS_THREADS, "thread_counts" }, { PROF_ABOUT_HAS_EVENTS, "events" },
+    };
+    json_t *reasons = json_object();
+    for (size_t i = 0; i < PROFI_COUNT_OF(facts); i++)
+        if (!(about->has & facts[i].bit))
+            set(reasons, facts[i].key, json_string(about->missing), ok);
+    if (!(about->has & PROF_ABOUT_HAS_RSS))
+        set(reasons, "memory", json_string(about->no_rss), ok);
+    return reasons;
+}
+
+static json_t *process_of(const prof_snapshot *snapshot, uint32_t index, int *ok)
+{
+    const profi_process *process = &snapshot->processes[index];
+    json_t *object = json_object();
+    set(object, "name", json_string(process->name), ok);
+    set(object, "host", text_or_null(process->host), ok);
+    set(object, "pid", process->pid != 0 ? json_integer(process->pid) : json_null(), ok);
     return object;
 }
 
@@ -387,22 +452,37 @@ static void put_member(file *f, const char *key, json_t *value)
 
 static void put_facts(file *f, const prof_snapshot *snapshot)
 {
+    const profi_about *about = &snapshot->about;
+    json_t *missing = missing_of(about, &f->ok);
     put_member(f, "schema", json_string("profcore.summary/1"));
     put_member(f, "name", json_string(snapshot->run_name));
     put_member(f, "root", text_or_null(snapshot->root));
     if (snapshot->is_call)
         put_member(f, "call", call_of(snapshot, &f->ok));
-    put_member(f, "host", json_string(snapshot->about.host));
-    put_member(f, "pid", json_integer(snapshot->about.pid));
-    put_member(f, "taken_unix_s", number(snapshot->about.taken_unix_s));
-    put_member(f, "recorded_ns", number(snapshot->about.recorded_ns));
-    put_member(f, "clock", clock_of(snapshot, &f->ok));
+    put_member(f, "host", text_or_null(about->has & PROF_ABOUT_HAS_HOST ? about->host : NULL));
+    put_member(f, "pid", about->has & PROF_ABOUT_HAS_PID ? json_integer(about->pid) : json_null());
+    put_member(f, "taken_unix_s", number_if(about->has & PROF_ABOUT_HAS_TIME, about->taken_unix_s));
+    put_member(f, "recorded_ns", number_if(about->has & PROF_ABOUT_HAS_DURATION, about->recorded_ns));
+    put_member(f, "clock", clock_of(about, &f->ok));
     put_member(f, "losses", losses_of(snapshot, &f->ok));
     put_member(f, "overhead", overhead_of(snapshot, &f->ok));
-    put_member(f, "memory", process_memory_of(snapshot, &f->ok));
-    if (!snapshot->about.has_rss)
-        put_member(f, "unavailable", json_pack("{s:s}", "memory", snapshot->is_call ? "a kept call has sums only"
-                                                                                    : "/proc/self could not be read"));
+    put_member(f, "memory", process_memory_of(about, &f->ok));
+    put_member(f, "thread_counts", thread_counts_of(snapshot, &f->ok));
+    if (json_object_size(missing) != 0)
+        put_member(f, "unavailable", json_incref(missing));
+    json_decref(missing);
+}
+
+/* An array of `count` members, one a line. */
+static void put_array(file *f, const char *key, const prof_snapshot *snapshot, uint32_t count,
+                      json_t *(*make)(const prof_snapshot *snapshot, uint32_t index, int *ok))
+{
+    put_key(f, key);
+    for (uint32_t i = 0; i < count; i++) {
+        profi_output_text(f->out, i ? ",\n " : "[\n ");
+        put_value(f, make(snapshot, i, &f->ok));
+    }
+    profi_output_text(f->out, count ? "]" : "[]");
 }
 
 prof_status profi_write_json(const prof_snapshot *snapshot, const char *sort, profi_output *out, prof_error *err)
@@ -411,36 +491,13 @@ prof_status profi_write_json(const prof_snapshot *snapshot, const char *sort, pr
     (void)sort; /* functions stand in the order of their ids */
     profi_output_text(out, "{");
     put_facts(&f, snapshot);
-    put_key(&f, "threads");
-    for (uint32_t i = 0; i < snapshot->thread_count; i++) {
-        profi_output_text(out, i ? ",\n " : "[\n ");
-        put_value(&f, thread_of(&snapshot->threads[i], &f.ok));
-    }
-    profi_output_text(out, snapshot->thread_count ? "]" : "[]");
-    put_key(&f, "functions");
-    for (uint32_t i = 0; i < snapshot->function_count; i++) {
-        profi_output_text(out, i ? ",\n " : "[\n ");
-        put_value(&f, function_of(snapshot, i, &f.ok));
-    }
-    profi_output_text(out, snapshot->function_count ? "]" : "[]");
-    put_key(&f, "probes");
-    for (uint32_t i = 0; i < snapshot->probe_count; i++) {
-        profi_output_text(out, i ? ",\n " : "[\n ");
-        put_value(&f, probe_of(&snapshot->probes[i], &f.ok));
-    }
-    profi_output_text(out, snapshot->probe_count ? "]" : "[]");
-    put_key(&f, "counters");
-    for (uint32_t i = 0; i < snapshot->counter_count; i++) {
-        profi_output_text(out, i ? ",\n " : "[\n ");
-        put_value(&f, counter_of(&snapshot->counters[i], &f.ok));
-    }
-    profi_output_text(out, snapshot->counter_count ? "]" : "[]");
-    put_key(&f, "edges");
-    for (uint32_t i = 0; i < snapshot->edge_count; i++) {
-        profi_output_text(out, i ? ",\n " : "[\n ");
-        put_value(&f, edge_of(&snapshot->edges[i], &f.ok));
-    }
-    profi_output_text(out, snapshot->edge_count ? "]" : "[]");
+    if (snapshot->process_count != 0)
+        put_array(&f, "processes", snapshot, snapshot->process_count, process_of);
+    put_array(&f, "threads", snapshot, snapshot->thread_count, thread_of);
+    put_array(&f, "functions", snapshot, snapshot->function_count, function_of);
+    put_array(&f, "probes", snapshot, snapshot->probe_count, probe_of);
+    put_array(&f, "counters", snapshot, snapshot->counter_count, counter_of);
+    put_array(&f, "edges", snapshot, snapshot->edge_count, edge_of);
     profi_output_text(out, "\n}\n");
     if (!f.ok)
         return profi_fail(err, PROF_E_NO_MEMORY, "no memory for a summary of %u functions",

@@ -107,18 +107,49 @@ static void put_call(const table *t)
     profi_output_text(t->out, "   What ran below it on its own thread; a kept call has no percentiles and no memory\n");
 }
 
+/* "process 12 on host", as much of it as is known. */
+static void put_process(const table *t, const char *host, int64_t pid)
+{
+    if (pid != 0)
+        profi_output_printf(t->out, "process %" PRId64, pid);
+    else
+        profi_output_text(t->out, "process");
+    profi_output_printf(t->out, "%s%s", host != NULL ? " on " : pid != 0 ? "" : " unavailable", host ? host : "");
+}
+
+static void put_processes(const table *t)
+{
+    enum { SHOWN = 20 };
+    const prof_snapshot *snapshot = t->snapshot;
+    profi_output_printf(t->out, "   Merged from %u processes:\n", (unsigned)snapshot->process_count);
+    for (uint32_t i = 0; i < snapshot->process_count && i < SHOWN; i++) {
+        const profi_process *process = &snapshot->processes[i];
+        profi_output_printf(t->out, "     %s, ", process->name);
+        put_process(t, process->host, process->pid);
+        profi_output_text(t->out, "\n");
+    }
+    if (snapshot->process_count > SHOWN)
+        profi_output_printf(t->out, "     and %u more\n", (unsigned)snapshot->process_count - SHOWN);
+}
+
 static void put_heading(const table *t)
 {
-    char threads[40];
+    char threads[40], when[40] = "time unavailable";
     const prof_snapshot *snapshot = t->snapshot;
-    char when[32];
-    time_t seconds = (time_t)snapshot->about.taken_unix_s;
+    const profi_about *about = &snapshot->about;
+    time_t seconds = (time_t)about->taken_unix_s;
     struct tm utc;
-    gmtime_r(&seconds, &utc);
-    strftime(when, sizeof(when), "%Y-%m-%d %H:%M:%S", &utc);
-    profi_output_printf(t->out, "-- profcore %u.%u.%u: %s, process %" PRId64 " on %s, %s UTC\n",
-                        PROF_VERSION >> 16, PROF_VERSION >> 8 & 0xff, PROF_VERSION & 0xff, snapshot->run_name,
-                        snapshot->about.pid, snapshot->about.host, when);
+    if (about->has & PROF_ABOUT_HAS_TIME && gmtime_r(&seconds, &utc) != NULL)
+        strftime(when, sizeof(when), "%Y-%m-%d %H:%M:%S UTC", &utc);
+    profi_output_printf(t->out, "-- profcore %u.%u.%u: %s, ", PROF_VERSION >> 16, PROF_VERSION >> 8 & 0xff,
+                        PROF_VERSION & 0xff, snapshot->run_name);
+    if (snapshot->process_count == 0) {
+        put_process(t, about->has & PROF_ABOUT_HAS_HOST ? about->host : NULL, about->pid);
+        profi_output_text(t->out, ", ");
+    }
+    profi_output_printf(t->out, "%s\n", when);
+    if (snapshot->process_count != 0)
+        put_processes(t);
     if (snapshot->is_call) {
         put_call(t);
         return;
@@ -126,8 +157,13 @@ static void put_heading(const table *t)
     if (snapshot->root != NULL)
         profi_output_printf(t->out, "   What ran under %s; memory, threads, losses and clock are the whole process's\n",
                             snapshot->root);
-    profi_output_printf(t->out, "   Recorded for %.3f s; times above are summed over %s\n",
-                        (double)snapshot->about.recorded_ns / 1e9, threads_text(snapshot, threads));
+    if (about->has & PROF_ABOUT_HAS_DURATION)
+        profi_output_printf(t->out, "   Recorded for %.3f s", (double)about->recorded_ns / 1e9);
+    else
+        profi_output_text(t->out, "   How long was recorded is unavailable");
+    if (about->has & PROF_ABOUT_HAS_THREADS)
+        profi_output_printf(t->out, "; times above are summed over %s", threads_text(snapshot, threads));
+    profi_output_text(t->out, "\n");
 }
 
 /* Calls back for each function in the table's order, with its name as pstats prints it; 0 when memory is spent. */
@@ -146,12 +182,12 @@ static int for_functions(const table *t, void (*put)(const table *t, const profi
     return 1;
 }
 
-static void format_extreme(char text[24], const profi_function *function, uint64_t ns)
+static void put_extreme(const table *t, const profi_function *function, uint64_t ns)
 {
+    char text[24] = "unavail.";
     if (profi_function_has_extremes(function))
         profi_format_ns(text, ns);
-    else
-        snprintf(text, 24, "unavail.");
+    profi_output_printf(t->out, " %10s", text);
 }
 
 static void put_percentiles(const table *t, const profi_function *function, const char *name)
@@ -159,11 +195,10 @@ static void put_percentiles(const table *t, const profi_function *function, cons
     static const double shares[] = { 0.5, 0.9, 0.99, 0.999 };
     uint64_t ended = function->timed_calls;
     char text[24];
-    if (ended == 0)
+    if (ended == 0 || (function->histogram == NULL && !profi_function_has_extremes(function)))
         return;
     profi_output_printf(t->out, "%11" PRIu64, ended);
-    format_extreme(text, function, function->min_ns);
-    profi_output_printf(t->out, " %10s", text);
+    put_extreme(t, function, function->min_ns);
     for (size_t i = 0; i < PROFI_COUNT_OF(shares); i++) {
         uint64_t ns;
         prof_error why = PROF_ERROR_INIT;
@@ -173,13 +208,46 @@ static void put_percentiles(const table *t, const profi_function *function, cons
             snprintf(text, sizeof(text), "%s", function->histogram ? "-" : "unavail.");
         profi_output_printf(t->out, " %10s", text);
     }
-    format_extreme(text, function, function->max_ns);
-    profi_output_printf(t->out, " %10s %s\n", text, name);
+    put_extreme(t, function, function->max_ns);
+    profi_output_printf(t->out, " %s\n", name);
+}
+
+/* The reason of the first function without a histogram, if no function has durations of its calls; else NULL. */
+static const char *why_no_durations(const prof_snapshot *snapshot)
+{
+    const char *why = NULL;
+    for (uint32_t i = 0; i < snapshot->function_count; i++) {
+        const profi_function *function = &snapshot->functions[i];
+        if (function->calls == function->open_calls)
+            continue;
+        if (function->histogram != NULL || profi_function_has_extremes(function))
+            return NULL;
+        why = why ? why : function->no_histogram;
+    }
+    return why;
+}
+
+static void put_missing_percentiles(const table *t)
+{
+    enum { SHOWN = 10 };
+    uint32_t count = 0;
+    for (uint32_t i = 0; i < t->snapshot->function_count; i++) {
+        const profi_function *function = &t->snapshot->functions[i];
+        if (function->histogram == NULL && function->calls > function->open_calls && ++count <= SHOWN)
+            profi_output_printf(t->out, "   no percentiles of %s: %s\n", function->name, function->no_histogram);
+    }
+    if (count > SHOWN)
+        profi_output_printf(t->out, "   nor of %u more\n", (unsigned)count - SHOWN);
 }
 
 static int put_percentile_block(const table *t)
 {
     uint64_t open = 0;
+    const char *why_none = why_no_durations(t->snapshot);
+    if (why_none != NULL) {
+        profi_output_printf(t->out, "\n   Duration of a call: unavailable (%s)\n", why_none);
+        return 1;
+    }
     for (uint32_t i = 0; i < t->snapshot->function_count; i++)
         open += t->snapshot->functions[i].open_calls;
     profi_output_text(t->out, "\n   Duration of a call: percentiles are the upper edge of a histogram bucket, at most "
@@ -188,11 +256,7 @@ static int put_percentile_block(const table *t)
     profi_output_text(t->out, "      ended        min        p50        p90        p99      p99.9        max function\n");
     if (!for_functions(t, put_percentiles))
         return 0;
-    for (uint32_t i = 0; i < t->snapshot->function_count; i++) {
-        const profi_function *function = &t->snapshot->functions[i];
-        if (function->histogram == NULL && function->calls > function->open_calls)
-            profi_output_printf(t->out, "   no percentiles of %s: %s\n", function->name, function->no_histogram);
-    }
+    put_missing_percentiles(t);
     if (open != 0)
         profi_output_printf(t->out, "   %" PRIu64 " call%s had not ended; the first table counts %s with the time so far\n",
                             open, open == 1 ? "" : "s", open == 1 ? "it" : "them");
@@ -217,8 +281,11 @@ static void put_items(const table *t, const profi_function *function, const char
 {
     if (function->items == 0 && function->unit == NULL)
         return;
-    profi_output_printf(t->out, "%14" PRIu64, function->items);
-    if (function->cumulative_ns != 0)
+    if (function->no_extras != NULL)
+        profi_output_printf(t->out, "%14s", "unavailable");
+    else
+        profi_output_printf(t->out, "%14" PRIu64, function->items);
+    if (function->cumulative_ns != 0 && function->no_extras == NULL)
         profi_output_printf(t->out, " %14.1f", (double)function->items * 1e9 / (double)function->cumulative_ns);
     else
         profi_output_printf(t->out, " %14s", "unavailable");
@@ -275,8 +342,8 @@ static int put_memory_block(const table *t)
     const prof_snapshot *snapshot = t->snapshot;
     char now[24], peak[24], start[24] = "unavailable";
     profi_output_text(t->out, "\n   Resident memory of the process");
-    if (!snapshot->about.has_rss) {
-        profi_output_text(t->out, ": unavailable (/proc/self could not be read)\n");
+    if (!(snapshot->about.has & PROF_ABOUT_HAS_RSS)) {
+        profi_output_printf(t->out, ": unavailable (%s)\n", snapshot->about.no_rss);
     } else {
         profi_format_bytes(now, (double)snapshot->about.rss_bytes, "");
         profi_format_bytes(peak, (double)snapshot->about.rss_peak_bytes, "");
@@ -331,41 +398,78 @@ static void put_kept(const table *t)
                             stats->removed_file_count);
 }
 
-static void put_account(const table *t)
+static void put_counts(const table *t)
 {
     const prof_snapshot *snapshot = t->snapshot;
     const prof_stats *stats = &snapshot->stats;
-    uint64_t calls = 0;
-    char cost[24], used[24], limit[24], threads[40];
-    for (uint32_t i = 0; i < snapshot->function_count; i++)
-        calls += snapshot->functions[i].calls;
-    profi_format_bytes(used, (double)stats->memory_used_bytes, "");
-    profi_format_bytes(limit, (double)stats->memory_limit_bytes, "");
-    profi_format_ns(cost, (uint64_t)((double)calls * snapshot->about.scope_cost_ns));
+    char used[24], limit[24], threads[40];
+    uint32_t has = snapshot->about.has;
     profi_output_text(t->out, "\n");
-    if (!snapshot->is_call)
+    if (snapshot->is_call)
+        ; /* one thread, which the heading names */
+    else if (has & PROF_ABOUT_HAS_THREADS)
         profi_output_printf(t->out, "   Threads:  %s recorded, %u live\n", threads_text(snapshot, threads),
                             (unsigned)stats->live_thread_count);
-    profi_output_printf(t->out, "   Losses:   %" PRIu64 " scopes lost, %" PRIu64 " closed by repair, %" PRIu64
-                        " ends without a scope\n", stats->lost_count, stats->repaired_count, stats->unmatched_count);
+    else
+        profi_output_printf(t->out, "   Threads:  unavailable (%s)\n", snapshot->about.missing);
+    profi_output_printf(t->out, "   Losses:   %" PRIu64 " scopes lost", stats->lost_count);
+    if (!(has & PROF_ABOUT_HAS_COUNTS)) {
+        profi_output_printf(t->out, ", others unavailable (%s)\n", snapshot->about.missing);
+        return;
+    }
+    profi_format_bytes(used, (double)stats->memory_used_bytes, "");
+    profi_format_bytes(limit, (double)stats->memory_limit_bytes, "");
+    profi_output_printf(t->out, ", %" PRIu64 " closed by repair, %" PRIu64 " ends without a scope\n",
+                        stats->repaired_count, stats->unmatched_count);
     if (snapshot->lost_values != 0)
-        profi_output_printf(t->out, "             and %" PRIu64 " values of counters, for want of memory\n", snapshot->lost_values);
+        profi_output_printf(t->out, "             and %" PRIu64 " values of counters, for want of memory\n",
+                            snapshot->lost_values);
     put_kept(t);
     if (!snapshot->is_call)
         profi_output_printf(t->out, "   Memory:   %s of %s used for recording\n", used, limit);
-    profi_output_printf(t->out, "   Clock:    %s, %" PRIu64 " Hz, %s\n", snapshot->about.clock_source, snapshot->about.clock_hz,
-                        snapshot->about.clock_is_steady ? "steady" : "not known to be steady: take durations with care");
-    if (snapshot->about.backward_count != 0)
+}
+
+static void put_clock(const table *t)
+{
+    const profi_about *about = &t->snapshot->about;
+    if (!(about->has & PROF_ABOUT_HAS_CLOCK)) {
+        profi_output_printf(t->out, "   Clock:    unavailable (%s)\n", about->missing);
+        return;
+    }
+    profi_output_printf(t->out, "   Clock:    %s, ", about->clock_source[0] ? about->clock_source : "source unavailable");
+    if (about->clock_hz != 0)
+        profi_output_printf(t->out, "%" PRIu64 " Hz, ", about->clock_hz);
+    profi_output_printf(t->out, "%s\n", about->has & PROF_ABOUT_CLOCK_IS_STEADY
+                                            ? "steady" : "not known to be steady: take durations with care");
+    if (about->backward_count != 0)
         profi_output_printf(t->out, "             it went back during %" PRIu64 " scopes, which count as 0 s\n",
-                            snapshot->about.backward_count);
-    profi_output_printf(t->out, "   Overhead: %.1f ns a scope when measured at start, %" PRIu64 " scopes: about %s, included in "
-                        "the times above\n", snapshot->about.scope_cost_ns, calls, cost);
-    if (snapshot->about.gauge_ns != 0) {
-        profi_format_ns(cost, snapshot->about.gauge_ns);
+                            about->backward_count);
+}
+
+static void put_overhead(const table *t)
+{
+    const prof_snapshot *snapshot = t->snapshot;
+    const profi_about *about = &snapshot->about;
+    uint64_t calls = 0;
+    char cost[24];
+    if (!(about->has & PROF_ABOUT_HAS_COST)) {
+        profi_output_printf(t->out, "   Overhead: unavailable (%s)\n", about->missing);
+        return;
+    }
+    for (uint32_t i = 0; i < snapshot->function_count; i++)
+        calls += snapshot->functions[i].calls;
+    profi_format_ns(cost, (uint64_t)((profi_u128)calls * about->scope_cost_ps / 1000));
+    profi_output_printf(t->out, "   Overhead: %.1f ns a scope when measured at start, %" PRIu64 " scopes: about %s, %s\n",
+                        (double)about->scope_cost_ps / 1e3, calls, cost,
+                        about->has & PROF_ABOUT_COST_IS_SUBTRACTED
+                            ? "subtracted from the times above but for extremes and percentiles"
+                            : "included in the times above");
+    if (about->gauge_ns != 0) {
+        profi_format_ns(cost, about->gauge_ns);
         profi_output_printf(t->out, "             and %s in reading probes, in the times of the callers\n", cost);
     }
-    if (snapshot->about.kept_ns != 0) {
-        profi_format_ns(cost, snapshot->about.kept_ns);
+    if (about->kept_ns != 0) {
+        profi_format_ns(cost, about->kept_ns);
         profi_output_printf(t->out, "             and %s in telling single calls apart, in the times of the callers\n", cost);
     }
 }
@@ -384,7 +488,9 @@ prof_status profi_write_txt(const prof_snapshot *snapshot, const char *sort, pro
         put_heading(&t);
         ok = (snapshot->is_call || put_percentile_block(&t)) && put_estimate_block(&t) && put_item_block(&t) &&
              (snapshot->is_call || (put_memory_block(&t) && put_probe_blocks(&t)));
-        put_account(&t);
+        put_counts(&t);
+        put_clock(&t);
+        put_overhead(&t);
     }
     free(t.order);
     profi_pstats_fini(&t.stats);

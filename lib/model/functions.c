@@ -26,6 +26,15 @@ static void derive_self(prof_snapshot *snapshot)
     }
 }
 
+static void count_inner_calls(prof_snapshot *snapshot)
+{
+    for (uint32_t i = snapshot->path_count; i-- > 0;) {
+        const profi_path *path = &snapshot->paths[i];
+        if (path->parent != PROFI_NONE)
+            snapshot->paths[path->parent].inner_calls += path->calls - path->estimated_calls + path->inner_calls;
+    }
+}
+
 static profi_measure *path_measure(const prof_snapshot *snapshot, uint32_t path, uint32_t probe)
 {
     uint64_t probes = snapshot->functions[snapshot->paths[path].function].probes;
@@ -120,13 +129,15 @@ static void add_to_function(const prof_snapshot *snapshot, const profi_path *pat
     function->estimated_calls += path->estimated_calls;
     function->min_ns = profi_min_u64(function->min_ns, path->min_ns);
     function->max_ns = profi_max_u64(function->max_ns, path->max_ns);
-    function->lacks_extremes |= path->calls > path->open_calls && path->min_ns == UINT64_MAX;
+    if (path->calls > path->open_calls && path->min_ns == UINT64_MAX)
+        function->no_extremes = "a kept call has sums only";
     if (!is_primitive)
         return;
     function->primitive_calls += path->calls;
     function->cumulative_ns += path->total_ns;
     function->variance_ns2 += path->variance_ns2;
     function->open_ns += path->open_ns;
+    function->inner_calls += path->inner_calls;
     for (unsigned i = 0; i < profi_measure_count(function->probes); i++)
         profi_measure_merge(&function->measures[i], &snapshot->measures[path->first_measure + i]);
 }
@@ -170,6 +181,26 @@ static void walk(prof_snapshot *snapshot, const uint32_t *path_edges, uint32_t *
     }
 }
 
+int profi_snapshot_index_callees(prof_snapshot *snapshot)
+{
+    uint32_t at = 0;
+    snapshot->callees = calloc((size_t)snapshot->edge_count + 1, sizeof(*snapshot->callees));
+    if (snapshot->callees == NULL)
+        return 0;
+    for (uint32_t i = 0; i < snapshot->edge_count; i++)
+        snapshot->functions[snapshot->edges[i].caller].callee_count++;
+    for (uint32_t i = 0; i < snapshot->function_count; i++) {
+        snapshot->functions[i].first_callee = at;
+        at += snapshot->functions[i].callee_count;
+        snapshot->functions[i].callee_count = 0;
+    }
+    for (uint32_t i = 0; i < snapshot->edge_count; i++) {
+        profi_function *caller = &snapshot->functions[snapshot->edges[i].caller];
+        snapshot->callees[caller->first_callee + caller->callee_count++] = i;
+    }
+    return 1;
+}
+
 int profi_snapshot_finish(prof_snapshot *snapshot)
 {
     size_t paths = snapshot->path_count, functions = snapshot->function_count;
@@ -186,7 +217,9 @@ int profi_snapshot_finish(prof_snapshot *snapshot)
     }
     if (ok) {
         derive_self(snapshot);
+        count_inner_calls(snapshot);
         walk(snapshot, path_edges, functions_on_path, edges_on_path);
+        ok = profi_snapshot_index_callees(snapshot);
     }
     free(path_edges);
     free(functions_on_path);

@@ -28,6 +28,13 @@ prof_snapshot *profi_snapshot_new(uint32_t function_count)
     return snapshot;
 }
 
+const char *profi_snapshot_text(prof_snapshot *snapshot, const char *text, int *ok)
+{
+    const char *copy = text != NULL ? profi_texts_add(&snapshot->texts, text, strlen(text)) : NULL;
+    *ok &= text == NULL || copy != NULL;
+    return copy;
+}
+
 static uint64_t path_hash(uint32_t parent, uint32_t function)
 {
     return profi_mix64(((uint64_t)parent << 32 | function) ^ profi_hash_seed());

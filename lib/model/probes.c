@@ -43,11 +43,13 @@ int profi_function_make_measures(profi_function *function)
     return function->measures != NULL || function->probes == 0;
 }
 
-static const char *copy_text(const char *text, int *ok)
+profi_probe_info profi_snapshot_copy_probe(prof_snapshot *snapshot, const profi_probe_info *from, int *ok)
 {
-    char *copy = text != NULL ? strdup(text) : NULL;
-    *ok &= text == NULL || copy != NULL;
-    return copy;
+    return (profi_probe_info){ .name = profi_snapshot_text(snapshot, from->name, ok),
+                               .unit = profi_snapshot_text(snapshot, from->unit, ok),
+                               .of = profi_snapshot_text(snapshot, from->of, ok),
+                               .reason = profi_snapshot_text(snapshot, from->reason, ok),
+                               .is_gauge = from->is_gauge };
 }
 
 int profi_snapshot_copy_probes(prof_snapshot *snapshot, const prof_snapshot *from)
@@ -55,9 +57,7 @@ int profi_snapshot_copy_probes(prof_snapshot *snapshot, const prof_snapshot *fro
     int ok = 1;
     for (uint32_t i = 0; i < from->probe_count; i++) {
         const profi_probe_info *old = &from->probes[i];
-        snapshot->probes[i] = (profi_probe_info){ .name = copy_text(old->name, &ok), .unit = copy_text(old->unit, &ok),
-                                                  .of = copy_text(old->of, &ok), .reason = copy_text(old->reason, &ok),
-                                                  .is_gauge = old->is_gauge };
+        snapshot->probes[i] = profi_snapshot_copy_probe(snapshot, old, &ok);
     }
     snapshot->probe_count = from->probe_count;
     return ok;
@@ -75,27 +75,11 @@ int profi_snapshot_copy_counters(prof_snapshot *snapshot, const prof_snapshot *f
     int ok = profi_snapshot_make_counters(snapshot, from->counter_count);
     for (uint32_t i = 0; ok && i < from->counter_count; i++) {
         snapshot->counters[i] = from->counters[i];
-        snapshot->counters[i].name = copy_text(from->counters[i].name, &ok);
-        snapshot->counters[i].file = copy_text(from->counters[i].file, &ok);
+        snapshot->counters[i].name = profi_snapshot_text(snapshot, from->counters[i].name, &ok);
+        snapshot->counters[i].file = profi_snapshot_text(snapshot, from->counters[i].file, &ok);
         snapshot->counter_count = i + 1;
     }
     return ok;
-}
-
-void profi_snapshot_free_probes(prof_snapshot *snapshot)
-{
-    for (uint32_t i = 0; i < snapshot->probe_count; i++) {
-        free((void *)snapshot->probes[i].name);
-        free((void *)snapshot->probes[i].unit);
-        free((void *)snapshot->probes[i].of);
-        free((void *)snapshot->probes[i].reason);
-    }
-    for (uint32_t i = 0; i < snapshot->counter_count; i++) {
-        free((void *)snapshot->counters[i].name);
-        free((void *)snapshot->counters[i].file);
-    }
-    free(snapshot->counters);
-    free(snapshot->measures);
 }
 
 /* ---- reading ---- */
@@ -161,6 +145,9 @@ prof_status prof_snapshot_measure(const prof_snapshot *snapshot, uint32_t functi
     const profi_probe_info *info = &snapshot->probes[probe];
     const char *name = snapshot->functions[function].name;
     const profi_measure *from = profi_function_measure(&snapshot->functions[function], probe);
+    if (from == NULL && snapshot->functions[function].no_extras != NULL)
+        return profi_fail(err, PROF_E_UNAVAILABLE, "no %s of \"%.80s\": %s", info->name, name,
+                          snapshot->functions[function].no_extras);
     if (from == NULL)
         return profi_fail(err, PROF_E_NOT_FOUND, "\"%.80s\" did not ask for %s", name, info->name);
     if (from->call_count == 0)

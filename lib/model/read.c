@@ -8,7 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { FUNCTION_SIZE_0 = 120, STATS_SIZE_0 = 56 }; /* the structs as of version 0.1: no caller's is smaller */
+/* The structs as of version 0.1: no caller's is smaller. */
+enum { FUNCTION_SIZE_0 = 120, STATS_SIZE_0 = 56, ABOUT_SIZE_0 = 128 };
 
 prof_status profi_snapshot_check(const prof_snapshot *snapshot, uint32_t function, prof_error *err)
 {
@@ -25,27 +26,26 @@ void prof_snapshot_close(prof_snapshot *snapshot)
     if (snapshot == NULL)
         return;
     for (uint32_t i = 0; i < snapshot->function_count; i++) {
-        profi_function *function = &snapshot->functions[i];
-        free((void *)function->name);
-        free((void *)function->file);
-        free((void *)function->unit);
-        free(function->histogram);
-        free(function->measures);
+        free(snapshot->functions[i].histogram);
+        free(snapshot->functions[i].measures);
     }
-    profi_snapshot_free_probes(snapshot);
-    free((void *)snapshot->run_name);
+    profi_texts_fini(&snapshot->texts);
+    free(snapshot->counters);
+    free(snapshot->measures);
     free(snapshot->functions);
     free(snapshot->edges);
+    free(snapshot->callees);
     free(snapshot->paths);
     free(snapshot->path_table);
     free(snapshot->threads);
+    free(snapshot->processes);
     free(snapshot);
 }
 
 uint64_t profi_function_interval(const profi_function *function)
 {
     double half = 1.96 * sqrt(function->variance_ns2);
-    return half < 1.8e19 ? (uint64_t)half : UINT64_MAX;
+    return half < 1.8e19 ? (uint64_t)(half + 0.5) : UINT64_MAX;
 }
 
 uint32_t prof_snapshot_function_count(const prof_snapshot *snapshot)
@@ -87,7 +87,7 @@ prof_status prof_snapshot_function(const prof_snapshot *snapshot, uint32_t funct
         full.min_ns = from->min_ns;
         full.max_ns = from->max_ns;
     }
-    if (from->items != 0 || from->unit != NULL) {
+    if (from->no_extras == NULL && (from->items != 0 || from->unit != NULL)) {
         full.has |= PROF_FUNCTION_HAS_ITEMS;
         full.items = from->items;
         full.items_unit = from->unit != NULL ? from->unit : "items";
@@ -100,6 +100,31 @@ prof_status prof_snapshot_function(const prof_snapshot *snapshot, uint32_t funct
     if (from->histogram != NULL)
         full.has |= PROF_FUNCTION_HAS_HISTOGRAM;
     return profi_struct_write(row, &full, sizeof(full), FUNCTION_SIZE_0, "prof_function", err);
+}
+
+prof_status prof_snapshot_about(const prof_snapshot *snapshot, prof_about *about, prof_error *err)
+{
+    prof_about full = PROF_ABOUT_INIT;
+    if (snapshot == NULL)
+        return profi_fail(err, PROF_E_INVALID, "the snapshot is NULL");
+    const profi_about *from = &snapshot->about;
+    full.has = from->has | (snapshot->path_count != 0 ? PROF_ABOUT_HAS_PATHS : 0u);
+    full.name = snapshot->run_name;
+    full.root = snapshot->root;
+    full.host = from->has & PROF_ABOUT_HAS_HOST ? from->host : NULL;
+    full.clock_source = from->clock_source[0] != '\0' ? from->clock_source : NULL;
+    full.pid = from->pid;
+    full.process_count = snapshot->process_count != 0 ? snapshot->process_count : 1;
+    full.taken_unix_s = from->taken_unix_s;
+    full.recorded_ns = from->recorded_ns;
+    full.clock_hz = from->clock_hz;
+    full.scope_cost_ps = from->scope_cost_ps;
+    full.probe_ns = from->gauge_ns;
+    full.lost_count = snapshot->stats.lost_count;
+    full.rss_bytes = from->rss_bytes;
+    full.rss_peak_bytes = from->rss_peak_bytes;
+    full.rss_start_bytes = from->rss_start_bytes;
+    return profi_struct_write(about, &full, sizeof(full), ABOUT_SIZE_0, "prof_about", err);
 }
 
 prof_status prof_snapshot_find(const prof_snapshot *snapshot, const char *name, uint32_t *function, prof_error *err)
@@ -119,6 +144,18 @@ uint32_t prof_snapshot_caller_count(const prof_snapshot *snapshot, uint32_t func
     return snapshot != NULL && function < snapshot->function_count ? snapshot->functions[function].edge_count : 0;
 }
 
+/* An edge's figures under the name of one of its ends. */
+static prof_status put_edge(prof_function *row, const prof_snapshot *snapshot, const profi_edge *edge, uint32_t end,
+                            prof_error *err)
+{
+    prof_function full = row_of(&snapshot->functions[end], end);
+    full.calls = edge->calls;
+    full.primitive_calls = edge->primitive_calls;
+    full.self_ns = edge->self_ns;
+    full.cumulative_ns = edge->cumulative_ns;
+    return profi_struct_write(row, &full, sizeof(full), FUNCTION_SIZE_0, "prof_function", err);
+}
+
 prof_status prof_snapshot_caller(const prof_snapshot *snapshot, uint32_t function, uint32_t index, prof_function *row,
                                  prof_error *err)
 {
@@ -130,12 +167,26 @@ prof_status prof_snapshot_caller(const prof_snapshot *snapshot, uint32_t functio
         return profi_fail(err, PROF_E_INVALID, "there is no caller %u: \"%.80s\" has %u", (unsigned)index,
                           callee->name, (unsigned)callee->edge_count);
     const profi_edge *edge = &snapshot->edges[callee->first_edge + index];
-    prof_function full = row_of(&snapshot->functions[edge->caller], edge->caller);
-    full.calls = edge->calls;
-    full.primitive_calls = edge->primitive_calls;
-    full.self_ns = edge->self_ns;
-    full.cumulative_ns = edge->cumulative_ns;
-    return profi_struct_write(row, &full, sizeof(full), FUNCTION_SIZE_0, "prof_function", err);
+    return put_edge(row, snapshot, edge, edge->caller, err);
+}
+
+uint32_t prof_snapshot_callee_count(const prof_snapshot *snapshot, uint32_t function)
+{
+    return snapshot != NULL && function < snapshot->function_count ? snapshot->functions[function].callee_count : 0;
+}
+
+prof_status prof_snapshot_callee(const prof_snapshot *snapshot, uint32_t function, uint32_t index, prof_function *row,
+                                 prof_error *err)
+{
+    prof_status status = profi_snapshot_check(snapshot, function, err);
+    if (status != PROF_OK)
+        return status;
+    const profi_function *caller = &snapshot->functions[function];
+    if (index >= caller->callee_count)
+        return profi_fail(err, PROF_E_INVALID, "there is no callee %u: \"%.80s\" has %u", (unsigned)index,
+                          caller->name, (unsigned)caller->callee_count);
+    const profi_edge *edge = &snapshot->edges[snapshot->callees[caller->first_callee + index]];
+    return put_edge(row, snapshot, edge, edge->callee, err);
 }
 
 prof_status profi_function_percentile(const profi_function *function, double share, uint64_t *ns, prof_error *err)
@@ -157,7 +208,9 @@ prof_status profi_function_percentile(const profi_function *function, double sha
     unsigned index = 0;
     while (index < PROFI_BUCKET_COUNT - 1 && below + function->histogram[index] < rank)
         below += function->histogram[index++];
-    *ns = profi_max_u64(function->min_ns, profi_min_u64(function->max_ns, profi_bucket_upper(index)));
+    *ns = profi_bucket_upper(index);
+    if (profi_function_has_extremes(function))
+        *ns = profi_max_u64(function->min_ns, profi_min_u64(function->max_ns, *ns));
     return PROF_OK;
 }
 

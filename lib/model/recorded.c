@@ -34,18 +34,18 @@ static uint32_t number_functions(const profi_record_copy *copy, uint32_t *functi
 }
 
 /* A row of the probe table as the snapshot tells of it. */
-static int describe_probe(const profi_probe *row, profi_probe_info *info)
+static int describe_probe(prof_snapshot *snapshot, const profi_probe *row, profi_probe_info *info)
 {
     char why[128], reason[160];
-    int error = PROFI_GET(row->error);
+    int error = PROFI_GET(row->error), ok = 1;
     const char *text = PROFI_GET(row->reason);
     if (text == NULL && error != 0) {
         snprintf(reason, sizeof(reason), "its read function failed: %s", strerror_r(error, why, sizeof(why)));
         text = reason;
     }
-    *info = (profi_probe_info){ .name = strdup(row->name), .unit = strdup(row->unit), .of = strdup(PROFI_GET(row->of)),
-                                .reason = text != NULL ? strdup(text) : NULL, .is_gauge = row->is_gauge };
-    return info->name != NULL && info->unit != NULL && info->of != NULL && (text == NULL || info->reason != NULL);
+    const profi_probe_info found = { row->name, row->unit, PROFI_GET(row->of), text, row->is_gauge };
+    *info = profi_snapshot_copy_probe(snapshot, &found, &ok);
+    return ok;
 }
 
 /* Numbers the probes that any function asked for, in the order of their rows; `rows` receives these as bits. */
@@ -61,7 +61,7 @@ static int number_probes(prof_snapshot *snapshot, const profi_record_copy *copy,
         const profi_probe *probe = asked >> row & 1 ? profi_probe_row(row) : NULL;
         if (probe == NULL) /* also a bit of the program's whose probe was not added */
             continue;
-        if (!describe_probe(probe, &snapshot->probes[snapshot->probe_count++]))
+        if (!describe_probe(snapshot, probe, &snapshot->probes[snapshot->probe_count++]))
             return 0;
         *rows |= (uint64_t)1 << row;
     }
@@ -88,6 +88,7 @@ static void pick_measures(const profi_measure *from, uint64_t probes, uint64_t r
 static int name_functions(prof_snapshot *snapshot, const profi_record_copy *copy, const uint32_t *function_of_site,
                           uint64_t rows)
 {
+    int ok = 1;
     for (size_t i = 0; i < copy->site_count; i++) {
         if (function_of_site[i] == PROFI_NONE)
             continue;
@@ -96,10 +97,10 @@ static int name_functions(prof_snapshot *snapshot, const profi_record_copy *copy
         function->line = site->line;
         function->flags = site->flags;
         function->probes = number_rows(site->probes, rows);
-        function->name = strdup(site->name);
-        function->file = site->file ? strdup(site->file) : NULL;
-        function->unit = site->unit ? strdup(site->unit) : NULL;
-        if (function->name == NULL || (site->file && !function->file) || (site->unit && !function->unit))
+        function->name = profi_snapshot_text(snapshot, site->name, &ok);
+        function->file = profi_snapshot_text(snapshot, site->file, &ok);
+        function->unit = profi_snapshot_text(snapshot, site->unit, &ok);
+        if (!ok)
             return 0;
     }
     return 1;
@@ -214,7 +215,7 @@ static int convert_threads(prof_snapshot *snapshot, const profi_record_copy *cop
                                      .lost = thread->lost, .repaired = thread->repaired,
                                      .unmatched = thread->unmatched };
         profi_text_clean(clean, thread->name, strlen(thread->name));
-        snprintf(info->name, sizeof(info->name), "%.63s", clean); /* 15 bytes, at most 4 each when cleaned */
+        profi_text_cut(info->name, sizeof(info->name), clean); /* 15 bytes, at most 4 each when cleaned */
     }
     return 1;
 }
@@ -223,35 +224,44 @@ static int describe_run(prof_snapshot *snapshot, const profi_run_facts *facts, c
                         const profi_clock_scale *scale)
 {
     char host[128] = "", clean[PROFI_TEXT_MAX];
-    gethostname(host, sizeof(host) - 1);
-    profi_text_clean(clean, host, strlen(host));
-    snprintf(snapshot->about.host, sizeof(snapshot->about.host), "%.255s", clean);
-    snapshot->about.pid = getpid();
-    snapshot->about.taken_unix_s = (uint64_t)time(NULL);
-    snapshot->about.recorded_ns = profi_clock_to_ns(scale, copy->now - facts->start_tick);
-    snapshot->about.clock_source = scale->source;
-    snapshot->about.clock_hz = scale->hz;
-    snapshot->about.clock_is_steady = scale->steady;
-    snapshot->about.scope_cost_ns = facts->scope_cost_ticks * (double)scale->ns / (double)scale->ticks;
-    snapshot->about.backward_count = copy->backward;
-    snapshot->about.gauge_ns = profi_clock_to_ns(scale, copy->probe_ticks);
-    snapshot->about.kept_ns = profi_clock_to_ns(scale, copy->kept_ticks);
+    int ok = 1;
+    profi_about *about = &snapshot->about;
+    about->has = PROF_ABOUT_HAS_PID | PROF_ABOUT_HAS_TIME | PROF_ABOUT_HAS_DURATION | PROF_ABOUT_HAS_CLOCK |
+                 PROF_ABOUT_HAS_COST | PROF_ABOUT_HAS_COUNTS | PROF_ABOUT_HAS_THREADS | PROF_ABOUT_HAS_EVENTS |
+                 (scale->steady ? PROF_ABOUT_CLOCK_IS_STEADY : 0u);
+    if (gethostname(host, sizeof(host) - 1) == 0 && host[0] != '\0') {
+        profi_text_clean(clean, host, strlen(host));
+        profi_text_cut(about->host, sizeof(about->host), clean);
+        about->has |= PROF_ABOUT_HAS_HOST;
+    }
+    about->pid = getpid();
+    about->taken_unix_s = (uint64_t)time(NULL);
+    about->recorded_ns = profi_clock_to_ns(scale, copy->now - facts->start_tick);
+    snprintf(about->clock_source, sizeof(about->clock_source), "%s", scale->source);
+    about->clock_hz = scale->hz;
+    about->scope_cost_ps =
+        (uint64_t)(facts->scope_cost_ticks * 1000.0 * (double)scale->ns / (double)scale->ticks + 0.5);
+    about->backward_count = copy->backward;
+    about->gauge_ns = profi_clock_to_ns(scale, copy->probe_ticks);
+    about->kept_ns = profi_clock_to_ns(scale, copy->kept_ticks);
+    about->no_rss = "/proc/self could not be read";
+    about->missing = "the system did not say";
     snapshot->stats = copy->stats;
-    snapshot->run_name = strdup(facts->name);
+    snapshot->run_name = profi_snapshot_text(snapshot, facts->name, &ok);
     profi_reading reading = { 0, 0, 0 };
     if (profi_rss_read(&reading)) {
-        snapshot->about.has_rss = 1;
-        snapshot->about.rss_bytes = reading.value;
-        snapshot->about.rss_peak_bytes = profi_max_u64(reading.high_water, reading.value); /* the kernel rounds the mark */
-        snapshot->about.rss_start_bytes = facts->rss_start_bytes;
+        about->has |= PROF_ABOUT_HAS_RSS;
+        about->rss_bytes = reading.value;
+        about->rss_peak_bytes = profi_max_u64(reading.high_water, reading.value); /* the kernel rounds the mark */
+        about->rss_start_bytes = facts->rss_start_bytes;
     }
     if (facts->rss_sample_count != 0) {
-        snapshot->about.rss_sample_count = facts->rss_sample_count;
-        snapshot->about.rss_every_ms = facts->rss_every_ms;
-        snapshot->about.rss_mean_bytes = facts->rss_sample_sum / facts->rss_sample_count;
-        snapshot->about.rss_sample_peak_bytes = facts->rss_sample_peak;
+        about->rss_sample_count = facts->rss_sample_count;
+        about->rss_every_ms = facts->rss_every_ms;
+        about->rss_mean_bytes = facts->rss_sample_sum / facts->rss_sample_count;
+        about->rss_sample_peak_bytes = facts->rss_sample_peak;
     }
-    return snapshot->run_name != NULL;
+    return ok;
 }
 
 /* Adds a thread's counter; `last_tick` is that of the value that came last so far. */
@@ -287,10 +297,9 @@ static int merge_counters(prof_snapshot *snapshot, const profi_record_copy *copy
         if (counter_of_site[i] == 0)
             continue;
         profi_counter_info *counter = &snapshot->counters[counter_of_site[i] - 1];
-        counter->name = strdup(site->name);
-        counter->file = site->file ? strdup(site->file) : NULL;
+        counter->name = profi_snapshot_text(snapshot, site->name, &ok);
+        counter->file = profi_snapshot_text(snapshot, site->file, &ok);
         counter->line = site->line;
-        ok = counter->name != NULL && (site->file == NULL || counter->file != NULL);
     }
     for (size_t i = 0; ok && i < copy->counter_count; i++) {
         uint32_t number = counter_of_site[copy->counters[i].site] - 1;
@@ -350,7 +359,8 @@ static void describe_call(prof_snapshot *snapshot, const profi_kept_facts *facts
     snapshot->root = snapshot->functions[snapshot->paths[snapshot->first_root].function].name;
     snapshot->about.taken_unix_s = unix_ns / 1000000000u;
     snapshot->about.recorded_ns = snapshot->call.duration_ns;
-    snapshot->about.has_rss = 0;
+    snapshot->about.has &= ~PROF_ABOUT_HAS_RSS;
+    snapshot->about.no_rss = "a kept call has sums only";
     for (uint32_t i = 0; i < snapshot->function_count; i++)
         snapshot->functions[i].no_histogram = "a kept call has sums only";
 }

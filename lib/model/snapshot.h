@@ -2,9 +2,10 @@
 /*
  * The snapshot as format/ and api/ see it: plain arrays in nanoseconds.
  *
- * Two stages.  A builder merges call paths, of threads or of another
- * snapshot, into one tree; finishing it derives functions, edges and times
- * from that tree.  Nothing here knows how a thread records, but for
+ * Two ways lead to one.  What was recorded here is merged into one tree of
+ * call paths, and finishing derives functions, edges and times from it.  What
+ * was read from files or merged has functions and edges to begin with and no
+ * paths (assemble.h).  Nothing here knows how a thread records, but for
  * recorded.c, which reads record/'s copy.
  */
 #ifndef PROFI_SNAPSHOT_H
@@ -13,6 +14,7 @@
 #include "../base/base.h"
 #include "../base/bucket.h"
 #include "../base/probe_table.h"
+#include "texts.h"
 #include <profcore/snapshot.h>
 
 #define PROFI_NONE UINT32_MAX
@@ -29,6 +31,7 @@ typedef struct profi_path {
     uint64_t timed_calls;        /* of those that ended */
     uint64_t estimated_calls;    /* those whose time total_ns estimates; 0: total_ns is exact */
     double variance_ns2;         /* of the estimate */
+    uint64_t inner_calls;        /* in all paths below, that were timed */
     size_t first_measure;        /* in measures[], one for each of its function's probes */
 } profi_path;
 
@@ -39,21 +42,24 @@ typedef struct profi_edge {
 } profi_edge;
 
 typedef struct profi_function {
-    const char *name, *file, *unit; /* owned by the snapshot; file and unit may be NULL */
+    const char *name, *file, *unit; /* in the snapshot's texts; file and unit may be NULL */
     uint32_t line, flags;           /* PROF_SITE_… */
     uint64_t calls, primitive_calls, open_calls, self_ns, cumulative_ns, min_ns, max_ns, items;
     uint64_t timed_calls, estimated_calls; /* as in profi_path */
     double variance_ns2;                   /* of cumulative_ns */
+    uint64_t inner_calls;            /* of any function, timed inside its primitive calls; UINT64_MAX: not known */
     uint64_t open_ns;                /* of cumulative_ns, the part of calls that have not ended */
     uint64_t probes;                 /* those that it asked for, as bits: the snapshot's numbers */
     profi_measure *measures;         /* owned, one for each of them; peaks include what lies below */
     uint32_t first_edge, edge_count; /* its callers, in edges[] */
+    uint32_t first_callee, callee_count; /* its callees: edges[callees[first_callee]] and on */
     uint64_t *histogram;                   /* PROFI_BUCKET_COUNT counts, or NULL */
-    const char *no_histogram;              /* why it is NULL */
-    int lacks_extremes;                    /* calls have ended whose minimum and maximum are not known */
+    const char *no_histogram;              /* why it is NULL; static or in the snapshot's texts, as those below */
+    const char *no_extremes;               /* why min_ns and max_ns are not known though calls have ended, or NULL */
+    const char *no_extras;                 /* why items and gauges are not known, or NULL */
 } profi_function;
 
-/* What a snapshot says of a probe; texts are owned by the snapshot. */
+/* What a snapshot says of a probe; its texts hold these. */
 typedef struct profi_probe_info {
     const char *name, *unit, *of;
     const char *reason; /* why calls could not be measured; NULL: none is known */
@@ -63,7 +69,7 @@ enum { PROFI_SNAPSHOT_PROBES = 64 };
 
 /* A counter, merged over threads. */
 typedef struct profi_counter_info {
-    const char *name, *file; /* owned by the snapshot; file may be NULL */
+    const char *name, *file; /* in the snapshot's texts; file may be NULL */
     uint32_t line;
     uint64_t count, not_finite_count;
     double last, sum, min, max; /* 0 where count is */
@@ -76,24 +82,34 @@ typedef struct profi_thread_info {
     char name[64]; /* cleaned */
 } profi_thread_info;
 
-/* The process and the moment: the same in every part of a snapshot. */
+/* One of the processes that a merged snapshot is made of. */
+typedef struct profi_process {
+    const char *name, *host; /* in the snapshot's texts; host may be NULL */
+    int64_t pid;             /* 0: not known */
+} profi_process;
+
+/*
+ * The process and the moment: the same in every part of a snapshot.  What no
+ * bit of `has` vouches for is zero.
+ */
 typedef struct profi_about {
+    uint32_t has;                /* PROF_ABOUT_… but for _HAS_PATHS */
     char host[256];
+    char clock_source[32];       /* empty: not known */
     int64_t pid;
     uint64_t taken_unix_s;
     uint64_t recorded_ns;        /* since the first start */
-    const char *clock_source;    /* static text */
-    uint64_t clock_hz;
-    int clock_is_steady;
+    uint64_t clock_hz;           /* 0: not known */
     uint64_t backward_count;     /* scopes for which the clock went back */
     uint64_t kept_ns;            /* that telling single calls apart took */
-    uint64_t gauge_ns;           /* that reading probes took, in all scopes that asked */
     unsigned refused_function_count; /* functions whose files found no room in the folder */
-    double scope_cost_ns;        /* what a begin and end cost when measured at start; 0: not measured */
-    int has_rss;
+    uint64_t scope_cost_ps;      /* what a begin and end cost when measured at start */
+    uint64_t gauge_ns;           /* that reading probes took, in all scopes that asked */
     uint64_t rss_bytes, rss_peak_bytes, rss_start_bytes; /* of the process; start: 0 if unknown */
     uint64_t rss_sample_count;   /* readings while recording, one every so often; 0: none */
     uint64_t rss_every_ms, rss_mean_bytes, rss_sample_peak_bytes; /* of these */
+    const char *no_rss;          /* why it has no _RSS; static or in the snapshot's texts */
+    const char *missing;         /* why it lacks any of the others; likewise */
 } profi_about;
 
 /* Of the snapshot of one kept call: which call, and why it was kept. */
@@ -105,7 +121,8 @@ typedef struct profi_call_about {
 } profi_call_about;
 
 struct prof_snapshot {
-    profi_path *paths;
+    profi_texts texts;           /* all text of functions and processes */
+    profi_path *paths;           /* none in a snapshot that was read or merged */
     uint32_t path_count, path_room;
     uint32_t first_root;         /* the outermost paths, linked by next_sibling */
     uint32_t *path_table;        /* open addressing, by (parent, function); while building */
@@ -114,6 +131,7 @@ struct prof_snapshot {
     uint32_t function_count;
     profi_edge *edges;           /* by callee, then caller */
     uint32_t edge_count;
+    uint32_t *callees;           /* indices into edges, by caller, then callee */
     profi_probe_info probes[PROFI_SNAPSHOT_PROBES];
     uint32_t probe_count;
     profi_measure *measures;     /* of the paths */
@@ -123,8 +141,10 @@ struct prof_snapshot {
     uint64_t lost_values;        /* of counters */
     profi_thread_info *threads;
     uint32_t thread_count;
+    profi_process *processes;    /* of which it was merged; none: it is of one */
+    uint32_t process_count;
     prof_stats stats;
-    const char *run_name;        /* owned; never NULL */
+    const char *run_name;        /* in texts; never NULL */
     const char *root;            /* name of the function that this is the subtree of; NULL: the whole run */
     profi_about about;
     int is_call;                 /* not a run but one call: no percentiles, no memory, one thread */
@@ -134,6 +154,9 @@ struct prof_snapshot {
 /* An empty snapshot with room for the names of `function_count` functions; NULL when memory is spent. */
 prof_snapshot *profi_snapshot_new(uint32_t function_count);
 
+/* The snapshot's own copy of a text (of NULL: NULL); *ok becomes 0 when memory is spent. */
+const char *profi_snapshot_text(prof_snapshot *snapshot, const char *text, int *ok);
+
 /*
  * The path of a function below `parent` (PROFI_NONE: outermost), made if need
  * be; PROFI_NONE when memory is spent.
@@ -142,6 +165,9 @@ uint32_t profi_snapshot_path(prof_snapshot *snapshot, uint32_t parent, uint32_t 
 
 /* Adds one path's figures to another's of the same function; the measures are the probes' of `from`. */
 void profi_path_add(prof_snapshot *snapshot, uint32_t into, const profi_path *from, const profi_measure *measures);
+
+/* A probe of another snapshot, as one of this; *ok becomes 0 when memory is spent. */
+profi_probe_info profi_snapshot_copy_probe(prof_snapshot *snapshot, const profi_probe_info *from, int *ok);
 
 /* Gives a snapshot the probes of another. */
 int profi_snapshot_copy_probes(prof_snapshot *snapshot, const prof_snapshot *from);
@@ -162,14 +188,20 @@ const profi_measure *profi_function_measure_named(const prof_snapshot *snapshot,
 /* Why a probe measured no call of a function. */
 const char *profi_measure_reason(const profi_probe_info *probe, const profi_measure *measure);
 
-/* Frees what probes and counters hold. */
-void profi_snapshot_free_probes(prof_snapshot *snapshot);
-
 /* Derives functions and edges from the paths; 0 when memory is spent. */
 int profi_snapshot_finish(prof_snapshot *snapshot);
 
+/* Fills `callees` from the edges, which are sorted; 0 when memory is spent. */
+int profi_snapshot_index_callees(prof_snapshot *snapshot);
+
 /* Allocates a function's histogram; 0 when memory is spent. */
 int profi_function_make_histogram(profi_function *function);
+
+/* Whether min_ns and max_ns are known. */
+static inline int profi_function_has_extremes(const profi_function *function)
+{
+    return function->timed_calls != 0 && function->no_extremes == NULL;
+}
 
 /* What a caller of prof_snapshot_take() cannot give: facts about the run, kept by api/. */
 typedef struct profi_run_facts {
@@ -191,12 +223,6 @@ uint64_t profi_function_interval(const profi_function *function);
 struct profi_kept_call;
 prof_status profi_snapshot_of_call(const profi_run_facts *facts, const struct profi_kept_call *call,
                                    prof_snapshot **snapshot, prof_error *err);
-
-/* Whether min_ns and max_ns are known. */
-static inline int profi_function_has_extremes(const profi_function *function)
-{
-    return function->timed_calls != 0 && !function->lacks_extremes;
-}
 
 /* The percentile, or why there is none. */
 prof_status profi_function_percentile(const profi_function *function, double share, uint64_t *ns, prof_error *err);

@@ -10,13 +10,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-static char *copy_text(const char *text, int *ok)
-{
-    char *copy = text ? strdup(text) : NULL;
-    *ok &= text == NULL || copy != NULL;
-    return copy;
-}
-
 /*
  * Merges into `made` the paths of `from` at or under `function`, with the
  * function ids of `from`.  Every path that is not under it maps to
@@ -67,9 +60,9 @@ static int copy_functions(prof_snapshot *made, const prof_snapshot *from, const 
             continue;
         const profi_function *old = &from->functions[i];
         profi_function *function = &made->functions[new_id[i]];
-        function->name = copy_text(old->name, &ok);
-        function->file = copy_text(old->file, &ok);
-        function->unit = copy_text(old->unit, &ok);
+        function->name = profi_snapshot_text(made, old->name, &ok);
+        function->file = profi_snapshot_text(made, old->file, &ok);
+        function->unit = profi_snapshot_text(made, old->unit, &ok);
         function->line = old->line;
         function->flags = old->flags;
         function->probes = old->probes;
@@ -107,7 +100,7 @@ static int copy_facts(prof_snapshot *made, const prof_snapshot *from)
     memcpy(made->threads, from->threads, from->thread_count * sizeof(*made->threads));
     made->thread_count = from->thread_count;
     made->stats = from->stats;
-    made->run_name = copy_text(from->run_name, &ok);
+    made->run_name = profi_snapshot_text(made, from->run_name, &ok);
     made->about = from->about;
     made->lost_values = from->lost_values;
     ok &= profi_snapshot_copy_counters(made, from);
@@ -122,6 +115,10 @@ prof_status prof_snapshot_subtree(const prof_snapshot *snapshot, uint32_t functi
         return status;
     if (subtree == NULL)
         return profi_fail(err, PROF_E_INVALID, "prof_snapshot_subtree: subtree is NULL");
+    if (snapshot->path_count == 0)
+        return profi_fail(err, PROF_E_UNSUPPORTED, "no subtree of \"%.80s\": a profile that was read from a file or merged "
+                          "has functions and their callers, not the call paths below them",
+                          snapshot->functions[function].name);
     uint32_t *new_id = calloc(snapshot->function_count, sizeof(*new_id));
     prof_snapshot *made = new_id ? profi_snapshot_new(snapshot->function_count) : NULL;
     int ok = made != NULL && merge_under(made, snapshot, function);

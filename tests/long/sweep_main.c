@@ -6,8 +6,10 @@
 #include <profcore/snapshot.h>
 
 #include <dlfcn.h>
+#include <errno.h>
 #include <pthread.h>
 #include <stdio.h>
+#include <string.h>
 
 static int problems;
 
@@ -51,12 +53,44 @@ static void *work(void *unused)
     return unused;
 }
 
+/* A file in memory that is not allocated. */
+typedef struct kept_file {
+    size_t bytes;
+    char data[1 << 16];
+} kept_file;
+
 static int take_bytes(void *user, const void *data, size_t bytes)
 {
-    (void)user;
-    (void)data;
-    (void)bytes;
+    kept_file *file = user;
+    if (bytes > sizeof(file->data) - file->bytes)
+        return EFBIG;
+    memcpy(file->data + file->bytes, data, bytes);
+    file->bytes += bytes;
     return 0;
+}
+
+/* Written, read back, and merged with itself. */
+static void use_files(const prof_snapshot *snapshot)
+{
+    static const char *const formats[] = { "txt", "prof", "json" };
+    prof_error err = PROF_ERROR_INIT;
+    for (int i = 0; i < 3; i++) {
+        static kept_file file;
+        prof_snapshot *again, *made;
+        file.bytes = 0;
+        if (!succeeded(prof_snapshot_write(snapshot, formats[i], NULL, take_bytes, &file, &err), &err) || i == 0)
+            continue;
+        if (!succeeded(prof_snapshot_read(file.data, file.bytes, formats[i], &again, &err), &err)) {
+            /* The file is not to blame. */
+            problems += err.status != PROF_E_NO_MEMORY;
+            printf("%s", err.status != PROF_E_NO_MEMORY ? err.message : "");
+            continue;
+        }
+        const prof_snapshot *both[] = { again, snapshot };
+        if (succeeded(prof_snapshot_merge(both, 2, &made, &err), &err))
+            prof_snapshot_close(made);
+        prof_snapshot_close(again);
+    }
 }
 
 int main(void)
@@ -81,9 +115,7 @@ int main(void)
         succeeded(prof_site_save_if(site, 0, 1, &err), &err))
         prof_end(prof_begin(site));
     if (succeeded(prof_snapshot_take(&snapshot, &err), &err)) {
-        static const char *const formats[] = { "txt", "prof", "json" };
-        for (int i = 0; i < 3; i++)
-            succeeded(prof_snapshot_write(snapshot, formats[i], NULL, take_bytes, NULL, &err), &err);
+        use_files(snapshot);
         if (succeeded(prof_snapshot_subtree(snapshot, 0, &subtree, &err), &err))
             prof_snapshot_close(subtree);
         prof_snapshot_close(snapshot);

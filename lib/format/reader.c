@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The rows of the table of formats that can be read: see reader.h. */
+#include "reader.h"
+
+#include "../base/error.h"
+
+#include <locale.h>
+
+const profi_reader profi_readers[] = {
+    { "json", profi_looks_like_json, profi_read_json },
+    { "prof", profi_looks_like_prof, profi_read_prof },
+};
+const unsigned profi_reader_count = PROFI_COUNT_OF(profi_readers);
+
+prof_status profi_reader_run(const profi_input *input, prof_snapshot **snapshot, prof_error *err)
+{
+    profi_builder builder;
+    if (input->bytes > PROFI_READ_MOST_BYTES)
+        return profi_fail(err, PROF_E_LIMIT, "%.300s: more than %d bytes", input->what, (int)PROFI_READ_MOST_BYTES);
+    for (unsigned i = 0; i < profi_reader_count; i++) {
+        if (!profi_readers[i].looks_like_it(input))
+            continue;
+        profi_builder_init(&builder);
+        /* The host's locale may read 0,5. */
+        locale_t plain = newlocale(LC_NUMERIC_MASK, "C", (locale_t)0), callers = plain ? uselocale(plain) : (locale_t)0;
+        prof_status status = profi_readers[i].read(input, &builder, err);
+        if (plain) {
+            uselocale(callers);
+            freelocale(plain);
+        }
+        if (status == PROF_OK)
+            return profi_builder_finish(&builder, input->what, snapshot, err);
+        profi_builder_fini(&builder);
+        return status;
+    }
+    return profi_fail(err, PROF_E_FORMAT, "%.300s: %s", input->what,
+                      input->bytes == 0 ? "the file is empty" : "neither a JSON summary nor a .prof of cProfile");
+}

@@ -1,0 +1,274 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Snapshots from functions and edges: see assemble.h. */
+#include "assemble.h"
+
+#include "../base/error.h"
+#include "../base/text.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+void profi_builder_init(profi_builder *builder)
+{
+    *builder = (profi_builder){ .snapshot = profi_snapshot_new(0) };
+    builder->out_of_memory = builder->snapshot == NULL;
+}
+
+void profi_builder_fini(profi_builder *builder)
+{
+    prof_snapshot_close(builder->snapshot);
+    free(builder->table);
+    *builder = (profi_builder){ 0 };
+}
+
+const char *profi_builder_text(profi_builder *builder, const char *text)
+{
+    int ok = builder->snapshot != NULL;
+    const char *copy = ok ? profi_snapshot_text(builder->snapshot, text, &ok) : NULL;
+    builder->out_of_memory |= !ok;
+    return copy;
+}
+
+/* ---- functions by key ---- */
+
+/* Equal texts have equal addresses here, so a key is three numbers. */
+static uint64_t key_hash(const char *name, const char *file, uint32_t line)
+{
+    return profi_mix64(profi_mix64((uintptr_t)name ^ profi_hash_seed()) ^ (uintptr_t)file ^ (uint64_t)line << 48 ^ line);
+}
+
+static uint32_t *find_slot(const profi_builder *builder, const char *name, const char *file, uint32_t line)
+{
+    uint32_t mask = builder->table_size - 1;
+    for (uint32_t at = (uint32_t)key_hash(name, file, line) & mask;; at = (at + 1) & mask) {
+        uint32_t id = builder->table[at];
+        const profi_function *function = id != PROFI_NONE ? &builder->snapshot->functions[id] : NULL;
+        if (function == NULL || (function->name == name && function->file == file && function->line == line))
+            return &builder->table[at];
+    }
+}
+
+/* Keeps room for one more function, and the table at most half full. */
+static int grow(profi_builder *builder)
+{
+    enum { FEWEST = 64, MOST = 1 << 30 };
+    prof_snapshot *snapshot = builder->snapshot;
+    if (snapshot->function_count < builder->function_room)
+        return 1;
+    uint32_t room = builder->function_room ? builder->function_room * 2 : FEWEST;
+    if (room > MOST)
+        return 0;
+    profi_function *functions = reallocarray(snapshot->functions, room, sizeof(*functions));
+    if (functions == NULL)
+        return 0;
+    snapshot->functions = functions;
+    uint32_t *table = malloc((size_t)room * 2 * sizeof(*table));
+    if (table == NULL)
+        return 0;
+    memset(table, 0xff, (size_t)room * 2 * sizeof(*table));
+    free(builder->table);
+    builder->table = table;
+    builder->table_size = room * 2;
+    builder->function_room = room;
+    for (uint32_t i = 0; i < snapshot->function_count; i++)
+        *find_slot(builder, functions[i].name, functions[i].file, functions[i].line) = i;
+    return 1;
+}
+
+uint32_t profi_builder_function(profi_builder *builder, const char *name, const char *file, uint32_t line)
+{
+    if (builder->out_of_memory || !grow(builder)) {
+        builder->out_of_memory = 1;
+        return PROFI_NONE;
+    }
+    uint32_t *slot = find_slot(builder, name, file, line);
+    if (*slot == PROFI_NONE) {
+        *slot = builder->snapshot->function_count++;
+        builder->snapshot->functions[*slot] = (profi_function){ .name = name, .file = file, .line = line,
+                                                                .min_ns = UINT64_MAX };
+    }
+    return *slot;
+}
+
+/* ---- figures ---- */
+
+static void add_histogram(profi_builder *builder, profi_function *into, const profi_function *from)
+{
+    if (from->histogram == NULL) {
+        if (from->calls > from->open_calls)
+            into->no_histogram = profi_builder_text(builder, from->no_histogram);
+        return;
+    }
+    if (!profi_function_make_histogram(into)) {
+        builder->out_of_memory = 1;
+        return;
+    }
+    for (unsigned i = 0; i < PROFI_BUCKET_COUNT; i++)
+        profi_builder_sum(builder, &into->histogram[i], from->histogram[i]);
+}
+
+static void add_extras(profi_builder *builder, profi_function *into, const profi_function *from)
+{
+    if (from->no_extras != NULL && from->calls != 0)
+        into->no_extras = profi_builder_text(builder, from->no_extras);
+    if (from->unit != NULL && into->unit != NULL && strcmp(from->unit, into->unit) != 0)
+        into->no_extras = "the merged profiles count items of different units";
+    if (into->unit == NULL)
+        into->unit = profi_builder_text(builder, from->unit);
+    profi_builder_sum(builder, &into->items, from->items);
+    into->flags |= from->flags;
+}
+
+void profi_builder_add(profi_builder *builder, profi_function *into, const profi_function *from)
+{
+    if (from->calls > from->open_calls && from->no_extremes != NULL)
+        into->no_extremes = profi_builder_text(builder, from->no_extremes);
+    if (from->timed_calls != 0) {
+        into->min_ns = profi_min_u64(into->min_ns, from->min_ns);
+        into->max_ns = profi_max_u64(into->max_ns, from->max_ns);
+    }
+    profi_builder_sum(builder, &into->calls, from->calls);
+    profi_builder_sum(builder, &into->timed_calls, from->timed_calls);
+    profi_builder_sum(builder, &into->estimated_calls, from->estimated_calls);
+    into->variance_ns2 += from->variance_ns2;
+    profi_builder_sum(builder, &into->primitive_calls, from->primitive_calls);
+    profi_builder_sum(builder, &into->open_calls, from->open_calls);
+    profi_builder_sum(builder, &into->self_ns, from->self_ns);
+    profi_builder_sum(builder, &into->cumulative_ns, from->cumulative_ns);
+    profi_builder_sum(builder, &into->open_ns, from->open_ns);
+    if (into->inner_calls == UINT64_MAX || from->inner_calls == UINT64_MAX)
+        into->inner_calls = UINT64_MAX;
+    else
+        profi_builder_sum(builder, &into->inner_calls, from->inner_calls);
+    add_histogram(builder, into, from);
+    add_extras(builder, into, from);
+}
+
+/*
+ * What was found not to be known is dropped, but for the unit, which says that
+ * there were items; and the counts that percentiles add up must have a sum.
+ */
+static void settle(profi_builder *builder, profi_function *function)
+{
+    uint64_t total = 0;
+    if (function->no_histogram != NULL) {
+        free(function->histogram);
+        function->histogram = NULL;
+    } else if (function->histogram == NULL) {
+        function->no_histogram = "no call has ended";
+    }
+    for (unsigned i = 0; function->histogram != NULL && i < PROFI_BUCKET_COUNT; i++)
+        profi_builder_sum(builder, &total, function->histogram[i]);
+    if (function->no_extras != NULL) {
+        function->items = 0;
+        function->probes = 0;
+        free(function->measures);
+        function->measures = NULL;
+    }
+}
+
+/* ---- edges ---- */
+
+void profi_builder_edge(profi_builder *builder, const profi_edge *edge)
+{
+    if (builder->out_of_memory)
+        return;
+    if (builder->edge_count == builder->edge_room) {
+        size_t room = builder->edge_room ? builder->edge_room * 2 : 64;
+        profi_edge *edges = room < PROFI_NONE ? reallocarray(builder->snapshot->edges, room, sizeof(*edges)) : NULL;
+        if (edges == NULL) {
+            builder->out_of_memory = 1;
+            return;
+        }
+        builder->snapshot->edges = edges;
+        builder->edge_room = room;
+    }
+    builder->snapshot->edges[builder->edge_count++] = *edge;
+}
+
+void profi_builder_drop(profi_builder *builder, const unsigned char *dropped)
+{
+    prof_snapshot *snapshot = builder->snapshot;
+    uint32_t *new_id = calloc((size_t)snapshot->function_count + 1, sizeof(*new_id)), functions = 0;
+    size_t edges = 0;
+    if (new_id == NULL) {
+        builder->out_of_memory = 1;
+        return;
+    }
+    for (uint32_t i = 0; i < snapshot->function_count; i++) {
+        new_id[i] = functions;
+        if (!dropped[i])
+            snapshot->functions[functions++] = snapshot->functions[i];
+        else
+            free(snapshot->functions[i].histogram), free(snapshot->functions[i].measures);
+    }
+    for (size_t i = 0; i < builder->edge_count; i++) {
+        profi_edge edge = snapshot->edges[i];
+        if (dropped[edge.caller] || dropped[edge.callee])
+            continue;
+        edge.caller = new_id[edge.caller];
+        edge.callee = new_id[edge.callee];
+        snapshot->edges[edges++] = edge;
+    }
+    snapshot->function_count = functions;
+    builder->edge_count = edges;
+    free(new_id);
+}
+
+static int compare_edges(const void *a, const void *b)
+{
+    const profi_edge *x = a, *y = b;
+    if (x->callee != y->callee)
+        return x->callee < y->callee ? -1 : 1;
+    return x->caller < y->caller ? -1 : x->caller > y->caller;
+}
+
+/* Sorts the edges, adds up those of one pair, and gives each function its own. */
+static void settle_edges(profi_builder *builder)
+{
+    prof_snapshot *snapshot = builder->snapshot;
+    profi_edge *edges = snapshot->edges, *last = NULL;
+    if (builder->edge_count != 0)
+        qsort(edges, builder->edge_count, sizeof(*edges), compare_edges);
+    for (size_t i = 0; i < builder->edge_count; i++) {
+        if (last != NULL && compare_edges(last, &edges[i]) == 0) {
+            profi_builder_sum(builder, &last->calls, edges[i].calls);
+            profi_builder_sum(builder, &last->primitive_calls, edges[i].primitive_calls);
+            profi_builder_sum(builder, &last->self_ns, edges[i].self_ns);
+            profi_builder_sum(builder, &last->cumulative_ns, edges[i].cumulative_ns);
+            continue;
+        }
+        last = &edges[snapshot->edge_count++];
+        *last = edges[i];
+        profi_function *callee = &snapshot->functions[last->callee];
+        if (callee->edge_count++ == 0)
+            callee->first_edge = snapshot->edge_count - 1;
+    }
+}
+
+prof_status profi_builder_finish(profi_builder *builder, const char *what, prof_snapshot **snapshot, prof_error *err)
+{
+    prof_snapshot *made = builder->snapshot;
+    prof_status status = PROF_OK;
+    if (!builder->out_of_memory) {
+        for (uint32_t i = 0; i < made->function_count; i++)
+            settle(builder, &made->functions[i]);
+        settle_edges(builder);
+        profi_builder_settle_counters(builder);
+    }
+    if (!builder->out_of_memory) {
+        builder->out_of_memory = !profi_snapshot_index_callees(made);
+    }
+    if (builder->out_of_memory)
+        status = profi_fail(err, PROF_E_NO_MEMORY, "%.300s: no memory for its functions and callers", what);
+    else if (builder->problem[0] != '\0')
+        status = profi_fail(err, PROF_E_INVALID, "%.300s: %s", what, builder->problem);
+    else if (builder->overflow)
+        status = profi_fail(err, PROF_E_LIMIT, "%.300s: a sum of its figures does not fit in 64 bits", what);
+    if (status == PROF_OK) {
+        *snapshot = made;
+        builder->snapshot = NULL;
+    }
+    profi_builder_fini(builder);
+    return status;
+}

@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * A snapshot made of functions and edges, in any order, by a reader or a
+ * merge: functions are found by file, line and name, edges added up, and all
+ * sums checked.
+ */
+#ifndef PROFI_ASSEMBLE_H
+#define PROFI_ASSEMBLE_H
+
+#include "snapshot.h"
+
+typedef struct profi_builder {
+    prof_snapshot *snapshot;
+    uint32_t *table; /* function ids by key, open addressing */
+    uint32_t table_size, function_room;
+    uint32_t counter_room;
+    size_t edge_count, edge_room;
+    int out_of_memory; /* sticky, as the next: asked for once, at the end */
+    int overflow;      /* a sum did not fit */
+    char problem[128]; /* why the parts do not go together; empty: they do */
+} profi_builder;
+
+/* Begins; profi_builder_finish() says whether that went well. */
+void profi_builder_init(profi_builder *builder);
+
+/* Text of the snapshot's own; NULL for NULL, or when memory is spent. */
+const char *profi_builder_text(profi_builder *builder, const char *text);
+
+/* The function with this key, texts that profi_builder_text() gave, added if need be; PROFI_NONE when memory is spent. */
+uint32_t profi_builder_function(profi_builder *builder, const char *name, const char *file, uint32_t line);
+
+/*
+ * Adds a function's figures, but for what probes measured, to another's that
+ * has the same key.  What one of the two does not know, nobody knows.
+ */
+void profi_builder_add(profi_builder *builder, profi_function *into, const profi_function *from);
+
+/*
+ * The number of a probe, which is found by its name and added if need be;
+ * PROFI_NONE where that cannot be, for which finishing gives the reason.
+ */
+uint32_t profi_builder_probe(profi_builder *builder, const profi_probe_info *info);
+
+/* Adds what a probe measured in a function; without effect for PROFI_NONE. */
+void profi_builder_measure(profi_builder *builder, uint32_t function, uint32_t probe, const profi_measure *from);
+
+/* Adds a counter; of two with the same file, line and name the later has the last value. */
+void profi_builder_counter(profi_builder *builder, const profi_counter_info *from);
+
+/* Makes one of those that are the same; for profi_builder_finish(). */
+void profi_builder_settle_counters(profi_builder *builder);
+
+/* Adds an edge between functions of the snapshot. */
+void profi_builder_edge(profi_builder *builder, const profi_edge *edge);
+
+/*
+ * Takes out the functions whose byte in `dropped` is not 0, with their edges.
+ * The last thing before finishing: no function is found by its key any more.
+ */
+void profi_builder_drop(profi_builder *builder, const unsigned char *dropped);
+
+/* Adds to a sum. */
+static inline void profi_builder_sum(profi_builder *builder, uint64_t *into, uint64_t value)
+{
+    builder->overflow |= __builtin_add_overflow(*into, value, into);
+}
+
+/*
+ * Sorts and indexes, and hands the snapshot over; `what` names the source in
+ * a message.  The builder is empty then, whatever is returned.
+ */
+prof_status profi_builder_finish(profi_builder *builder, const char *what, prof_snapshot **snapshot, prof_error *err);
+
+/* Drops everything; fine on an empty one. */
+void profi_builder_fini(profi_builder *builder);
+
+#endif

@@ -1,0 +1,731 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Files read back and snapshots merged: what is there, what is refused and where, what stays unavailable. */
+#include "harness.h"
+
+#include "base/clock.h"
+#include <profcore/snapshot.h>
+
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+/* ---- what the cases need ---- */
+
+typedef struct buffer {
+    char *data;
+    size_t bytes;
+} buffer;
+
+static int append(void *user, const void *data, size_t bytes)
+{
+    buffer *b = user;
+    char *larger = realloc(b->data, b->bytes + bytes + 1);
+    if (larger == NULL)
+        return 12;
+    b->data = larger;
+    memcpy(b->data + b->bytes, data, bytes);
+    b->bytes += bytes;
+    b->data[b->bytes] = '\0';
+    return 0;
+}
+
+static buffer written(const prof_snapshot *snapshot, const char *format)
+{
+    buffer b = { calloc(1, 1), 0 };
+    CHECK(prof_snapshot_write(snapshot, format, NULL, append, &b, NULL) == PROF_OK);
+    return b;
+}
+
+static prof_snapshot *read_text(const char *text, prof_error *err)
+{
+    prof_snapshot *snapshot = NULL;
+    prof_snapshot_read(text, strlen(text), "test.json", &snapshot, err);
+    return snapshot;
+}
+
+static uint64_t now = 1;
+
+/* Records: `calls` calls of "work" below "main", each 100 ns. */
+static prof_snapshot *record(int calls, const char *unit)
+{
+    static prof_site main_site = PROF_SITE_INIT("main", "read.c", 1, 0), work = PROF_SITE_INIT("work", "read.c", 2, 0);
+    prof_options options = PROF_OPTIONS_INIT;
+    prof_snapshot *snapshot = NULL;
+    options.flags = PROF_NO_FILES;
+    profi_clock_simulate(now);
+    prof_start(&options, NULL);
+    prof_scope outer = prof_begin(&main_site);
+    for (int i = 0; i < calls; i++) {
+        prof_scope scope = prof_begin(&work);
+        profi_clock_simulate(now += 100);
+        if (unit != NULL)
+            prof_items(2, unit);
+        prof_end(scope);
+    }
+    prof_end(outer);
+    prof_stop(NULL);
+    prof_snapshot_take(&snapshot, NULL);
+    return snapshot;
+}
+
+static prof_function row_of(const prof_snapshot *snapshot, const char *name)
+{
+    prof_function row = PROF_FUNCTION_INIT;
+    uint32_t id = 0;
+    CHECK(prof_snapshot_find(snapshot, name, &id, NULL) == PROF_OK);
+    CHECK(prof_snapshot_function(snapshot, id, &row, NULL) == PROF_OK);
+    return row;
+}
+
+static prof_snapshot *merge2(const prof_snapshot *a, const prof_snapshot *b, prof_error *err)
+{
+    const prof_snapshot *both[] = { a, b };
+    prof_snapshot *merged = NULL;
+    prof_snapshot_merge(both, 2, &merged, err);
+    return merged;
+}
+
+/* ---- summaries ---- */
+
+#define FACTS "{\"schema\": \"profcore.summary/1\", \"name\": \"t\", "
+#define F0 "{\"id\": 7, \"name\": \"f\", \"calls\": 2, \"primitive_calls\": 2, \"self_ns\": 5, \"cumulative_ns\": 9}"
+
+TEST(a_summary_with_the_bare_necessities_is_read_and_the_rest_is_unavailable)
+{
+    prof_error err = PROF_ERROR_INIT;
+    prof_about about = PROF_ABOUT_INIT;
+    prof_snapshot *snapshot = read_text(FACTS "\"functions\": [" F0 "], \"unknown\": {\"deep\": [[1.5]]}}", &err);
+    REQUIRE(snapshot != NULL);
+    prof_function row = row_of(snapshot, "f");
+    CHECK_U64(row.id, 0);
+    CHECK_U64(row.calls, 2);
+    CHECK_U64(row.cumulative_ns, 9);
+    CHECK_U64(row.has, 0);
+    CHECK_U64(row.timed_calls, 2);
+    CHECK(row.file == NULL);
+    CHECK(prof_snapshot_about(snapshot, &about, &err) == PROF_OK);
+    CHECK_STR(about.name, "t");
+    CHECK_U64(about.has, 0);
+    CHECK_U64(about.process_count, 1);
+    CHECK(about.host == NULL && about.clock_source == NULL && about.root == NULL);
+    uint64_t ns;
+    CHECK(prof_snapshot_percentile(snapshot, 0, 0.5, &ns, &err) == PROF_E_UNAVAILABLE);
+    CHECK_HAS(err.message, "the file does not say");
+    prof_snapshot_close(snapshot);
+}
+
+TEST(numbers_above_53_bits_come_as_text)
+{
+    prof_snapshot *snapshot = read_text(FACTS "\"functions\": [{\"id\": 0, \"name\": \"f\", \"calls\": \"18446744073709551615\", "
+        "\"primitive_calls\": \"9007199254740993\", \"self_ns\": 9007199254740992, \"cumulative_ns\": 1}]}", NULL);
+    REQUIRE(snapshot != NULL);
+    prof_function row = row_of(snapshot, "f");
+    CHECK_U64(row.calls, UINT64_MAX);
+    CHECK_U64(row.primitive_calls, 9007199254740993u);
+    CHECK_U64(row.self_ns, 9007199254740992u);
+    prof_snapshot_close(snapshot);
+}
+
+TEST(text_is_cleaned_again_at_the_door)
+{
+    prof_snapshot *snapshot = read_text("{\"schema\": \"profcore.summary/1\", \"name\": \"</script>\\u001b[31m\", "
+        "\"host\": \"a\\nb \\ud83d\\ude00 \\ud83d \\/\\u00e9\", \"functions\": [{\"id\": 0, \"name\": \"<!--\\u2028\", \"file\": \"\\u0007\", \"calls\": 1, "
+        "\"primitive_calls\": 1, \"self_ns\": 0, \"cumulative_ns\": 0}]}", NULL);
+    REQUIRE(snapshot != NULL);
+    prof_about about = PROF_ABOUT_INIT;
+    prof_function row = PROF_FUNCTION_INIT;
+    CHECK(prof_snapshot_about(snapshot, &about, NULL) == PROF_OK);
+    CHECK(prof_snapshot_function(snapshot, 0, &row, NULL) == PROF_OK);
+    CHECK_STR(about.name, "\xe2\x80\xb9/script>\\x1b[31m");
+    CHECK_STR(about.host, "a\\nb \xf0\x9f\x98\x80 \\xed\\xa0\\xbd /\xc3\xa9");
+    CHECK_STR(row.name, "\xe2\x80\xb9!--\\u2028");
+    CHECK_STR(row.file, "\\x07");
+    prof_snapshot_close(snapshot);
+}
+
+TEST(functions_are_found_by_their_ids_in_any_order)
+{
+    prof_snapshot *snapshot = read_text("{\"edges\": [{\"caller\": 9, \"callee\": 7, \"calls\": 3, \"primitive_calls\": 2, "
+        "\"self_ns\": 4, \"cumulative_ns\": 5}], \"functions\": [{\"id\": 9, \"name\": \"g\", \"calls\": 1, "
+        "\"primitive_calls\": 1, \"self_ns\": 0, \"cumulative_ns\": 9}, " F0 "], \"name\": \"t\", "
+        "\"schema\": \"profcore.summary/1\"}", NULL);
+    REQUIRE(snapshot != NULL);
+    prof_function row = PROF_FUNCTION_INIT;
+    CHECK_U64(prof_snapshot_caller_count(snapshot, 1), 1);
+    CHECK(prof_snapshot_caller(snapshot, 1, 0, &row, NULL) == PROF_OK);
+    CHECK_STR(row.name, "g");
+    CHECK_U64(row.calls, 3);
+    CHECK_U64(prof_snapshot_callee_count(snapshot, 0), 1);
+    CHECK(prof_snapshot_callee(snapshot, 0, 0, &row, NULL) == PROF_OK);
+    CHECK_STR(row.name, "f");
+    CHECK_U64(row.primitive_calls, 2);
+    CHECK_U64(prof_snapshot_callee_count(snapshot, 1), 0);
+    CHECK(prof_snapshot_callee(snapshot, 1, 0, &row, NULL) == PROF_E_INVALID);
+    prof_snapshot_close(snapshot);
+}
+
+#define FUNCTION(fields) FACTS "\"functions\": [" F0 ", {\"id\": 1, \"name\": \"g\", " fields "}]}"
+#define CALLS "\"calls\": 1, \"primitive_calls\": 1, \"self_ns\": 0, \"cumulative_ns\": 0"
+
+/* "g" with what probes measured; probes and counters follow it. */
+#define PROBED(measures, probes, counters) FACTS "\"functions\": [{\"id\": 1, \"name\": \"g\", " CALLS ", \"probes\": {" measures \
+    "}, \"unavailable\": {\"probes.late\": \"it broke\"}}], \"probes\": [" probes "], \"counters\": [" counters "]}"
+#define PROBE(name, kind) "{\"name\": \"" name "\", \"unit\": \"ns\", \"kind\": \"" kind "\", \"of\": \"thread\", \"failed\": null}"
+#define COUNTER(name, count, last, sum, min, max) "{\"name\": \"" name "\", \"count\": " count ", \"not_finite\": 1, \"last\": " last \
+    ", \"sum\": " sum ", \"min\": " min ", \"max\": " max "}"
+
+TEST(a_summary_that_is_not_right_is_refused_with_the_place)
+{
+    static const struct { const char *text; prof_status status; const char *message; } wrong[] = {
+        { "", PROF_E_FORMAT, "test.json: the file is empty" },
+        { "  ", PROF_E_FORMAT, "neither" },
+        { "hello", PROF_E_FORMAT, "neither" },
+        { "{", PROF_E_FORMAT, "at byte" },
+        { "{}", PROF_E_FORMAT, "no schema" },
+        { "{\"schema\": 1}", PROF_E_FORMAT, "no schema" },
+        { "{\"schema\": \"other/1\"}", PROF_E_FORMAT, "no schema" },
+        { "{\"schema\": \"profcore.summary/2\"}", PROF_E_UNSUPPORTED, "profcore.summary/2" },
+        { FACTS "\"functions\": {}}", PROF_E_FORMAT, "functions is not an array" },
+        { FACTS "\"x\": 1}", PROF_E_FORMAT, "functions is missing" },
+        { "{\"schema\": \"profcore.summary/1\", \"functions\": []}", PROF_E_FORMAT, "name is missing" },
+        { FACTS "\"functions\": []", PROF_E_FORMAT, "at byte" },
+        { FACTS "\"functions\": [], \"functions\": []}", PROF_E_FORMAT, "functions is there twice" },
+        { FACTS "\"functions\": [NaN]}", PROF_E_FORMAT, "at byte 60: not a value" },
+        { FACTS "\"functions\": [1,]}", PROF_E_FORMAT, "not a value" },
+        { FACTS "\"functions\": [1 2]}", PROF_E_FORMAT, "a comma or ] must follow" },
+        { FACTS "\"functions\": {,}}", PROF_E_FORMAT, "a key must be text" },
+        { FACTS "\"functions\" []}", PROF_E_FORMAT, "colon" },
+        { FACTS "\"functions\": [01]}", PROF_E_FORMAT, "begins with 0" },
+        { FACTS "\"functions\": [-]}", PROF_E_FORMAT, "not a number" },
+        { FACTS "\"functions\": [1.]}", PROF_E_FORMAT, "not a number" },
+        { FACTS "\"functions\": [1e+]}", PROF_E_FORMAT, "not a number" },
+        { FACTS "\"functions\": [\"\\x\"]}", PROF_E_FORMAT, "not an escape" },
+        { FACTS "\"functions\": [\"\\u12g4\"]}", PROF_E_FORMAT, "hexadecimal" },
+        { FACTS "\"functions\": [\"\n\"]}", PROF_E_FORMAT, "a control character" },
+        { FACTS "\"functions\": []}}", PROF_E_FORMAT, "more follows" },
+        { FACTS "\"functions\": []]", PROF_E_FORMAT, "a comma or } must follow" },
+        { FACTS "\"functions\": [1]}", PROF_E_FORMAT, "functions[0] is not an object" },
+        { FACTS "\"functions\": [" F0 ", " F0 "]}", PROF_E_FORMAT, "two functions of one id" },
+        { FUNCTION("\"calls\": 1"), PROF_E_FORMAT, "functions[1].primitive_calls is missing" },
+        { FUNCTION("\"calls\": -1"), PROF_E_FORMAT, "functions[1].calls is negative" },
+        { FUNCTION("\"calls\": \"-1\""), PROF_E_FORMAT, "functions[1].calls is negative" },
+        { FUNCTION("\"calls\": 1.5"), PROF_E_FORMAT, "functions[1].calls is not a whole number" },
+        { FUNCTION("\"calls\": \"1e3\""), PROF_E_FORMAT, "functions[1].calls is not a whole number" },
+        { FUNCTION("\"calls\": \"18446744073709551616\""), PROF_E_FORMAT, "functions[1].calls is not a whole number" },
+        { FUNCTION("\"calls\": [[]]"), PROF_E_FORMAT, "functions[1].calls is not a whole number" },
+        { FUNCTION(CALLS ", \"open_calls\": 2"), PROF_E_FORMAT, "functions[1].open_calls is out of range" },
+        { FUNCTION(CALLS ", \"line\": 4294967296"), PROF_E_FORMAT, "functions[1].line is out of range" },
+        { FUNCTION(CALLS ", \"file\": 3"), PROF_E_FORMAT, "functions[1].file is not text" },
+        { FUNCTION(CALLS ", \"histogram\": [[15, 1]]"), PROF_E_FORMAT, "functions[1].histogram is out of range" },
+        { FUNCTION(CALLS ", \"histogram\": [[976, 1]]"), PROF_E_FORMAT, "functions[1].histogram is out of range" },
+        { FUNCTION(CALLS ", \"histogram\": [[16]]"), PROF_E_FORMAT, "functions[1].histogram is not a list" },
+        { FUNCTION(CALLS ", \"histogram\": [[16, \"18446744073709551615\"], [17, 1]]"), PROF_E_LIMIT, "64 bits" },
+        { FUNCTION(CALLS ", \"memory\": {\"rss_calls\": 1, \"rss_growth_bytes\": \"9223372036854775808\"}"), PROF_E_FORMAT,
+          "rss_growth_bytes is not a whole number of 64 bits" },
+        { FACTS "\"functions\": [" F0 "], \"edges\": [{\"caller\": 7, \"callee\": 8}]}", PROF_E_FORMAT,
+          "edges[0].callee is no function's id" },
+        { FACTS "\"functions\": [" F0 "], \"edges\": [{\"caller\": -7}]}", PROF_E_FORMAT, "edges[0].caller is negative" },
+        { PROBED("\"cpu\": {\"calls\": 1, \"sum\": -1, \"max\": 1}", PROBE("cpu", "counter"), ""), PROF_E_FORMAT,
+          "functions[0].sum is negative" },
+        { PROBED("\"cpu\": 3", PROBE("cpu", "counter"), ""), PROF_E_FORMAT, "functions[0].cpu is not an object" },
+        { PROBED("", "{\"name\": \"x\"}", ""), PROF_E_FORMAT, "probes[0].name and unit and of" },
+        { PROBED("", PROBE("cpu", "counter") ", " PROBE("cpu", "gauge"), ""), PROF_E_INVALID, "two probes named" },
+        { PROBED("", "", COUNTER("x", "1", "1e999", "1", "1", "1")), PROF_E_FORMAT, "counters[0].last is out of range" },
+        { PROBED("", "", COUNTER("x", "1", "\"1\"", "1", "1", "1")), PROF_E_FORMAT, "counters[0].last is not a number" },
+        { FACTS "\"functions\": [], \"call\": {\"number\": 1, \"duration_ns\": 1}}", PROF_E_FORMAT, "call has no root" },
+        { FACTS "\"functions\": [], \"threads\": [null]}", PROF_E_FORMAT, "threads[0] is not an object" },
+        { FACTS "\"functions\": [], \"taken_unix_s\": 253402300800}", PROF_E_FORMAT, "taken_unix_s is out of range" },
+        { FACTS "\"functions\": [], \"clock\": {\"steady\": 1}}", PROF_E_FORMAT, "steady is neither true nor false" },
+    };
+    for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
+        prof_error err = PROF_ERROR_INIT;
+        prof_snapshot *snapshot = read_text(wrong[i].text, &err);
+        if (snapshot != NULL || err.status != wrong[i].status || strstr(err.message, wrong[i].message) == NULL)
+            printf("# number %zu: status %d: %s\n", i, err.status, err.message);
+        CHECK(snapshot == NULL);
+        CHECK_I64(err.status, wrong[i].status);
+        CHECK_HAS(err.message, wrong[i].message);
+        prof_snapshot_close(snapshot);
+    }
+}
+
+/* ---- .prof, byte by byte ---- */
+
+#define BYTES(text) text, sizeof(text) - 1
+#define I(digit) "i" digit "\0\0\0"
+#define ZERO "g\0\0\0\0\0\0\0\0"
+#define KEY ")\3" "z\1a" I("\1") "z\1f"
+#define ROW ")\5" I("\2") I("\3") ZERO ZERO "{0"
+
+TEST(a_reference_is_what_it_refers_to)
+{
+    /* {(a, 1, f): (2, 3, 0, 0, {}), (a, 1, g): (2, 3, 0, 0, {(a, 1, f): (1, 1, 0, 0)})} with a, 1 and the first key named. */
+    static const char data[] = "\xfb" "\xa9\3" "\xda\1a" "\xe9\1\0\0\0" "Z\1f" ROW ")\3" "r\2\0\0\0" "r\3\0\0\0" "z\1g"
+                               ")\5" I("\2") I("\3") ZERO ZERO "{" "r\1\0\0\0" ")\4" "r\3\0\0\0" "r\3\0\0\0" ZERO ZERO "0" "0";
+    prof_error err = PROF_ERROR_INIT;
+    prof_snapshot *snapshot = NULL;
+    CHECK(prof_snapshot_read(BYTES(data), "dir/run.prof", &snapshot, &err) == PROF_OK);
+    if (snapshot == NULL)
+        printf("# %s\n", err.message);
+    REQUIRE(snapshot != NULL);
+    CHECK_U64(prof_snapshot_function_count(snapshot), 2);
+    prof_function row = row_of(snapshot, "g");
+    CHECK_STR(row.file, "a");
+    CHECK_U64(row.line, 1);
+    CHECK_U64(row.calls, 3);
+    CHECK_U64(row.primitive_calls, 2);
+    CHECK(prof_snapshot_caller(snapshot, 1, 0, &row, NULL) == PROF_OK);
+    CHECK_STR(row.name, "f");
+    prof_about about = PROF_ABOUT_INIT;
+    CHECK(prof_snapshot_about(snapshot, &about, NULL) == PROF_OK);
+    CHECK_STR(about.name, "run");
+    prof_snapshot_close(snapshot);
+}
+
+TEST(a_prof_that_is_not_right_is_refused_with_the_place)
+{
+    static const struct { const char *data; size_t bytes; prof_status status; const char *message; } wrong[] = {
+        { BYTES("{"), PROF_E_FORMAT, "at byte" }, /* read as JSON: both begin so */
+        { BYTES("\xfb" ")\3"), PROF_E_FORMAT, "at byte 3: the file ends too early" },
+        { BYTES("{" KEY ROW), PROF_E_FORMAT, "the file ends too early" },
+        { BYTES("{" KEY ROW "0x"), PROF_E_FORMAT, "more follows" },
+        { BYTES("{" ")\2" I("\1") I("\1") ROW "0"), PROF_E_FORMAT, "at byte 1: a function must be a tuple" },
+        { BYTES("{" "(\3\0\0\x80" ROW "0"), PROF_E_FORMAT, "at byte 1: the file ends inside a tuple" },
+        { BYTES("{" "(\xff\xff\xff\x7f" ROW "0"), PROF_E_FORMAT, "at byte 1: a function must be a tuple" },
+        { BYTES("{" ")\3" I("\1") I("\1") "z\1f" ROW "0"), PROF_E_FORMAT, "at byte 3: a function's file must be a text" },
+        { BYTES("{" ")\3" "u\xff\xff\xff\x7f" "a"), PROF_E_FORMAT, "at byte 3: a text is longer than the file" },
+        { BYTES("{" ")\3" "z\1a" "i\xff\xff\xff\xff" "z\1f" ROW "0"), PROF_E_FORMAT, "at byte 6: a negative number" },
+        { BYTES("{" ")\3" "z\1a" "I\0\0\0\0\1\0\0\0" "z\1f" ROW "0"), PROF_E_FORMAT, "at byte 6: a number" },
+        { BYTES("{" KEY ")\5" "N" I("\3") ZERO ZERO "{0" "0"), PROF_E_FORMAT, "a number of calls must be an integer" },
+        { BYTES("{" KEY ")\5" I("\1") I("\1") "g\0\0\0\0\0\0\xf8\x7f" ZERO "{0" "0"), PROF_E_FORMAT, "a time that is out" },
+        { BYTES("{" KEY ")\5" I("\1") I("\1") "g\0\0\0\0\0\0\xf0\x7f" ZERO "{0" "0"), PROF_E_FORMAT, "a time that is out" },
+        { BYTES("{" KEY ")\5" I("\1") I("\1") "g\0\0\0\0\0\0\x20\x42" ZERO "{0" "0"), PROF_E_FORMAT, "a time that is out" },
+        { BYTES("{" KEY ")\5" I("\1") I("\1") "z\0" ZERO "{0" "0"), PROF_E_FORMAT, "a time must be a number" },
+        { BYTES("{" KEY ")\5" I("\1") I("\1") ZERO ZERO "(\0\0\0\0" "0"), PROF_E_FORMAT, "the callers must be a dict" },
+        { BYTES("{" KEY ")\5" I("\1") I("\1") ZERO ZERO "{" KEY I("\1") "0" "0"), PROF_E_UNSUPPORTED, "module profile" },
+        { BYTES("{" KEY ")\5" "l\5\0\0\0\0\0\0\0\0\0\0\0\xff\x7f" I("\1") ZERO ZERO "{0" "0"), PROF_E_FORMAT, "out of range" },
+        { BYTES("{" KEY ")\5" "l\1\0\0\0\0\x80" I("\1") ZERO ZERO "{0" "0"), PROF_E_FORMAT, "15 bits" },
+        { BYTES("{" KEY ")\5" "l\0\0\0\x80" I("\1") ZERO ZERO "{0" "0"), PROF_E_FORMAT, "ends inside an integer" },
+        { BYTES("{" KEY ")\5" "r\0\0\0\0" I("\1") ZERO ZERO "{0" "0"), PROF_E_FORMAT, "a reference to what" },
+        /* a callers' dict that is the profile itself: it would have no end */
+        { BYTES("\xfb" KEY ")\5" I("\1") I("\1") ZERO ZERO "r\0\0\0\0" "0"), PROF_E_FORMAT, "four figures" },
+    };
+    for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
+        prof_error err = PROF_ERROR_INIT;
+        prof_snapshot *snapshot = NULL;
+        prof_snapshot_read(wrong[i].data, wrong[i].bytes, "x.prof", &snapshot, &err);
+        if (snapshot != NULL || err.status != wrong[i].status || strstr(err.message, wrong[i].message) == NULL)
+            printf("# number %zu\n", i);
+        CHECK(snapshot == NULL);
+        CHECK_I64(err.status, wrong[i].status);
+        CHECK_HAS(err.message, wrong[i].message);
+        prof_snapshot_close(snapshot);
+    }
+}
+
+TEST(every_shorter_prof_is_refused)
+{
+    prof_snapshot *snapshot = record(30, NULL), *again;
+    REQUIRE(snapshot != NULL);
+    static const char *const formats[] = { "prof", "json" };
+    for (int f = 0; f < 2; f++) {
+        buffer whole = written(snapshot, formats[f]);
+        /* Of the JSON, the newline at the end may be missing. */
+        for (size_t bytes = 0; bytes + (f == 1) < whole.bytes; bytes++) {
+            prof_error err = PROF_ERROR_INIT;
+            char *part = malloc(bytes + 1); /* of its own, for AddressSanitizer to see reads behind its end */
+            memcpy(part, whole.data, bytes);
+            CHECK(prof_snapshot_read(part, bytes, "part", &again, &err) == PROF_E_FORMAT);
+            free(part);
+        }
+        free(whole.data);
+    }
+    prof_snapshot_close(snapshot);
+}
+
+/* ---- files ---- */
+
+TEST(what_is_no_file_is_an_error_that_names_it_and_nothing_waits)
+{
+    char folder[] = "/tmp/profcore_read_XXXXXX", path[64];
+    REQUIRE(mkdtemp(folder) != NULL);
+    prof_snapshot *snapshot;
+    prof_error err = PROF_ERROR_INIT;
+    CHECK(prof_snapshot_read_file(folder, &snapshot, &err) == PROF_E_IO);
+    CHECK_HAS(err.message, "it is a folder");
+    snprintf(path, sizeof(path), "%s/pipe", folder);
+    REQUIRE(mkfifo(path, 0600) == 0);
+    CHECK(prof_snapshot_read_file(path, &snapshot, &err) == PROF_E_IO);
+    CHECK_HAS(err.message, "it is a pipe");
+    unlink(path);
+    CHECK(prof_snapshot_read_file("/dev/zero", &snapshot, &err) == PROF_E_IO);
+    CHECK_HAS(err.message, "it is a device");
+    CHECK(prof_snapshot_read_file(path, &snapshot, &err) == PROF_E_IO);
+    CHECK_HAS(err.message, path);
+    FILE *sparse = fopen(path, "w");
+    REQUIRE(sparse != NULL && ftruncate(fileno(sparse), ((off_t)256 << 20) + 1) == 0 && fclose(sparse) == 0);
+    CHECK(prof_snapshot_read_file(path, &snapshot, &err) == PROF_E_LIMIT);
+    CHECK_HAS(err.message, path);
+    unlink(path);
+    rmdir(folder);
+    CHECK(prof_snapshot_read_file("/proc/self/status", &snapshot, &err) == PROF_E_FORMAT); /* its size reads 0 */
+    CHECK(prof_snapshot_read_file(NULL, &snapshot, &err) == PROF_E_INVALID);
+    CHECK(prof_snapshot_read_file("x", NULL, &err) == PROF_E_INVALID);
+    CHECK(prof_snapshot_read(NULL, 1, NULL, &snapshot, &err) == PROF_E_INVALID);
+    CHECK(prof_snapshot_read(NULL, 0, NULL, &snapshot, &err) == PROF_E_FORMAT);
+    CHECK_HAS(err.message, "the data: ");
+}
+
+/* ---- merging ---- */
+
+TEST(percentiles_need_as_many_calls_after_a_merge_as_before)
+{
+    prof_snapshot *some = record(6, NULL), *more, *few, *enough;
+    REQUIRE(some != NULL);
+    buffer text = written(some, "json");
+    more = read_text(text.data, NULL);
+    uint64_t calls = row_of(some, "work").calls, ns = 0;
+    REQUIRE(more != NULL && calls >= 6 && calls * 2 < 1000);
+    prof_error err = PROF_ERROR_INIT;
+    uint32_t id;
+    few = merge2(some, more, &err);
+    REQUIRE(few != NULL);
+    CHECK_U64(row_of(few, "work").calls, 2 * calls);
+    CHECK(prof_snapshot_find(few, "work", &id, NULL) == PROF_OK);
+    CHECK(prof_snapshot_percentile(few, id, 0.99, &ns, &err) == PROF_E_UNAVAILABLE);
+    CHECK_HAS(err.message, "needs 1000 calls");
+    enough = few;
+    while (row_of(enough, "work").calls < 1000) {
+        prof_snapshot *doubled = merge2(enough, enough, &err);
+        REQUIRE(doubled != NULL);
+        prof_snapshot_close(enough);
+        enough = doubled;
+    }
+    CHECK(prof_snapshot_percentile(enough, id, 0.99, &ns, &err) == PROF_OK);
+    CHECK_U64(ns, 100);
+    prof_snapshot_close(enough);
+    prof_snapshot_close(more);
+    prof_snapshot_close(some);
+    free(text.data);
+}
+
+TEST(what_one_profile_does_not_know_is_unavailable_in_the_merged_one)
+{
+    prof_snapshot *whole = record(5, "rows"), *plain = NULL, *merged;
+    prof_error err = PROF_ERROR_INIT;
+    prof_about about = PROF_ABOUT_INIT;
+    prof_stats stats = PROF_STATS_INIT;
+    REQUIRE(whole != NULL);
+    buffer file = written(whole, "prof");
+    CHECK(prof_snapshot_read(file.data, file.bytes, NULL, &plain, &err) == PROF_OK);
+    merged = merge2(whole, plain, &err);
+    REQUIRE(merged != NULL);
+    prof_function one = row_of(whole, "work"), both = row_of(merged, "work");
+    CHECK(one.has & PROF_FUNCTION_HAS_ITEMS && one.has & PROF_FUNCTION_HAS_HISTOGRAM);
+    CHECK_U64(both.calls, 2 * one.calls);
+    CHECK_U64(both.cumulative_ns, 2 * one.cumulative_ns);
+    CHECK_U64(both.has, 0);
+    CHECK(prof_snapshot_about(merged, &about, NULL) == PROF_OK);
+    CHECK_U64(about.has, 0);
+    CHECK_U64(about.process_count, 2);
+    CHECK_U64(about.recorded_ns, 0);
+    CHECK(prof_snapshot_stats(merged, &stats, NULL) == PROF_OK);
+    CHECK_U64(stats.thread_count, 0);
+    buffer json = written(merged, "json"), text = written(merged, "txt");
+    CHECK_HAS(json.data, "\"histogram\":\"a .prof holds calls and times only\"");
+    CHECK_HAS(json.data, "\"items\":\"a .prof holds calls and times only\"");
+    CHECK_HAS(text.data, "unavailable    unavailable rows");
+    prof_snapshot *again = read_text(json.data, &err);
+    REQUIRE(again != NULL);
+    buffer json_again = written(again, "json");
+    CHECK_STR(json_again.data, json.data);
+    prof_snapshot_close(again);
+    prof_snapshot_close(merged);
+    prof_snapshot_close(plain);
+    prof_snapshot_close(whole);
+    free(json_again.data);
+    free(text.data);
+    free(json.data);
+    free(file.data);
+}
+
+TEST(facts_of_processes_are_added_or_listed)
+{
+#define PROCESS(host, pid, recorded, calls, cost, steady) \
+    "{\"schema\": \"profcore.summary/1\", \"name\": \"svc\", \"host\": \"" host "\", \"pid\": " pid ", \"taken_unix_s\": " pid ", " \
+    "\"recorded_ns\": " recorded ", \"clock\": {\"source\": \"tsc\", \"hz\": " pid ", \"steady\": " steady "}, " \
+    "\"losses\": {\"lost\": 3, \"repaired\": 1, \"unmatched\": 2}, \"overhead\": {\"scope_ps\": " cost ", \"gauges_ns\": 4, " \
+    "\"memory_used_bytes\": 5, \"memory_limit_bytes\": 6}, \"thread_counts\": {\"recorded\": 7, \"live\": 2}, " \
+    "\"threads\": [{\"tid\": " pid ", \"name\": \"main\", \"calls\": 1}], " \
+    "\"memory\": {\"rss_bytes\": 8, \"rss_peak_bytes\": 9}, \"functions\": [{\"id\": 0, \"name\": \"f\", " \
+    "\"calls\": " calls ", \"primitive_calls\": 1, \"self_ns\": 0, \"cumulative_ns\": 0}]}"
+    prof_error err = PROF_ERROR_INIT;
+    prof_snapshot *a = read_text(PROCESS("here", "11", "100", "1", "10000", "true"), &err);
+    prof_snapshot *b = read_text(PROCESS("there", "22", "50", "3", "20000", "false"), &err), *both, *three;
+    prof_about about = PROF_ABOUT_INIT;
+    prof_stats stats = PROF_STATS_INIT;
+    REQUIRE(a != NULL && b != NULL && (both = merge2(a, b, &err)) != NULL);
+    CHECK(prof_snapshot_about(a, &about, NULL) == PROF_OK);
+    CHECK_U64(about.has, 0xbffu & ~PROF_ABOUT_COST_IS_SUBTRACTED);
+    CHECK_STR(about.host, "here");
+    CHECK_I64(about.pid, 11);
+    CHECK_U64(about.rss_peak_bytes, 9);
+    CHECK(prof_snapshot_about(both, &about, NULL) == PROF_OK);
+    CHECK_U64(about.has, PROF_ABOUT_HAS_TIME | PROF_ABOUT_HAS_DURATION | PROF_ABOUT_HAS_CLOCK | PROF_ABOUT_HAS_COST |
+                             PROF_ABOUT_HAS_COUNTS | PROF_ABOUT_HAS_THREADS);
+    CHECK_STR(about.name, "svc");
+    CHECK(about.host == NULL);
+    CHECK_I64(about.pid, 0);
+    CHECK_U64(about.process_count, 2);
+    CHECK_U64(about.taken_unix_s, 22);
+    CHECK_U64(about.recorded_ns, 150);
+    CHECK_STR(about.clock_source, "tsc");
+    CHECK_U64(about.clock_hz, 0);
+    CHECK_U64(about.scope_cost_ps, 17500); /* of 4 calls: (10 + 3 * 20) / 4 ns */
+    CHECK_U64(about.lost_count, 6);
+    CHECK(prof_snapshot_stats(both, &stats, NULL) == PROF_OK);
+    CHECK_U64(stats.thread_count, 14);
+    CHECK_U64(stats.live_thread_count, 4);
+    CHECK_U64(stats.repaired_count, 2);
+    three = merge2(both, a, &err);
+    REQUIRE(three != NULL);
+    buffer text = written(three, "txt"), json = written(three, "json"), prof = written(three, "prof");
+    CHECK_HAS(text.data, "Merged from 3 processes:\n     svc, process 11 on here\n     svc, process 22 on there\n     svc, process 11");
+    CHECK_HAS(text.data, "not known to be steady");
+    CHECK_HAS(json.data, "{\"name\":\"svc\",\"host\":\"there\",\"pid\":22}");
+    CHECK_HAS(json.data, "\"steady\":false");
+    int is_said = 0; /* the file holds NULs */
+    for (size_t i = 0; i + 20 < prof.bytes; i++)
+        is_said |= memcmp(prof.data + i, "not known to be steady", 20) == 0;
+    CHECK(is_said);
+    prof_snapshot *again = read_text(json.data, &err), *from_prof = NULL;
+    REQUIRE(again != NULL);
+    buffer json_again = written(again, "json");
+    CHECK_STR(json_again.data, json.data);
+    CHECK(prof_snapshot_read(prof.data, prof.bytes, NULL, &from_prof, &err) == PROF_OK);
+    CHECK(prof_snapshot_about(from_prof, &about, NULL) == PROF_OK);
+    CHECK_U64(about.has, PROF_ABOUT_HAS_CLOCK);
+    CHECK_U64(about.lost_count, 9);
+    CHECK_U64(prof_snapshot_function_count(from_prof), 1);
+    free(json_again.data);
+    free(text.data);
+    free(json.data);
+    free(prof.data);
+    prof_snapshot_close(from_prof);
+    prof_snapshot_close(again);
+    prof_snapshot_close(three);
+    prof_snapshot_close(both);
+    prof_snapshot_close(b);
+    prof_snapshot_close(a);
+}
+
+TEST(estimates_of_sampled_functions_are_read_and_merged)
+{
+    prof_snapshot *a = read_text(FUNCTION("\"calls\": 1000, \"primitive_calls\": 1000, \"self_ns\": 0, \"cumulative_ns\": 9000, "
+                                          "\"estimate\": {\"timed_calls\": 40, \"interval_ns\": 300}"), NULL);
+    prof_snapshot *b = read_text(FUNCTION("\"calls\": 500, \"primitive_calls\": 500, \"self_ns\": 0, \"cumulative_ns\": 900, "
+                                          "\"estimate\": {\"timed_calls\": 20, \"interval_ns\": 400}"), NULL), *both, *again;
+    prof_snapshot *c = read_text(FUNCTION(CALLS ", \"estimate\": {\"timed_calls\": 0, \"interval_ns\": null}"), NULL);
+    REQUIRE(a != NULL && b != NULL && c != NULL && (both = merge2(a, b, NULL)) != NULL);
+    CHECK_U64(row_of(a, "g").has, PROF_FUNCTION_IS_ESTIMATE);
+    CHECK_U64(row_of(a, "g").timed_calls, 40);
+    CHECK_U64(row_of(a, "g").interval_ns, 300);
+    CHECK_U64(row_of(c, "g").interval_ns, UINT64_MAX);
+    CHECK_U64(row_of(both, "g").timed_calls, 60);
+    CHECK_U64(row_of(both, "g").cumulative_ns, 9900);
+    CHECK_U64(row_of(both, "g").interval_ns, 500); /* independent errors: 300 and 400 make 500 */
+    CHECK_U64(row_of(both, "f").timed_calls, 4);
+    CHECK(!(row_of(both, "f").has & PROF_FUNCTION_IS_ESTIMATE));
+    buffer json = written(both, "json"), json_again;
+    again = read_text(json.data, NULL);
+    REQUIRE(again != NULL);
+    json_again = written(again, "json");
+    CHECK_STR(json_again.data, json.data);
+    free(json.data);
+    free(json_again.data);
+    prof_snapshot_close(again);
+    prof_snapshot_close(both);
+    prof_snapshot_close(c);
+    prof_snapshot_close(b);
+    prof_snapshot_close(a);
+}
+
+TEST(probes_are_merged_by_name_and_counters_by_place)
+{
+    prof_error err = PROF_ERROR_INIT;
+    prof_snapshot *a = read_text(PROBED("\"cpu\": {\"calls\": 2, \"sum\": 10, \"max\": 7}, \"late\": null",
+                                        PROBE("cpu", "counter") ", " PROBE("late", "gauge"),
+                                        COUNTER("depth", "2", "1.5", "4", "1.5", "2.5") ", " COUNTER("none", "0", "null", "null", "null", "null")), &err);
+    prof_snapshot *b = read_text(PROBED("\"heap\": {\"calls\": 1, \"growth\": -5, \"peak\": 90, \"peak_is_bound\": true}, "
+                                        "\"cpu\": {\"calls\": 3, \"failed_calls\": 1, \"sum\": 5, \"max\": 9}",
+                                        PROBE("heap", "gauge") ", " PROBE("cpu", "counter"),
+                                        COUNTER("depth", "1", "-3", "-3", "-3", "-3") ", " COUNTER("none", "1", "8", "8", "8", "8")), &err), *both;
+    REQUIRE(a != NULL && b != NULL && (both = merge2(a, b, &err)) != NULL);
+    prof_probe_info info = PROF_PROBE_INFO_INIT;
+    prof_measure measure = PROF_MEASURE_INIT;
+    CHECK_U64(prof_snapshot_probe_count(both), 3);
+    CHECK(prof_snapshot_probe(both, 2, &info, NULL) == PROF_OK);
+    CHECK_STR(info.name, "heap");
+    CHECK_U64(info.is_gauge, 1);
+    CHECK(prof_snapshot_measure(both, 0, 0, &measure, NULL) == PROF_OK);
+    CHECK_U64(measure.calls, 5);
+    CHECK_U64(measure.failed_calls, 1);
+    CHECK_I64(measure.sum, 15);
+    CHECK_U64(measure.largest, 9);
+    CHECK(prof_snapshot_measure(both, 0, 1, &measure, &err) == PROF_E_UNAVAILABLE);
+    CHECK(prof_snapshot_measure(both, 0, 2, &measure, NULL) == PROF_OK);
+    CHECK_I64(measure.sum, -5);
+    CHECK_U64(measure.peak, 90);
+    CHECK_U64(measure.is_bound, 1);
+    prof_counter_row row = PROF_COUNTER_ROW_INIT;
+    CHECK_U64(prof_snapshot_counter_count(both), 2);
+    CHECK(prof_snapshot_counter(both, 0, &row, NULL) == PROF_OK);
+    CHECK_STR(row.name, "depth");
+    CHECK(row.count == 3 && row.not_finite_count == 2 && row.last == -3 && row.sum == 1 && row.min == -3 && row.max == 2.5);
+    CHECK(prof_snapshot_counter(both, 1, &row, NULL) == PROF_OK);
+    CHECK(row.count == 1 && row.last == 8 && row.min == 8 && row.max == 8);
+    buffer json = written(both, "json"), text = written(both, "txt"), file = written(both, "prof");
+    prof_snapshot *again = read_text(json.data, &err), *plain = NULL, *all;
+    REQUIRE(again != NULL);
+    buffer json_again = written(again, "json");
+    CHECK_STR(json_again.data, json.data);
+    /* With calls of which nothing was measured, the sum over all calls is not known. */
+    CHECK(prof_snapshot_read(file.data, file.bytes, NULL, &plain, &err) == PROF_OK);
+    REQUIRE(plain != NULL && (all = merge2(both, plain, &err)) != NULL);
+    CHECK(prof_snapshot_measure(all, 0, 0, &measure, &err) == PROF_E_UNAVAILABLE);
+    CHECK_HAS(err.message, "a .prof holds calls and times only");
+    prof_snapshot_close(all);
+    prof_snapshot_close(plain);
+    prof_snapshot_close(again);
+    prof_snapshot_close(both);
+    prof_snapshot_close(b);
+    prof_snapshot_close(a);
+    free(json_again.data);
+    free(file.data);
+    free(text.data);
+    free(json.data);
+}
+
+TEST(a_measure_that_comes_late_takes_its_place_before_others)
+{
+    prof_measure measure = PROF_MEASURE_INIT;
+    prof_snapshot *a = read_text(PROBED("\"heap\": {\"calls\": 4, \"growth\": 5, \"peak\": 6}",
+                                        PROBE("cpu", "counter") ", " PROBE("heap", "gauge"), ""), NULL);
+    prof_snapshot *b = read_text(PROBED("\"cpu\": {\"calls\": 1, \"sum\": 2, \"max\": 3}", PROBE("cpu", "counter"), ""), NULL), *both;
+    REQUIRE(a != NULL && b != NULL && (both = merge2(a, b, NULL)) != NULL);
+    CHECK(prof_snapshot_measure(both, 0, 0, &measure, NULL) == PROF_OK);
+    CHECK_U64(measure.calls, 1);
+    CHECK_U64(measure.largest, 3);
+    CHECK(prof_snapshot_measure(both, 0, 1, &measure, NULL) == PROF_OK);
+    CHECK_U64(measure.calls, 4);
+    CHECK_U64(measure.peak, 6);
+    prof_snapshot_close(both);
+    prof_snapshot_close(b);
+    prof_snapshot_close(a);
+}
+
+TEST(probes_of_one_name_that_differ_are_not_merged)
+{
+    prof_error err = PROF_ERROR_INIT;
+    prof_snapshot *a = read_text(PROBED("", PROBE("cpu", "counter"), ""), &err), *b = read_text(PROBED("", PROBE("cpu", "gauge"), ""), &err);
+    REQUIRE(a != NULL && b != NULL);
+    CHECK(merge2(a, b, &err) == NULL);
+    CHECK_I64(err.status, PROF_E_INVALID);
+    CHECK_HAS(err.message, "two probes named \"cpu\"");
+    prof_snapshot_close(b);
+    prof_snapshot_close(a);
+}
+
+TEST(items_of_different_units_are_not_added)
+{
+    prof_snapshot *a = read_text(FUNCTION(CALLS ", \"items\": {\"count\": 2, \"unit\": \"rows\"}"), NULL);
+    prof_snapshot *b = read_text(FUNCTION(CALLS ", \"items\": {\"count\": 3, \"unit\": \"tokens\"}"), NULL), *both, *twice;
+    REQUIRE(a != NULL && b != NULL && (both = merge2(a, b, NULL)) != NULL && (twice = merge2(a, a, NULL)) != NULL);
+    CHECK(!(row_of(both, "g").has & PROF_FUNCTION_HAS_ITEMS));
+    CHECK_U64(row_of(twice, "g").items, 4);
+    CHECK_STR(row_of(twice, "g").items_unit, "rows");
+    prof_snapshot_close(twice);
+    prof_snapshot_close(both);
+    prof_snapshot_close(b);
+    prof_snapshot_close(a);
+}
+
+TEST(a_sum_beyond_64_bits_is_an_error_and_not_a_small_number)
+{
+    prof_error err = PROF_ERROR_INIT;
+    prof_snapshot *most = read_text(FUNCTION("\"calls\": \"18446744073709551615\", \"primitive_calls\": 1, \"self_ns\": 0, "
+                                             "\"cumulative_ns\": 0"), &err), *one = read_text(FUNCTION(CALLS), &err);
+    REQUIRE(most != NULL && one != NULL);
+    CHECK(merge2(most, one, &err) == NULL);
+    CHECK_I64(err.status, PROF_E_LIMIT);
+    CHECK_HAS(err.message, "64 bits");
+    prof_snapshot_close(most);
+    prof_snapshot_close(one);
+}
+
+TEST(what_cannot_be_merged_says_why)
+{
+    prof_error err = PROF_ERROR_INIT;
+    prof_snapshot *whole = record(1, NULL), *merged = NULL;
+    const prof_snapshot *with_hole[] = { whole, NULL };
+    CHECK(prof_snapshot_merge(NULL, 1, &merged, &err) == PROF_E_INVALID);
+    CHECK(prof_snapshot_merge(with_hole, 0, &merged, &err) == PROF_E_INVALID);
+    CHECK(prof_snapshot_merge(with_hole, 1, NULL, &err) == PROF_E_INVALID);
+    CHECK(prof_snapshot_merge(with_hole, 2, &merged, &err) == PROF_E_INVALID);
+    CHECK_HAS(err.message, "snapshot 1 is NULL");
+    CHECK(merged == NULL);
+    prof_snapshot_close(whole);
+}
+
+TEST(a_merged_profile_has_no_subtrees_and_says_so)
+{
+    prof_snapshot *whole = record(1, NULL), *copy = NULL, *subtree = NULL;
+    const prof_snapshot *one = whole;
+    prof_error err = PROF_ERROR_INIT;
+    prof_about about = PROF_ABOUT_INIT;
+    CHECK(prof_snapshot_merge(&one, 1, &copy, &err) == PROF_OK);
+    CHECK(prof_snapshot_about(whole, &about, NULL) == PROF_OK);
+    CHECK(about.has & PROF_ABOUT_HAS_PATHS);
+    CHECK(prof_snapshot_about(copy, &about, NULL) == PROF_OK);
+    CHECK(!(about.has & PROF_ABOUT_HAS_PATHS));
+    CHECK_I64(about.pid, getpid()); /* the merge of one is that one */
+    CHECK(prof_snapshot_subtree(copy, 0, &subtree, &err) == PROF_E_UNSUPPORTED);
+    CHECK_HAS(err.message, "call paths");
+    static const char *const formats[] = { "json", "prof", "txt" };
+    for (int i = 0; i < 3; i++) {
+        buffer a = written(whole, formats[i]), b = written(copy, formats[i]);
+        CHECK(a.bytes == b.bytes && memcmp(a.data, b.data, a.bytes) == 0);
+        free(a.data);
+        free(b.data);
+    }
+    prof_snapshot_close(copy);
+    prof_snapshot_close(whole);
+}
+
+/* ---- our own cost ---- */
+
+TEST(scopes_inside_a_function_are_counted_once_for_its_outermost_calls)
+{
+    static prof_site a = PROF_SITE_INIT("count_a", "read.c", 3, 0), b = PROF_SITE_INIT("count_b", "read.c", 4, 0);
+    prof_snapshot *snapshot = record(0, NULL);
+    prof_snapshot_close(snapshot);
+    prof_options options = PROF_OPTIONS_INIT;
+    options.flags = PROF_NO_FILES;
+    REQUIRE(prof_start(&options, NULL) == PROF_OK);
+    prof_scope s1 = prof_begin(&a), s2 = prof_begin(&b), s3 = prof_begin(&a), s4 = prof_begin(&b);
+    prof_end(s4);
+    prof_end(s3);
+    prof_end(s2);
+    prof_end(s1);
+    REQUIRE(prof_stop(NULL) == PROF_OK && prof_snapshot_take(&snapshot, NULL) == PROF_OK);
+    buffer json = written(snapshot, "json");
+    CHECK_HAS(json.data, "\"name\":\"count_a\",\"calls\":2,\"primitive_calls\":1,\"open_calls\":0,\"inner_calls\":3");
+    CHECK_HAS(json.data, "\"name\":\"count_b\",\"calls\":2,\"primitive_calls\":1,\"open_calls\":0,\"inner_calls\":2");
+    free(json.data);
+    prof_snapshot_close(snapshot);
+}
+
+int main(int argc, char **argv)
+{
+    return test_main(argc, argv);
+}
