@@ -134,6 +134,21 @@ PROF_API prof_status prof_snapshot_merge(const prof_snapshot *const *snapshots, 
                                          prof_error *err);
 
 /*
+ * Makes a snapshot whose times are less what recording took: each scope's
+ * cost as measured at start (scope_cost_ps), taken off the times of the scopes
+ * around it, never below 0.  It is an estimate, so no file has it unasked, and
+ * each that has says so.  Extremes and percentiles stay as measured.  The
+ * result has no call paths, as one that was read.
+ *
+ *   less      Receives the new snapshot, independent of the old.
+ *   returns   PROF_OK; PROF_E_UNAVAILABLE where the cost is not known, as of a
+ *             .prof; PROF_E_INVALID, also where it was subtracted already;
+ *             PROF_E_NO_MEMORY.
+ *   since     0.1
+ */
+PROF_API prof_status prof_snapshot_subtract_cost(const prof_snapshot *snapshot, prof_snapshot **less, prof_error *err);
+
+/*
  * Makes a snapshot of what ran under one function, with it as the root: all
  * its calls and threads merged.
  *
@@ -157,7 +172,7 @@ PROF_API prof_status prof_snapshot_subtree(const prof_snapshot *snapshot, uint32
 #define PROF_ABOUT_HAS_CLOCK 0x10u        /* whether the clock is steady; where known, its source and rate */
 #define PROF_ABOUT_CLOCK_IS_STEADY 0x20u  /* without it, durations are to be taken with care */
 #define PROF_ABOUT_HAS_COST 0x40u         /* scope_cost_ps and probe_ns */
-#define PROF_ABOUT_COST_IS_SUBTRACTED 0x80u /* from its times; extremes and percentiles stay */
+#define PROF_ABOUT_COST_IS_SUBTRACTED 0x80u /* see prof_snapshot_subtract_cost() */
 #define PROF_ABOUT_HAS_COUNTS 0x100u      /* of prof_snapshot_stats(): repaired, unmatched, memory */
 #define PROF_ABOUT_HAS_RSS 0x200u         /* rss_bytes and rss_peak_bytes */
 #define PROF_ABOUT_HAS_PATHS 0x400u       /* prof_snapshot_subtree() works */

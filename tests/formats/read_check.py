@@ -173,5 +173,24 @@ def _(folder):
     near_stats(load(convert("prof", *paths)), added.stats, 2e-9)
 
 
+@case("own_cost_leaves_times_that_still_add_up")
+def _(folder):
+    execute(folder, commands(3, 9, 2000))
+    path = os.path.join(folder, "profile.json")
+    summary = json.loads(read_bytes(path))
+    summary["overhead"]["scope_ps"] = 30_000
+    with open(path, "w", encoding="utf-8") as file:
+        json.dump(summary, file)
+    less = json.loads(convert("less", path))
+    equal(less["overhead"]["subtracted"], True, "the mark")
+    # Every scope but the outermost is called by one of the others; a pause is longer than what is taken.
+    scopes = sum(e["calls"] for e in summary["edges"])
+    equal(sum(f["self_ns"] for f in less["functions"]), sum(f["self_ns"] for f in summary["functions"]) - 30 * scopes,
+          "all self times")
+    for before, after in zip(summary["functions"], less["functions"]):
+        equal(after["cumulative_ns"], before["cumulative_ns"] - 30 * before["inner_calls"], before["name"])
+        equal((after["min_ns"], after["histogram"]), (before["min_ns"], before["histogram"]), "what stays as measured")
+
+
 print(f"1..{number}")
 sys.exit(failures != 0)

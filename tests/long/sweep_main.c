@@ -69,7 +69,7 @@ static int take_bytes(void *user, const void *data, size_t bytes)
     return 0;
 }
 
-/* Written, read back, and merged with itself. */
+/* Written, read back, merged with itself, and less our own cost. */
 static void use_files(const prof_snapshot *snapshot)
 {
     static const char *const formats[] = { "txt", "prof", "json" };
@@ -88,6 +88,8 @@ static void use_files(const prof_snapshot *snapshot)
         }
         const prof_snapshot *both[] = { again, snapshot };
         if (succeeded(prof_snapshot_merge(both, 2, &made, &err), &err))
+            prof_snapshot_close(made);
+        if (i == 2 && succeeded(prof_snapshot_subtract_cost(again, &made, &err), &err))
             prof_snapshot_close(made);
         prof_snapshot_close(again);
     }

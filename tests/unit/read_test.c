@@ -704,6 +704,54 @@ TEST(a_merged_profile_has_no_subtrees_and_says_so)
 
 /* ---- our own cost ---- */
 
+TEST(own_cost_is_subtracted_when_asked_from_the_scopes_around)
+{
+    /* main calls outer once, outer calls inner 4 times; a scope costs 10 ns. */
+#define F(id, name, calls, inner, self, total) "{\"id\": " id ", \"name\": \"" name "\", \"calls\": " calls ", \"primitive_calls\": " \
+    calls ", \"inner_calls\": " inner ", \"self_ns\": " self ", \"cumulative_ns\": " total "}"
+#define E(caller, callee, calls, self, total) "{\"caller\": " caller ", \"callee\": " callee ", \"calls\": " calls \
+    ", \"primitive_calls\": " calls ", \"self_ns\": " self ", \"cumulative_ns\": " total "}"
+    prof_error err = PROF_ERROR_INIT;
+    prof_snapshot *all = read_text(FACTS "\"overhead\": {\"scope_ps\": 10000}, \"functions\": [" F("0", "main", "1", "5", "7", "217") ", "
+        F("1", "outer", "1", "4", "110", "210") ", " F("2", "inner", "4", "0", "100", "100") "], \"edges\": [" E("0", "1", "1", "110", "210")
+        ", " E("1", "2", "4", "100", "100") "]}", &err), *less = NULL, *again = NULL;
+    REQUIRE(all != NULL);
+    CHECK(prof_snapshot_subtract_cost(all, &less, &err) == PROF_OK);
+    REQUIRE(less != NULL);
+    CHECK_U64(row_of(less, "main").self_ns, 0); /* 7 - 10, not below 0 */
+    CHECK_U64(row_of(less, "main").cumulative_ns, 167);
+    CHECK_U64(row_of(less, "outer").self_ns, 70);
+    CHECK_U64(row_of(less, "outer").cumulative_ns, 170);
+    CHECK_U64(row_of(less, "inner").cumulative_ns, 100);
+    prof_function row = PROF_FUNCTION_INIT;
+    CHECK(prof_snapshot_caller(less, 1, 0, &row, NULL) == PROF_OK);
+    CHECK_U64(row.self_ns, 70);
+    CHECK_U64(row.cumulative_ns, 170);
+    buffer json = written(less, "json"), text = written(less, "txt"), prof = written(less, "prof");
+    CHECK_HAS(json.data, "\"subtracted\":true");
+    CHECK_HAS(text.data, "{profcore: own cost subtracted}");
+    CHECK_HAS(text.data, "subtracted from the times above");
+    prof_about about = PROF_ABOUT_INIT;
+    CHECK(prof_snapshot_read(prof.data, prof.bytes, NULL, &again, &err) == PROF_OK);
+    CHECK(prof_snapshot_about(again, &about, NULL) == PROF_OK);
+    CHECK(about.has & PROF_ABOUT_COST_IS_SUBTRACTED);
+    CHECK_U64(prof_snapshot_function_count(again), 3);
+    CHECK(prof_snapshot_subtract_cost(less, &again, &err) == PROF_E_INVALID);
+    CHECK_HAS(err.message, "already");
+    CHECK(merge2(all, less, &err) == NULL);
+    CHECK_HAS(err.message, "in some of");
+    prof_snapshot_close(again);
+    prof_snapshot_close(less);
+    prof_snapshot_close(all);
+    free(json.data);
+    free(text.data);
+    free(prof.data);
+    all = read_text(FACTS "\"functions\": [" F0 "]}", NULL);
+    CHECK(prof_snapshot_subtract_cost(all, &less, &err) == PROF_E_UNAVAILABLE);
+    prof_snapshot_close(all);
+    CHECK(prof_snapshot_subtract_cost(NULL, &less, &err) == PROF_E_INVALID);
+}
+
 TEST(scopes_inside_a_function_are_counted_once_for_its_outermost_calls)
 {
     static prof_site a = PROF_SITE_INIT("count_a", "read.c", 3, 0), b = PROF_SITE_INIT("count_b", "read.c", 4, 0);
