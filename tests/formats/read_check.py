@@ -16,6 +16,7 @@ import subprocess
 import sys
 import tempfile
 
+golden = os.path.join(os.path.dirname(os.path.abspath(__file__)), "golden")
 tree_main, convert_main = (os.path.abspath(path) for path in sys.argv[1:])
 number = failures = 0
 
@@ -131,6 +132,55 @@ def by_line(summary):
     edges = {(lines[e["caller"]], lines[e["callee"]]): {key: e[key] for key in e if key not in ("caller", "callee")}
              for e in summary["edges"]}
     return functions, edges
+
+
+@case("old_files_of_cprofile_open_with_the_numbers_that_pstats_gave")
+def _(folder):
+    expected = json.loads(read_bytes(golden, "python.expected.json"))
+    files = sorted(name for name in os.listdir(golden) if name.startswith("python-") and name.endswith(".prof"))
+    equal(len(files), 7, "Python 2.7 and 3.8 to 3.13")
+
+    def rows(stats):
+        """As in the file, with times in whole nanoseconds."""
+        def times(values):
+            return [*values[:2], *(round(value * 1e9) for value in values[2:4])]
+        return sorted([list(key), times(row), sorted([list(caller), times(v)] for caller, v in callers)]
+                      for key, row, callers in stats)
+
+    expected = rows(expected)
+    for name in files:
+        stats = load(convert("prof", os.path.join(golden, name)))
+        found = rows((key, row, row[4].items()) for key, row in stats.items())
+        if name == "python-2.7.prof":  # its built-in functions had other names
+            found, wanted = ([row[:2] for row in table if row[0][0] != "~"] for table in (found, expected))
+            equal(found, wanted, name)
+        else:
+            equal(found, expected, name)
+
+
+@case("old_files_of_ours_open_and_say_what_they_said")
+def _(folder):
+    names = sorted(name[:-5] for name in os.listdir(golden) if name.startswith("profcore-") and name.endswith(".json"))
+    equal(names, ["profcore-0.1", "profcore-0.1-call", "profcore-0.1-first"], "golden files")
+
+    def check(now, then, what):
+        """All that stood in the old file stands in what is written of it today."""
+        if isinstance(then, dict):
+            for key in then:
+                check(now[key], then[key], f"{what}.{key}")
+        elif isinstance(then, list) and len(then) == len(now):
+            for i, value in enumerate(then):
+                check(now[i], value, f"{what}[{i}]")
+        else:
+            equal(now, then, what)
+
+    for name in names:
+        path = os.path.join(golden, name)
+        check(json.loads(convert("json", path + ".json")), json.loads(read_bytes(path + ".json")), name)
+        before = pstats.Stats(path + ".prof").stats
+        equal(load(convert("prof", path + ".prof")), before, name + ".prof")
+        equal(load(convert("prof", path + ".json")), before, name + ".prof from the summary")
+        convert("txt", path + ".json")
 
 
 @case("merged_shards_equal_one_recording_of_all_exactly")
