@@ -403,7 +403,8 @@ typedef int (*prof_write_callback)(void *user, const void *data, size_t bytes);
  *
  *   sort      For "txt": a key of pstats (calls, cumulative, filename, line,
  *             module, name, ncalls, nfl, pcalls, stdname, time, tottime,
- *             cumtime, file); NULL: cumulative.
+ *             cumtime, file), an abbreviation of one, or several separated by
+ *             commas; NULL: cumulative.
  *   write     Called with one piece after another; user is passed on.
  *   returns   PROF_OK; PROF_E_INVALID for an unknown format or key;
  *             PROF_E_NO_MEMORY; PROF_E_IO from the callback.
@@ -422,6 +423,48 @@ PROF_API prof_status prof_snapshot_write(const prof_snapshot *snapshot, const ch
  */
 PROF_API prof_status prof_snapshot_write_file(const prof_snapshot *snapshot, const char *format, const char *path,
                                               prof_error *err);
+
+/*
+ * How prof_snapshot_print() shows a snapshot.  What it prints in the terms of
+ * Python's pstats is byte for byte what pstats prints of the same profile,
+ * but for the line with the file's name and the blank one after it.
+ */
+typedef struct prof_print_options {
+    uint32_t size;             /* sizeof(prof_print_options) */
+    uint32_t flags;            /* PROF_PRINT_… flags */
+    const char *sort;          /* as for prof_snapshot_write() */
+    const char *const *limits; /* applied in turn, as pstats applies its restrictions */
+    uint32_t limit_count;      /* at most 16 */
+    uint32_t view;             /* one of the three below */
+} prof_print_options;
+
+#define PROF_PRINT_OPTIONS_INIT { (uint32_t)sizeof(prof_print_options), 0u, NULL, NULL, 0u, 0u }
+
+/* prof_print_options.view */
+#define PROF_PRINT_STATS 0u   /* the table, then percentiles, items, memory, losses and overhead */
+#define PROF_PRINT_CALLERS 1u /* who called the functions listed: pstats' print_callers() */
+#define PROF_PRINT_CALLEES 2u /* whom they called: print_callees() */
+
+/* prof_print_options.flags */
+#define PROF_PRINT_REVERSE 0x1u    /* the order backwards */
+#define PROF_PRINT_STRIP_DIRS 0x2u /* files without their folders; functions that are then alike are one row */
+#define PROF_PRINT_COLOR 0x4u      /* with escape sequences for a terminal */
+
+/*
+ * Prints tables for people.
+ *
+ *   options  NULL for the defaults.  A limit is a number of lines ("20"), a
+ *            share of them from 0 to 1 with a point ("0.25"), or else a POSIX
+ *            extended regular expression of at most 512 bytes, which
+ *            "file:line(name)" or "{name}" must contain; it is as trusted as
+ *            the program.
+ *   write    Called with one piece after another; user is passed on.
+ *   returns  PROF_OK; PROF_E_INVALID for an option that is not one;
+ *            PROF_E_NO_MEMORY; PROF_E_IO from the callback.
+ *   since    0.1
+ */
+PROF_API prof_status prof_snapshot_print(const prof_snapshot *snapshot, const prof_print_options *options,
+                                         prof_write_callback write, void *user, prof_error *err);
 
 #ifdef __cplusplus
 }

@@ -72,9 +72,9 @@ static prof_status set_formats(profi_config *config, const char *value, prof_err
 
 static prof_status set_sort(profi_config *config, const char *value, prof_error *err)
 {
-    if (profi_sort_key_find(value, err) == NULL)
-        return PROF_E_INVALID;
-    return set_text(config->sort, sizeof(config->sort), value, "the sort key", err);
+    profi_sort sort;
+    prof_status status = profi_sort_parse(&sort, value, err);
+    return status != PROF_OK ? status : set_text(config->sort, sizeof(config->sort), value, "the list of sort keys", err);
 }
 
 static prof_status set_memory(profi_config *config, uint64_t bytes, prof_error *err)

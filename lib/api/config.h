@@ -21,7 +21,7 @@ typedef struct profi_config {
     char directory[4096];
     const profi_writer *formats[PROFI_FORMATS_MAX];
     unsigned format_count;
-    char sort[32];
+    char sort[128];
     uint64_t memory_bytes;
     int keeps_events;     /* in rings: PROFCORE_MODE */
     uint32_t save_every_s;

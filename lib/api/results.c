@@ -63,6 +63,25 @@ prof_status prof_snapshot_write(const prof_snapshot *snapshot, const char *forma
     return status == PROF_OK ? profi_writer_run(writer, snapshot, sort, write, user, err) : status;
 }
 
+prof_status prof_snapshot_print(const prof_snapshot *snapshot, const prof_print_options *options,
+                                prof_write_callback write, void *user, prof_error *err)
+{
+    enum { OPTIONS_SIZE_0 = 32 }; /* as of version 0.1 */
+    static const uint32_t known_flags = PROF_PRINT_REVERSE | PROF_PRINT_STRIP_DIRS | PROF_PRINT_COLOR;
+    prof_print_options given = PROF_PRINT_OPTIONS_INIT;
+    prof_status status = PROF_OK;
+    if (snapshot == NULL || write == NULL)
+        return profi_fail(err, PROF_E_INVALID, "prof_snapshot_print: %s is NULL", snapshot ? "write" : "snapshot");
+    if (options != NULL)
+        status = profi_struct_read(&given, sizeof(given), options, OPTIONS_SIZE_0, "prof_print_options", err);
+    if (status == PROF_OK && given.flags & ~known_flags)
+        status = profi_fail(err, PROF_E_INVALID, "prof_print_options.flags has the unknown bits 0x%x",
+                            (unsigned)(given.flags & ~known_flags));
+    if (status == PROF_OK && given.view > PROF_PRINT_CALLEES)
+        status = profi_fail(err, PROF_E_INVALID, "prof_print_options.view: there is no view %u", (unsigned)given.view);
+    return status == PROF_OK ? profi_print_run(snapshot, &given, write, user, err) : status;
+}
+
 /* The folder and the last part of a path. */
 static prof_status split_path(const char *path, char folder[4096], const char **name, prof_error *err)
 {

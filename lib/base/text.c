@@ -6,8 +6,7 @@
 #include <string.h>
 #include <sys/auxv.h>
 
-/* The length of the valid UTF-8 sequence at text, or 0. */
-static size_t utf8_length(const unsigned char *text, size_t bytes, uint32_t *code_point)
+size_t profi_utf8_length(const unsigned char *text, size_t bytes, uint32_t *code_point)
 {
     unsigned char first = text[0];
     size_t length = first < 0x80 ? 1 : first < 0xc2 ? 0 : first < 0xe0 ? 2 : first < 0xf0 ? 3 : first < 0xf5 ? 4 : 0;
@@ -30,7 +29,7 @@ static size_t utf8_length(const unsigned char *text, size_t bytes, uint32_t *cod
 static size_t clean_character(char piece[16], const unsigned char *text, size_t bytes, size_t *taken)
 {
     uint32_t code_point = 0;
-    size_t length = utf8_length(text, bytes, &code_point);
+    size_t length = profi_utf8_length(text, bytes, &code_point);
     *taken = length ? length : 1;
     if (length == 0)
         return (size_t)snprintf(piece, 16, "\\x%02x", text[0]);

@@ -25,6 +25,9 @@ size_t profi_text_clean(char *out, const char *text, size_t bytes);
 /* Copies as many whole characters of clean text as fit into `room` bytes, the NUL included. */
 void profi_text_cut(char *out, size_t room, const char *text);
 
+/* The length of the valid UTF-8 sequence at `text`, and its character; 0 where there is none. */
+size_t profi_utf8_length(const unsigned char *text, size_t bytes, uint32_t *code_point);
+
 /*
  * Turns any text into a file name's stem: bytes outside [A-Za-z0-9._-] and a
  * leading dot become `_`; at most 100 bytes.  `out` has room for 101.

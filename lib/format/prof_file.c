@@ -76,32 +76,17 @@ static void put_key(profi_output *out, const profi_pstats_row *row)
     put_string(out, row->name);
 }
 
-/* One entry of a row's callers. */
-static void put_caller(profi_output *out, const profi_pstats_row *caller, uint64_t calls, uint64_t primitive_calls,
-                       uint64_t self_ns, uint64_t cumulative_ns)
-{
-    put_key(out, caller);
-    put_tuple(out, 4);
-    put_integer(out, calls);
-    put_integer(out, primitive_calls);
-    put_seconds(out, profi_pstats_seconds(self_ns));
-    put_seconds(out, profi_pstats_seconds(cumulative_ns));
-}
-
-static void put_callers(profi_output *out, const profi_pstats *stats, const prof_snapshot *snapshot,
-                        const profi_pstats_row *row)
+static void put_callers(profi_output *out, const profi_pstats *stats, const profi_pstats_row *row)
 {
     put_code(out, '{');
-    if (row->function != PROFI_NONE) {
-        const profi_function *function = &snapshot->functions[row->function];
-        for (uint32_t i = 0; i < function->edge_count; i++) {
-            const profi_edge *edge = &snapshot->edges[function->first_edge + i];
-            put_caller(out, &stats->rows[edge->caller], edge->calls, edge->primitive_calls, edge->self_ns,
-                       edge->cumulative_ns);
-        }
-        if (stats->run_row != PROFI_NONE)
-            put_caller(out, &stats->rows[stats->run_row], function->calls, function->primitive_calls, function->self_ns,
-                       function->cumulative_ns);
+    for (uint32_t i = 0; i < row->call_count; i++) {
+        const profi_pstats_call *call = &stats->calls[row->first_call + i];
+        put_key(out, &stats->rows[call->caller]);
+        put_tuple(out, 4);
+        put_integer(out, call->calls);
+        put_integer(out, call->primitive_calls);
+        put_seconds(out, call->self_s);
+        put_seconds(out, call->cumulative_s);
     }
     put_code(out, '0');
 }
@@ -122,7 +107,7 @@ prof_status profi_write_prof(const prof_snapshot *snapshot, const char *sort, pr
         put_integer(out, row->calls);
         put_seconds(out, row->self_s);
         put_seconds(out, row->cumulative_s);
-        put_callers(out, &stats, snapshot, row);
+        put_callers(out, &stats, row);
     }
     put_code(out, '0');
     profi_pstats_fini(&stats);

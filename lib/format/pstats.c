@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The rows of pstats: see pstats.h. */
+/* The rows of pstats and their callers: see pstats.h. */
 #include "pstats.h"
 
 #include "../base/error.h"
@@ -56,15 +56,14 @@ static int add_function(profi_pstats *stats, const profi_function *function)
                                .primitive_calls = function->primitive_calls,
                                .self_s = profi_pstats_seconds(function->self_ns),
                                .cumulative_s = profi_pstats_seconds(function->cumulative_ns) };
+    stats->next_function[stats->row_count] = PROFI_NONE;
     stats->row_count++;
     return function->file != NULL || name_in_brackets(row, function->name);
 }
 
-prof_status profi_pstats_init(profi_pstats *stats, const prof_snapshot *snapshot, prof_error *err)
+static int add_rows(profi_pstats *stats, const prof_snapshot *snapshot)
 {
-    *stats = (profi_pstats){ .rows = calloc((size_t)snapshot->function_count + 5, sizeof(*stats->rows)),
-                              .run_row = PROFI_NONE };
-    int ok = stats->rows != NULL;
+    int ok = 1;
     for (uint32_t i = 0; ok && i < snapshot->function_count; i++)
         ok = add_function(stats, &snapshot->functions[i]);
     if (ok && snapshot->function_count == 0)
@@ -81,16 +80,88 @@ prof_status profi_pstats_init(profi_pstats *stats, const prof_snapshot *snapshot
         ok = add_note(stats, PROFI_NOTE_UNSTEADY);
     if (ok && has & PROF_ABOUT_COST_IS_SUBTRACTED)
         ok = add_note(stats, PROFI_NOTE_SUBTRACTED);
-    if (ok)
+    return ok;
+}
+
+static void add_call(profi_pstats *stats, const profi_pstats_call *call)
+{
+    profi_pstats_row *callee = &stats->rows[call->callee];
+    if (callee->call_count++ == 0)
+        callee->first_call = stats->call_count;
+    stats->calls[stats->call_count++] = *call;
+}
+
+static void add_calls(profi_pstats *stats, const prof_snapshot *snapshot)
+{
+    for (uint32_t i = 0; i < snapshot->function_count; i++) {
+        const profi_function *function = &snapshot->functions[i];
+        for (uint32_t j = 0; j < function->edge_count; j++) {
+            const profi_edge *edge = &snapshot->edges[function->first_edge + j];
+            add_call(stats, &(profi_pstats_call){ edge->caller, i, edge->calls, edge->primitive_calls,
+                                                  profi_pstats_seconds(edge->self_ns),
+                                                  profi_pstats_seconds(edge->cumulative_ns) });
+        }
+        if (stats->run_row != PROFI_NONE)
+            add_call(stats, &(profi_pstats_call){ stats->run_row, i, function->calls, function->primitive_calls,
+                                                  profi_pstats_seconds(function->self_ns),
+                                                  profi_pstats_seconds(function->cumulative_ns) });
+    }
+}
+
+prof_status profi_pstats_init(profi_pstats *stats, const prof_snapshot *snapshot, prof_error *err)
+{
+    size_t functions = snapshot->function_count;
+    *stats = (profi_pstats){ .rows = calloc(functions + 5, sizeof(*stats->rows)),
+                             .next_function = calloc(functions + 1, sizeof(*stats->next_function)),
+                             .calls = calloc(functions + snapshot->edge_count + 1, sizeof(*stats->calls)),
+                             .run_row = PROFI_NONE };
+    if (stats->rows != NULL && stats->next_function != NULL && stats->calls != NULL && add_rows(stats, snapshot)) {
+        add_calls(stats, snapshot);
         return PROF_OK;
+    }
     profi_pstats_fini(stats);
     return profi_fail(err, PROF_E_NO_MEMORY, "no memory for a table of %u functions", (unsigned)snapshot->function_count);
 }
 
 void profi_pstats_fini(profi_pstats *stats)
 {
-    for (uint32_t i = 0; stats->rows != NULL && i < stats->row_count; i++)
+    for (uint32_t i = 0; stats->rows != NULL && i < stats->row_count; i++) {
         free(stats->rows[i].owned);
+        free(stats->rows[i].title);
+    }
     free(stats->rows);
+    free(stats->next_function);
+    free(stats->calls);
     *stats = (profi_pstats){ 0 };
+}
+
+static char *make_title(const profi_pstats_row *row)
+{
+    size_t name_bytes = strlen(row->name), bytes = strlen(row->file) + name_bytes + 16;
+    char *text = malloc(bytes);
+    if (text == NULL)
+        return NULL;
+    if (strcmp(row->file, "~") != 0 || row->line != 0)
+        snprintf(text, bytes, "%s:%u(%s)", row->file, (unsigned)row->line, row->name);
+    else if (name_bytes > 1 && row->name[0] == '<' && row->name[name_bytes - 1] == '>')
+        snprintf(text, bytes, "{%.*s}", (int)(name_bytes - 2), row->name + 1);
+    else
+        snprintf(text, bytes, "%s", row->name);
+    return text;
+}
+
+int profi_pstats_title(profi_pstats *stats)
+{
+    for (uint32_t i = 0; i < stats->row_count; i++)
+        if ((stats->rows[i].title = make_title(&stats->rows[i])) == NULL)
+            return 0;
+    return 1;
+}
+
+int profi_pstats_compare_keys(const profi_pstats_row *a, const profi_pstats_row *b)
+{
+    int order = strcmp(a->file, b->file);
+    if (order == 0)
+        order = a->line < b->line ? -1 : a->line > b->line;
+    return order != 0 ? order : strcmp(a->name, b->name);
 }

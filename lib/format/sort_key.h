@@ -8,18 +8,20 @@
 
 #include "pstats.h"
 
-typedef struct profi_sort_key profi_sort_key;
+enum { PROFI_SORT_KEYS_MAX = 8 };
 
-/* The key of a name ("cumulative" for NULL); NULL and an error that lists the names when there is none. */
-const profi_sort_key *profi_sort_key_find(const char *name, prof_error *err);
+typedef struct profi_sort {
+    const struct profi_sort_key *keys[PROFI_SORT_KEYS_MAX]; /* rows alike by one are told apart by the next */
+    unsigned count;
+} profi_sort;
 
-/* "cumulative time" and so on. */
-const char *profi_sort_key_description(const profi_sort_key *key);
+/* Reads keys separated by commas ("cumulative" for NULL); an error lists the names. */
+prof_status profi_sort_parse(profi_sort *sort, const char *names, prof_error *err);
 
-/* The row numbers in sorted order, to be freed; NULL when memory is spent. */
-uint32_t *profi_sort_rows(const profi_pstats *stats, const profi_sort_key *key);
+/* What pstats calls a key: "cumulative time" and so on. */
+const char *profi_sort_description(const profi_sort *sort, unsigned index);
 
-/* "file:line(name)" or "{name}", as pstats prints a function; to be freed; NULL when memory is spent. */
-char *profi_standard_name(const profi_pstats_row *row);
+/* The numbers of the rows, which have titles, in sorted order, or in the opposite one, to be freed; NULL when memory is spent. */
+uint32_t *profi_sort_rows(const profi_pstats *stats, const profi_sort *sort, int is_reversed);
 
 #endif

@@ -2,10 +2,10 @@
 /*
  * The table for people, `.txt`.  Its first block is byte for byte what
  * Python's pstats prints of the .prof of the same snapshot (print_stats
- * after sort_stats, without the line that names the file); our own blocks
- * follow the line that begins with "-- profcore".
+ * after sort_stats, without the line that names the file): listing.c.  The
+ * blocks of our own, here, follow the line that begins with "-- profcore".
  */
-#include "sort_key.h"
+#include "listing.h"
 #include "text_probes.h"
 #include "text_units.h"
 #include "writer.h"
@@ -14,68 +14,8 @@
 
 #include <inttypes.h>
 #include <stdio.h>
-#include <stdlib.h>
+#include <string.h>
 #include <time.h>
-
-typedef struct table {
-    const prof_snapshot *snapshot;
-    profi_pstats stats;
-    uint32_t *order;
-    const profi_sort_key *key;
-    profi_output *out;
-    unsigned probe_group; /* that put_probes() is to show */
-} table;
-
-/* ---- the block of pstats ---- */
-
-static void put_row(profi_output *out, const profi_pstats_row *row, const char *standard_name)
-{
-    char calls[48];
-    if (row->calls == row->primitive_calls)
-        snprintf(calls, sizeof(calls), "%" PRIu64, row->calls);
-    else
-        snprintf(calls, sizeof(calls), "%" PRIu64 "/%" PRIu64, row->calls, row->primitive_calls);
-    profi_output_printf(out, "%9s %8.3f ", calls, row->self_s);
-    if (row->calls != 0)
-        profi_output_printf(out, "%8.3f ", row->self_s / (double)row->calls);
-    else
-        profi_output_text(out, "         ");
-    profi_output_printf(out, "%8.3f ", row->cumulative_s);
-    if (row->primitive_calls != 0)
-        profi_output_printf(out, "%8.3f ", row->cumulative_s / (double)row->primitive_calls);
-    else
-        profi_output_text(out, "         ");
-    profi_output_text(out, standard_name);
-    profi_output_text(out, "\n");
-}
-
-static int put_pstats_block(const table *t)
-{
-    uint64_t calls = 0, primitive_calls = 0;
-    double self_s = 0.0;
-    for (uint32_t i = 0; i < t->stats.row_count; i++) {
-        calls += t->stats.rows[i].calls;
-        primitive_calls += t->stats.rows[i].primitive_calls;
-        self_s += t->stats.rows[i].self_s; /* in the order of the file, as pstats adds them */
-    }
-    profi_output_printf(t->out, "         %" PRIu64 " function calls ", calls);
-    if (calls != primitive_calls)
-        profi_output_printf(t->out, "(%" PRIu64 " primitive calls) ", primitive_calls);
-    profi_output_printf(t->out, "in %.3f seconds\n\n   Ordered by: %s\n\n", self_s, profi_sort_key_description(t->key));
-    profi_output_text(t->out, "   ncalls  tottime  percall  cumtime  percall filename:lineno(function)\n");
-    for (uint32_t i = 0; i < t->stats.row_count; i++) {
-        const profi_pstats_row *row = &t->stats.rows[t->order[i]];
-        char *name = profi_standard_name(row);
-        if (name == NULL)
-            return 0;
-        put_row(t->out, row, name);
-        free(name);
-    }
-    profi_output_text(t->out, "\n\n");
-    return 1;
-}
-
-/* ---- our own blocks ---- */
 
 /* "1 thread", "4 threads". */
 static const char *threads_text(const prof_snapshot *snapshot, char text[40])
@@ -86,7 +26,7 @@ static const char *threads_text(const prof_snapshot *snapshot, char text[40])
 }
 
 /* Which call this is, and why it was kept. */
-static void put_call(const table *t)
+static void put_call(const profi_listing *t)
 {
     const profi_call_about *call = &t->snapshot->call;
     const profi_thread_info *thread = &t->snapshot->threads[0];
@@ -108,7 +48,7 @@ static void put_call(const table *t)
 }
 
 /* "process 12 on host", as much of it as is known. */
-static void put_process(const table *t, const char *host, int64_t pid)
+static void put_process(const profi_listing *t, const char *host, int64_t pid)
 {
     if (pid != 0)
         profi_output_printf(t->out, "process %" PRId64, pid);
@@ -117,7 +57,7 @@ static void put_process(const table *t, const char *host, int64_t pid)
     profi_output_printf(t->out, "%s%s", host != NULL ? " on " : pid != 0 ? "" : " unavailable", host ? host : "");
 }
 
-static void put_processes(const table *t)
+static void put_processes(const profi_listing *t)
 {
     enum { SHOWN = 20 };
     const prof_snapshot *snapshot = t->snapshot;
@@ -132,7 +72,7 @@ static void put_processes(const table *t)
         profi_output_printf(t->out, "     and %u more\n", (unsigned)snapshot->process_count - SHOWN);
 }
 
-static void put_heading(const table *t)
+static void put_heading(const profi_listing *t)
 {
     char threads[40], when[40] = "time unavailable";
     const prof_snapshot *snapshot = t->snapshot;
@@ -166,23 +106,18 @@ static void put_heading(const table *t)
     profi_output_text(t->out, "\n");
 }
 
-/* Calls back for each function in the table's order, with its name as pstats prints it; 0 when memory is spent. */
-static int for_functions(const table *t, void (*put)(const table *t, const profi_function *function, const char *name))
+/* Calls back for each function of the listed rows, with its title. */
+static void for_functions(const profi_listing *t,
+                          void (*put)(const profi_listing *t, const profi_function *function, const char *title))
 {
-    for (uint32_t i = 0; i < t->stats.row_count; i++) {
+    for (uint32_t i = 0; i < t->count; i++) {
         const profi_pstats_row *row = &t->stats.rows[t->order[i]];
-        if (row->function == PROFI_NONE)
-            continue;
-        char *name = profi_standard_name(row);
-        if (name == NULL)
-            return 0;
-        put(t, &t->snapshot->functions[row->function], name);
-        free(name);
+        for (uint32_t f = row->function; f != PROFI_NONE; f = t->stats.next_function[f])
+            put(t, &t->snapshot->functions[f], row->title);
     }
-    return 1;
 }
 
-static void put_extreme(const table *t, const profi_function *function, uint64_t ns)
+static void put_extreme(const profi_listing *t, const profi_function *function, uint64_t ns)
 {
     char text[24] = "unavail.";
     if (profi_function_has_extremes(function))
@@ -190,7 +125,15 @@ static void put_extreme(const table *t, const profi_function *function, uint64_t
     profi_output_printf(t->out, " %10s", text);
 }
 
-static void put_percentiles(const table *t, const profi_function *function, const char *name)
+/* The end of a function's line. */
+static void put_name(const profi_listing *t, const char *title)
+{
+    profi_output_text(t->out, " ");
+    profi_put_title(t, title);
+    profi_output_text(t->out, "\n");
+}
+
+static void put_percentiles(const profi_listing *t, const profi_function *function, const char *title)
 {
     static const double shares[] = { 0.5, 0.9, 0.99, 0.999 };
     uint64_t ended = function->timed_calls;
@@ -209,44 +152,46 @@ static void put_percentiles(const table *t, const profi_function *function, cons
         profi_output_printf(t->out, " %10s", text);
     }
     put_extreme(t, function, function->max_ns);
-    profi_output_printf(t->out, " %s\n", name);
+    put_name(t, title);
 }
 
-/* The reason of the first function without a histogram, if no function has durations of its calls; else NULL. */
-static const char *why_no_durations(const prof_snapshot *snapshot)
+/* The reason of the first listed function without a histogram, if none has durations of its calls; else NULL. */
+static const char *why_no_durations(const profi_listing *t)
 {
     const char *why = NULL;
-    for (uint32_t i = 0; i < snapshot->function_count; i++) {
-        const profi_function *function = &snapshot->functions[i];
-        if (function->calls == function->open_calls)
-            continue;
-        if (function->histogram != NULL || profi_function_has_extremes(function))
-            return NULL;
-        why = why ? why : function->no_histogram;
-    }
+    for (uint32_t i = 0; i < t->count; i++)
+        for (uint32_t f = t->stats.rows[t->order[i]].function; f != PROFI_NONE; f = t->stats.next_function[f]) {
+            const profi_function *function = &t->snapshot->functions[f];
+            if (function->calls == function->open_calls)
+                continue;
+            if (function->histogram != NULL || profi_function_has_extremes(function))
+                return NULL;
+            why = why ? why : function->no_histogram;
+        }
     return why;
 }
 
-static void put_missing_percentiles(const table *t)
+static void put_missing_percentiles(const profi_listing *t)
 {
     enum { SHOWN = 10 };
     uint32_t count = 0;
-    for (uint32_t i = 0; i < t->snapshot->function_count; i++) {
-        const profi_function *function = &t->snapshot->functions[i];
-        if (function->histogram == NULL && function->calls > function->open_calls && ++count <= SHOWN)
-            profi_output_printf(t->out, "   no percentiles of %s: %s\n", function->name, function->no_histogram);
-    }
+    for (uint32_t i = 0; i < t->count; i++)
+        for (uint32_t f = t->stats.rows[t->order[i]].function; f != PROFI_NONE; f = t->stats.next_function[f]) {
+            const profi_function *function = &t->snapshot->functions[f];
+            if (function->histogram == NULL && function->calls > function->open_calls && ++count <= SHOWN)
+                profi_output_printf(t->out, "   no percentiles of %s: %s\n", function->name, function->no_histogram);
+        }
     if (count > SHOWN)
         profi_output_printf(t->out, "   nor of %u more\n", (unsigned)count - SHOWN);
 }
 
-static int put_percentile_block(const table *t)
+static void put_percentile_block(const profi_listing *t)
 {
     uint64_t open = 0;
-    const char *why_none = why_no_durations(t->snapshot);
+    const char *why_none = why_no_durations(t);
     if (why_none != NULL) {
         profi_output_printf(t->out, "\n   Duration of a call: unavailable (%s)\n", why_none);
-        return 1;
+        return;
     }
     for (uint32_t i = 0; i < t->snapshot->function_count; i++)
         open += t->snapshot->functions[i].open_calls;
@@ -254,16 +199,14 @@ static int put_percentile_block(const table *t)
                               "12.5 % above the truth\n"
                               "   (-: too few calls; p50 needs 20, p90 100, p99 1,000, p99.9 10,000)\n\n");
     profi_output_text(t->out, "      ended        min        p50        p90        p99      p99.9        max function\n");
-    if (!for_functions(t, put_percentiles))
-        return 0;
+    for_functions(t, put_percentiles);
     put_missing_percentiles(t);
     if (open != 0)
         profi_output_printf(t->out, "   %" PRIu64 " call%s had not ended; the first table counts %s with the time so far\n",
                             open, open == 1 ? "" : "s", open == 1 ? "it" : "them");
-    return 1;
 }
 
-static void put_estimate(const table *t, const profi_function *function, const char *name)
+static void put_estimate(const profi_listing *t, const profi_function *function, const char *title)
 {
     char cumulative[24], interval[24] = "unavail.";
     uint64_t half = profi_function_interval(function);
@@ -273,11 +216,12 @@ static void put_estimate(const table *t, const profi_function *function, const c
     if (half != UINT64_MAX)
         profi_format_ns(interval, half);
     /* The sign before the interval is one column but two bytes. */
-    profi_output_printf(t->out, "%11" PRIu64 " %11" PRIu64 " %12s \xc2\xb1 %-10s %s\n", function->calls, function->timed_calls,
-                        cumulative, interval, name);
+    profi_output_printf(t->out, "%11" PRIu64 " %11" PRIu64 " %12s \xc2\xb1 %-10s", function->calls, function->timed_calls,
+                        cumulative, interval);
+    put_name(t, title);
 }
 
-static void put_items(const table *t, const profi_function *function, const char *name)
+static void put_items(const profi_listing *t, const profi_function *function, const char *title)
 {
     if (function->items == 0 && function->unit == NULL)
         return;
@@ -289,10 +233,11 @@ static void put_items(const table *t, const profi_function *function, const char
         profi_output_printf(t->out, " %14.1f", (double)function->items * 1e9 / (double)function->cumulative_ns);
     else
         profi_output_printf(t->out, " %14s", "unavailable");
-    profi_output_printf(t->out, " %-10s %s\n", function->unit ? function->unit : "items", name);
+    profi_output_printf(t->out, " %-10s", function->unit ? function->unit : "items");
+    put_name(t, title);
 }
 
-static void put_memory(const table *t, const profi_function *function, const char *name)
+static void put_memory(const profi_listing *t, const profi_function *function, const char *title)
 {
     const profi_measure *rss = profi_function_measure_named(t->snapshot, function, "rss");
     if (rss == NULL)
@@ -303,14 +248,17 @@ static void put_memory(const table *t, const profi_function *function, const cha
         profi_format_bytes(peak, (double)rss->top, rss->is_bound ? "\xe2\x89\xa5 " : "");
     }
     /* The sign of a bound is one column but three bytes. */
-    profi_output_printf(t->out, "%14s %*s %s\n", growth, rss->call_count && rss->is_bound ? 16 : 14, peak, name);
+    profi_output_printf(t->out, "%14s %*s", growth, rss->call_count && rss->is_bound ? 16 : 14, peak);
+    put_name(t, title);
 }
 
-static int has_any(const prof_snapshot *snapshot, int (*test)(const profi_function *function))
+/* Whether a listed function passes a test. */
+static int has_any(const profi_listing *t, int (*test)(const profi_function *function))
 {
-    for (uint32_t i = 0; i < snapshot->function_count; i++)
-        if (test(&snapshot->functions[i]))
-            return 1;
+    for (uint32_t i = 0; i < t->count; i++)
+        for (uint32_t f = t->stats.rows[t->order[i]].function; f != PROFI_NONE; f = t->stats.next_function[f])
+            if (test(&t->snapshot->functions[f]))
+                return 1;
     return 0;
 }
 
@@ -318,26 +266,26 @@ static int is_estimated(const profi_function *function) { return function->estim
 static int counts_items(const profi_function *function) { return function->items != 0 || function->unit != NULL; }
 static int asks_for_rss(const profi_function *function) { return (function->flags & PROF_SITE_RSS) != 0; }
 
-static int put_estimate_block(const table *t)
+static void put_estimate_block(const profi_listing *t)
 {
-    if (!has_any(t->snapshot, is_estimated))
-        return 1;
+    if (!has_any(t, is_estimated))
+        return;
     profi_output_text(t->out, "\n   Sampled functions: every call is counted, some are timed; the times in the first table are estimates\n"
                               "   (\xc2\xb1: 95 % interval), and so are their callers' self times; percentiles are of the timed calls\n\n"
                               "      calls       timed   cumulative              function\n");
-    return for_functions(t, put_estimate);
+    for_functions(t, put_estimate);
 }
 
-static int put_item_block(const table *t)
+static void put_item_block(const profi_listing *t)
 {
-    if (!has_any(t->snapshot, counts_items))
-        return 1;
+    if (!has_any(t, counts_items))
+        return;
     profi_output_text(t->out, "\n   Items processed, and per second spent in the function (of one thread, not of the service)\n\n"
                               "         items     per second unit       function\n");
-    return for_functions(t, put_items);
+    for_functions(t, put_items);
 }
 
-static int put_memory_block(const table *t)
+static void put_memory_block(const profi_listing *t)
 {
     const prof_snapshot *snapshot = t->snapshot;
     char now[24], peak[24], start[24] = "unavailable";
@@ -357,31 +305,30 @@ static int put_memory_block(const table *t)
         profi_output_printf(t->out, "   Sampled every %" PRIu64 " ms while recording, %" PRIu64 " times: mean %s, highest %s\n",
                             snapshot->about.rss_every_ms, snapshot->about.rss_sample_count, now, peak);
     }
-    if (!has_any(snapshot, asks_for_rss))
-        return 1;
+    if (!has_any(t, asks_for_rss))
+        return;
     profi_output_text(t->out, "   Growth is summed over calls, and calls in parallel each see it; a peak is the highest in any call "
                               "(\xe2\x89\xa5: at least)\n\n"
                               "        growth           peak function\n");
-    return for_functions(t, put_memory);
+    for_functions(t, put_memory);
 }
 
-static void put_probes(const table *t, const profi_function *function, const char *name)
+static void put_probes(const profi_listing *t, const profi_function *function, const char *title)
 {
     if (profi_text_probe_line(t->out, t->snapshot, t->probe_group, function))
-        profi_output_printf(t->out, " %s\n", name);
+        put_name(t, title);
 }
 
-static int put_probe_blocks(table *t)
+static void put_probe_blocks(profi_listing *t)
 {
     for (t->probe_group = 0; t->probe_group < PROFI_PROBE_GROUPS; t->probe_group++)
-        if (profi_text_probe_heading(t->out, t->snapshot, t->probe_group) && !for_functions(t, put_probes))
-            return 0;
+        if (profi_text_probe_heading(t->out, t->snapshot, t->probe_group))
+            for_functions(t, put_probes);
     profi_text_counters(t->out, t->snapshot);
-    return 1;
 }
 
 /* What became of the calls that rules kept; nothing where there was none. */
-static void put_kept(const table *t)
+static void put_kept(const profi_listing *t)
 {
     const prof_stats *stats = &t->snapshot->stats;
     if (stats->kept_count != 0)
@@ -398,7 +345,7 @@ static void put_kept(const table *t)
                             stats->removed_file_count);
 }
 
-static void put_counts(const table *t)
+static void put_counts(const profi_listing *t)
 {
     const prof_snapshot *snapshot = t->snapshot;
     const prof_stats *stats = &snapshot->stats;
@@ -429,7 +376,7 @@ static void put_counts(const table *t)
         profi_output_printf(t->out, "   Memory:   %s of %s used for recording\n", used, limit);
 }
 
-static void put_clock(const table *t)
+static void put_clock(const profi_listing *t)
 {
     const profi_about *about = &t->snapshot->about;
     if (!(about->has & PROF_ABOUT_HAS_CLOCK)) {
@@ -446,7 +393,7 @@ static void put_clock(const table *t)
                             about->backward_count);
 }
 
-static void put_overhead(const table *t)
+static void put_overhead(const profi_listing *t)
 {
     const prof_snapshot *snapshot = t->snapshot;
     const profi_about *about = &snapshot->about;
@@ -474,26 +421,46 @@ static void put_overhead(const table *t)
     }
 }
 
-prof_status profi_write_txt(const prof_snapshot *snapshot, const char *sort, profi_output *out, prof_error *err)
+static void put_own_blocks(profi_listing *t)
 {
-    table t = { .snapshot = snapshot, .key = profi_sort_key_find(sort, err), .out = out };
-    if (t.key == NULL)
-        return PROF_E_INVALID;
-    prof_status status = profi_pstats_init(&t.stats, snapshot, err);
+    int is_call = t->snapshot->is_call; /* which has no percentiles and no memory */
+    put_heading(t);
+    if (!is_call)
+        put_percentile_block(t);
+    put_estimate_block(t);
+    put_item_block(t);
+    if (!is_call) {
+        put_memory_block(t);
+        put_probe_blocks(t);
+    }
+    put_counts(t);
+    put_clock(t);
+    put_overhead(t);
+}
+
+prof_status profi_print(const prof_snapshot *snapshot, const prof_print_options *options, profi_output *out, prof_error *err)
+{
+    profi_listing list;
+    prof_status status = profi_listing_init(&list, snapshot, options, out, err);
     if (status != PROF_OK)
         return status;
-    t.order = profi_sort_rows(&t.stats, t.key);
-    int ok = t.order != NULL && put_pstats_block(&t);
-    if (ok) {
-        put_heading(&t);
-        ok = (snapshot->is_call || put_percentile_block(&t)) && put_estimate_block(&t) && put_item_block(&t) &&
-             (snapshot->is_call || (put_memory_block(&t) && put_probe_blocks(&t)));
-        put_counts(&t);
-        put_clock(&t);
-        put_overhead(&t);
+    int ok = 1;
+    if (options->view == PROF_PRINT_CALLERS) {
+        ok = profi_put_callers(&list);
+    } else if (options->view == PROF_PRINT_CALLEES) {
+        ok = profi_put_callees(&list);
+    } else {
+        profi_put_stats(&list);
+        put_own_blocks(&list);
     }
-    free(t.order);
-    profi_pstats_fini(&t.stats);
+    profi_listing_fini(&list);
     return ok ? PROF_OK : profi_fail(err, PROF_E_NO_MEMORY, "no memory for a table of %u functions",
                                      (unsigned)snapshot->function_count);
+}
+
+prof_status profi_write_txt(const prof_snapshot *snapshot, const char *sort, profi_output *out, prof_error *err)
+{
+    prof_print_options options = PROF_PRINT_OPTIONS_INIT;
+    options.sort = sort;
+    return profi_print(snapshot, &options, out, err);
 }

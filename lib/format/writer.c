@@ -25,16 +25,25 @@ const profi_writer *profi_writer_find(const char *name, size_t name_bytes)
     return NULL;
 }
 
-prof_status profi_writer_run(const profi_writer *writer, const prof_snapshot *snapshot, const char *sort,
-                             profi_output_callback write, void *user, prof_error *err)
+/* What is written: a format, or, without one, a table as options ask for it. */
+typedef struct job {
+    const profi_writer *writer;
+    const prof_snapshot *snapshot;
+    const char *sort;
+    const prof_print_options *options;
+} job;
+
+static prof_status run(const job *j, profi_output_callback write, void *user, prof_error *err)
 {
+    const char *name = j->writer != NULL ? j->writer->name : "txt";
     profi_output *out = malloc(sizeof(*out));
     if (out == NULL)
-        return profi_fail(err, PROF_E_NO_MEMORY, "no memory to write \"%s\"", writer->name);
+        return profi_fail(err, PROF_E_NO_MEMORY, "no memory to write \"%s\"", name);
     profi_output_init(out, write, user);
     /* The host's locale may write 0,5; every format here needs 0.5. */
     locale_t plain = newlocale(LC_NUMERIC_MASK, "C", (locale_t)0), callers = plain ? uselocale(plain) : (locale_t)0;
-    prof_status status = writer->write(snapshot, sort, out, err);
+    prof_status status = j->writer != NULL ? j->writer->write(j->snapshot, j->sort, out, err)
+                                           : profi_print(j->snapshot, j->options, out, err);
     if (plain) {
         uselocale(callers);
         freelocale(plain);
@@ -42,6 +51,18 @@ prof_status profi_writer_run(const profi_writer *writer, const prof_snapshot *sn
     int error = profi_output_finish(out);
     free(out);
     if (status == PROF_OK && error != 0)
-        status = profi_fail_errno(err, error, "cannot write \"%s\"", writer->name);
+        status = profi_fail_errno(err, error, "cannot write \"%s\"", name);
     return status;
+}
+
+prof_status profi_writer_run(const profi_writer *writer, const prof_snapshot *snapshot, const char *sort,
+                             profi_output_callback write, void *user, prof_error *err)
+{
+    return run(&(job){ .writer = writer, .snapshot = snapshot, .sort = sort }, write, user, err);
+}
+
+prof_status profi_print_run(const prof_snapshot *snapshot, const prof_print_options *options, profi_output_callback write,
+                            void *user, prof_error *err)
+{
+    return run(&(job){ .snapshot = snapshot, .options = options }, write, user, err);
 }

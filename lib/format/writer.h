@@ -24,10 +24,15 @@ extern const unsigned profi_writer_count;
 /* The row of a format, or NULL. */
 const profi_writer *profi_writer_find(const char *name, size_t name_bytes);
 
-/* Writes through a callback: finds the row, writes, flushes, and turns a failure of the callback into PROF_E_IO. */
+/* Writes through a callback: flushes, and turns a failure of the callback into PROF_E_IO. */
 prof_status profi_writer_run(const profi_writer *writer, const prof_snapshot *snapshot, const char *sort,
                              profi_output_callback write, void *user, prof_error *err);
 
+/* The same for a table as options ask for it, read already. */
+prof_status profi_print_run(const prof_snapshot *snapshot, const prof_print_options *options, profi_output_callback write,
+                            void *user, prof_error *err);
+
+prof_status profi_print(const prof_snapshot *snapshot, const prof_print_options *options, profi_output *out, prof_error *err);
 prof_status profi_write_txt(const prof_snapshot *snapshot, const char *sort, profi_output *out, prof_error *err);
 prof_status profi_write_prof(const prof_snapshot *snapshot, const char *sort, profi_output *out, prof_error *err);
 prof_status profi_write_json(const prof_snapshot *snapshot, const char *sort, profi_output *out, prof_error *err);

@@ -14,6 +14,7 @@ import json
 import os
 import pstats
 import random
+import re
 import subprocess
 import sys
 import tempfile
@@ -184,6 +185,81 @@ def _(folder):
     for key in ["calls", "cumtime", "cumulative", "file", "filename", "line", "module", "name", "ncalls", "nfl",
                 "pcalls", "stdname", "time", "tottime"]:
         check_text(folder, key, f"profile.{key}.txt")
+
+
+VIEWS = ("print_stats", "print_callers", "print_callees")
+REVERSE, STRIP_DIRS, COLOR = 1, 2, 4
+
+
+def in_folders(lines):
+    """The same commands, the functions spread over files that are alike without their folders."""
+    files = ["/srv/a/one.c", "/srv/b/one.c", "two.c", "/", "~", "/srv/a/é.c"]
+    return [f"b {files[int(line[2:]) % 6]}|{int(line[2:]) % 5}|f{int(line[2:]) % 5}" if line.startswith("b ") else line
+            for line in lines]
+
+
+def check_print(folder, lines, view, flags, keys, limits):
+    execute(folder, lines, str(64 << 20), str(view), str(flags), ",".join(keys), *(str(limit) for limit in limits))
+    stats = load(folder)
+    if flags & STRIP_DIRS:
+        stats.strip_dirs()
+    stats.sort_stats(*keys)
+    if flags & REVERSE:
+        stats.reverse_order()
+    getattr(stats, VIEWS[view])(*limits)
+    expected = stats.stream.getvalue()
+    with open(os.path.join(folder, "profile.print.txt"), encoding="utf-8") as text:
+        ours = text.read()
+    if flags & COLOR:
+        equal("\x1b[" in ours or "filename:lineno" not in ours, True, "colour")
+        ours = re.sub(r"\x1b\[[0-9;]*m", "", ours)
+    if view == 0:
+        expected = expected.split("\n", 2)[2]
+        ours = ours[:ours.index("-- profcore")]
+    equal(ours, expected, f"{VIEWS[view]} of {flags} {keys} {limits}")
+
+
+@case("callers_callees_limits_and_stripped_folders_are_printed_as_pstats_prints_them")
+def _(folder):
+    trees = [commands(make_tree(seed, functions=12, nodes=300)) for seed in (7, 8)]
+    trees.append(in_folders(commands(make_tree(9, functions=120, nodes=1500))))
+    limits = [(), (5,), (0.25,), (0.0,), (1.0, 3), (r"\.(py|c):1", 4), ("no such",), ("é", 0.5), ("f1", "f1[0-9]", 1),
+              ("it's \"x\"|\\\\|f1", ), ("it's\t\x1b\x7f|é1|f[2-9]",), ("[(]f[0-3]", 1e-05), (10**30, 0.333333333333333, 2)]
+    for seed, lines in enumerate(trees):
+        for i, limit in enumerate(limits):
+            for view in range(3):
+                flags = (seed * 36 + i * 3 + view) % 8
+                keys = [("cumulative",), ("tottime", "name"), ("calls", "stdname"), ("nfl",), ("pcalls", "file", "line")][i % 5]
+                check_print(folder, lines, view, flags, keys, limit)
+
+
+@case("a_tree_without_calls_and_an_empty_one_have_their_callers_tables_too")
+def _(folder):
+    for lines in (["b 1", "+ 5", "e"], ["+ 1"]):
+        for view in range(3):
+            check_print(folder, lines, view, 0, ("cumulative",), ())
+
+
+@case("an_abbreviated_sort_key_is_taken_where_it_can_mean_one_thing")
+def _(folder):
+    lines = commands(make_tree(3, functions=9, nodes=200))
+    for short, key in (("tot", "tottime"), ("cumu", "cumulative"), ("ca", "calls"), ("s", "stdname"), ("ti", "time")):
+        execute(folder, lines, str(64 << 20), "0", "0", f"{short},name")
+        stats = load(folder).sort_stats(key, "name").print_stats()
+        with open(os.path.join(folder, "profile.print.txt"), encoding="utf-8") as text:
+            ours = text.read()
+        equal(ours[:ours.index("-- profcore")], stats.stream.getvalue().split("\n", 2)[2], short)
+
+
+@case("a_sort_key_or_limit_that_is_none_is_refused_and_named")
+def _(folder):
+    for sort, limits, wrong in (("c", (), "unknown sort key \"c\""), ("size", (), "unknown sort key \"size\""),
+                                ("name,", (), "unknown sort key \"\""), ("name", ("1.5",), "1.5 is neither"),
+                                ("name", ("(",), "not a regular expression"), ("name", ("(" * 600,), "longer than 512"),
+                                ("name", ("1",) * 17, "17 limits"), (",".join(["name"] * 9), (), "more than 8")):
+        done = subprocess.run([tree_main, folder, str(64 << 20), "0", "0", sort, *limits], input="+ 1\n", text=True,
+                              capture_output=True)
+        equal((done.returncode, wrong in done.stderr), (1, True), f"{sort} {limits}: {done.stderr}")
 
 
 @case("one_tree_run_by_cprofile_and_by_us_has_the_same_calls_and_callers")

@@ -9,9 +9,11 @@
  *     j        … up to here
  *
  * NAME is a number, the function's line in "tree.py", or, behind '@', a name
- * without a file.
+ * without a file, or FILE|LINE|NAME.
  *
- *     tree_main FOLDER [MEMORY_BYTES]
+ *     tree_main FOLDER [MEMORY_BYTES [VIEW FLAGS SORT LIMIT...]]
+ *
+ * With a view it also writes profile.print.txt, through prof_snapshot_print().
  */
 #include "base/clock.h"
 #include <profcore/snapshot.h>
@@ -29,11 +31,22 @@ static prof_site *site_of(const char *name)
 {
     prof_site *site = NULL;
     prof_error err = PROF_ERROR_INIT;
-    char text[64];
-    int is_numbered = name[0] != '@';
+    char text[256];
+    const char *file = "tree.py", *function = text, *line = name;
     snprintf(text, sizeof(text), "f%s", name);
-    if (prof_site_get(is_numbered ? text : name + 1, SIZE_MAX, is_numbered ? "tree.py" : NULL,
-                      is_numbered ? (uint32_t)atoi(name) : 0, 0, &site, &err) != PROF_OK && err.status != PROF_E_NO_MEMORY) {
+    char *bar = name[0] != '@' ? strchr(text, '|') : NULL;
+    if (name[0] == '@') {
+        file = NULL;
+        function = name + 1;
+        line = "0";
+    } else if (bar != NULL) {
+        *bar = '\0';
+        file = text + 1;
+        line = bar + 1;
+        function = strchr(line, '|') + 1;
+    }
+    if (prof_site_get(function, SIZE_MAX, file, (uint32_t)atoi(line), 0, &site, &err) != PROF_OK &&
+        err.status != PROF_E_NO_MEMORY) {
         fprintf(stderr, "tree_main: %s\n", err.message);
         exit(1);
     }
@@ -86,6 +99,23 @@ static int write_bytes(void *file, const void *data, size_t bytes)
     return fwrite(data, 1, bytes, file) == bytes ? 0 : 5;
 }
 
+static prof_status print(const prof_snapshot *snapshot, const char *folder, int count, char **arguments, prof_error *err)
+{
+    prof_print_options options = PROF_PRINT_OPTIONS_INIT;
+    char path[4096];
+    snprintf(path, sizeof(path), "%s/profile.print.txt", folder);
+    options.view = (uint32_t)atoi(arguments[0]);
+    options.flags = (uint32_t)atoi(arguments[1]);
+    options.sort = arguments[2];
+    options.limits = (const char *const *)(arguments + 3);
+    options.limit_count = (uint32_t)count - 3;
+    FILE *file = fopen(path, "wb");
+    if (file == NULL)
+        return PROF_E_IO;
+    prof_status status = prof_snapshot_print(snapshot, &options, write_bytes, file, err);
+    return fclose(file) == 0 ? status : PROF_E_IO;
+}
+
 int main(int argc, char **argv)
 {
     static const char *const keys[] = { "calls", "cumtime", "cumulative", "file", "filename", "line", "module", "name",
@@ -118,6 +148,8 @@ int main(int argc, char **argv)
             fclose(file) != 0)
             goto fail;
     }
+    if (argc > 5 && print(snapshot, argv[1], argc - 3, argv + 3, &err) != PROF_OK)
+        goto fail;
     prof_snapshot_close(snapshot);
     return 0;
 fail:
