@@ -26,6 +26,8 @@ typedef struct prof_reader {
     const profi_input *input;
     prof_error *err;
     uint64_t edge_count;
+    uint32_t *rows; /* the functions in the order of their own rows, which callers do not keep to; one may be here twice */
+    size_t row_count, row_room;
 } prof_reader;
 
 /* Calls and times of a row or of an edge. */
@@ -216,6 +218,20 @@ static prof_status read_callers(prof_reader *r, uint32_t callee)
     return status;
 }
 
+static prof_status note_row(prof_reader *r, uint32_t function)
+{
+    if (r->row_count == r->row_room) {
+        size_t room = r->row_room ? r->row_room * 2 : 64;
+        uint32_t *rows = reallocarray(r->rows, room, sizeof(*rows));
+        if (rows == NULL)
+            return profi_fail(r->err, PROF_E_NO_MEMORY, "%.300s: no memory for its functions", r->input->what);
+        r->rows = rows;
+        r->row_room = room;
+    }
+    r->rows[r->row_count++] = function;
+    return PROF_OK;
+}
+
 static prof_status read_row(prof_reader *r, uint32_t function)
 {
     profi_marshal_object values;
@@ -246,6 +262,8 @@ static prof_status read_rows(prof_reader *r)
         if (status != PROF_OK || is_end)
             break;
         status = read_row(r, function);
+        if (status == PROF_OK)
+            status = note_row(r, function);
     }
     if (status == PROF_OK && r->marshal.at != r->input->bytes)
         return fail_at(r, r->marshal.at, "more follows the profile's end");
@@ -301,26 +319,40 @@ static uint32_t find_run(const profi_builder *builder, uint32_t function_count)
     return run;
 }
 
-static void settle_notes(prof_reader *r)
+/* Sets new_id[] as the rows stand in the file, then callers without one; those that are marked in it get none. */
+static void number_rows(const prof_reader *r, uint32_t *new_id, uint32_t count, uint32_t unset)
 {
+    uint32_t next = 0;
+    for (size_t i = 0; i < r->row_count; i++)
+        if (new_id[r->rows[i]] == unset)
+            new_id[r->rows[i]] = next++;
+    for (uint32_t i = 0; i < count; i++)
+        if (new_id[i] == unset)
+            new_id[i] = next++;
+}
+
+static void settle_rows(prof_reader *r)
+{
+    const uint32_t unset = PROFI_NONE - 1;
     prof_snapshot *snapshot = r->builder->snapshot;
-    unsigned char *dropped = calloc((size_t)snapshot->function_count + 1, 1);
-    uint32_t kept_count = 0;
-    if (dropped == NULL) {
+    uint32_t count = snapshot->function_count, kept_count = 0;
+    uint32_t *new_id = calloc((size_t)count + 1, sizeof(*new_id));
+    if (new_id == NULL) {
         r->builder->out_of_memory = 1;
         return;
     }
-    for (uint32_t i = 0; i < snapshot->function_count; i++) {
-        dropped[i] = (unsigned char)is_note(snapshot, &snapshot->functions[i]);
-        kept_count += !dropped[i];
+    for (uint32_t i = 0; i < count; i++) {
+        new_id[i] = is_note(snapshot, &snapshot->functions[i]) ? PROFI_NONE : unset;
+        kept_count += new_id[i] == unset;
     }
     uint32_t run = find_run(r->builder, kept_count);
     if (run != PROFI_NONE) {
         snapshot->run_name = snapshot->functions[run].name;
-        dropped[run] = 1;
+        new_id[run] = PROFI_NONE;
     }
-    profi_builder_drop(r->builder, dropped);
-    free(dropped);
+    number_rows(r, new_id, count, unset);
+    profi_builder_renumber(r->builder, new_id);
+    free(new_id);
 }
 
 /* A file without a run's name gives its own: "service" for "results/service.prof". */
@@ -348,12 +380,15 @@ prof_status profi_read_prof(const profi_input *input, profi_builder *builder, pr
     profi_marshal_init(&r.marshal, input->data, input->bytes, input->what);
     prof_status status = read_rows(&r);
     profi_marshal_fini(&r.marshal);
-    if (status != PROF_OK)
+    if (status != PROF_OK) {
+        free(r.rows);
         return status;
+    }
     prof_snapshot *snapshot = builder->snapshot;
     snapshot->stats.size = sizeof(snapshot->stats);
     snapshot->about.missing = snapshot->about.no_rss = "a .prof does not say";
-    settle_notes(&r);
+    settle_rows(&r);
     name_run(&r);
+    free(r.rows);
     return PROF_OK;
 }

@@ -186,33 +186,34 @@ void profi_builder_edge(profi_builder *builder, const profi_edge *edge)
     builder->snapshot->edges[builder->edge_count++] = *edge;
 }
 
-void profi_builder_drop(profi_builder *builder, const unsigned char *dropped)
+void profi_builder_renumber(profi_builder *builder, const uint32_t *new_id)
 {
     prof_snapshot *snapshot = builder->snapshot;
-    uint32_t *new_id = calloc((size_t)snapshot->function_count + 1, sizeof(*new_id)), functions = 0;
+    profi_function *functions = calloc((size_t)snapshot->function_count + 1, sizeof(*functions));
+    uint32_t count = 0;
     size_t edges = 0;
-    if (new_id == NULL) {
+    if (functions == NULL) {
         builder->out_of_memory = 1;
         return;
     }
     for (uint32_t i = 0; i < snapshot->function_count; i++) {
-        new_id[i] = functions;
-        if (!dropped[i])
-            snapshot->functions[functions++] = snapshot->functions[i];
-        else
+        if (new_id[i] == PROFI_NONE)
             free(snapshot->functions[i].histogram), free(snapshot->functions[i].measures);
+        else
+            functions[new_id[i]] = snapshot->functions[i];
+        count += new_id[i] != PROFI_NONE;
     }
     for (size_t i = 0; i < builder->edge_count; i++) {
         profi_edge edge = snapshot->edges[i];
-        if (dropped[edge.caller] || dropped[edge.callee])
-            continue;
         edge.caller = new_id[edge.caller];
         edge.callee = new_id[edge.callee];
-        snapshot->edges[edges++] = edge;
+        if (edge.caller != PROFI_NONE && edge.callee != PROFI_NONE)
+            snapshot->edges[edges++] = edge;
     }
-    snapshot->function_count = functions;
+    free(snapshot->functions);
+    snapshot->functions = functions;
+    snapshot->function_count = count;
     builder->edge_count = edges;
-    free(new_id);
 }
 
 static int compare_edges(const void *a, const void *b)

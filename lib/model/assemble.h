@@ -54,10 +54,11 @@ void profi_builder_settle_counters(profi_builder *builder);
 void profi_builder_edge(profi_builder *builder, const profi_edge *edge);
 
 /*
- * Takes out the functions whose byte in `dropped` is not 0, with their edges.
- * The last thing before finishing: no function is found by its key any more.
+ * Gives functions new ids: new_id[i] for function i, PROFI_NONE to take it out
+ * with its edges; those that stay are numbered from 0 without a gap.  The
+ * last thing before finishing: no function is found by its key any more.
  */
-void profi_builder_drop(profi_builder *builder, const unsigned char *dropped);
+void profi_builder_renumber(profi_builder *builder, const uint32_t *new_id);
 
 /* Adds to a sum. */
 static inline void profi_builder_sum(profi_builder *builder, uint64_t *into, uint64_t value)
