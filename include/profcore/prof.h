@@ -396,6 +396,18 @@ typedef struct prof_stats {
  */
 PROF_API prof_status prof_stats_get(prof_stats *stats, prof_error *err);
 
+/*
+ * Tells what the library makes of the PROFCORE_ variables of this process:
+ * each one that is set and not empty, with the reason where it is ignored.
+ *
+ *   found    Called for each; problem is NULL for a good one.
+ *   returns  PROF_OK; PROF_E_INVALID without a callback.
+ *   threads  Any, while no other changes the environment.
+ *   since    0.1
+ */
+typedef void (*prof_variable_callback)(void *user, const char *name, const char *value, const char *problem);
+PROF_API prof_status prof_environment_check(prof_variable_callback found, void *user, prof_error *err);
+
 /* The version of the library that was loaded, as PROF_VERSION; since 0.1. */
 PROF_API uint32_t prof_version(void);
 

@@ -300,16 +300,19 @@ static const char *variable_value(const char *name)
     return value != NULL && value[0] != '\0' ? value : NULL;
 }
 
+static const struct variable *find_variable(const char *name, size_t bytes)
+{
+    for (size_t i = 0; i < PROFI_COUNT_OF(variables); i++)
+        if (strlen(variables[i].name) == bytes && memcmp(variables[i].name, name, bytes) == 0)
+            return &variables[i];
+    return NULL;
+}
+
 static void report_unknown_variables(void)
 {
     for (char **entry = environ; entry != NULL && *entry != NULL; entry++) {
-        size_t bytes = strcspn(*entry, "="), i = 0;
-        if (strncmp(*entry, "PROFCORE_", 9) != 0)
-            continue;
-        while (i < PROFI_COUNT_OF(variables) &&
-               (strlen(variables[i].name) != bytes || memcmp(variables[i].name, *entry, bytes) != 0))
-            i++;
-        if (i == PROFI_COUNT_OF(variables))
+        size_t bytes = strcspn(*entry, "=");
+        if (strncmp(*entry, "PROFCORE_", 9) == 0 && find_variable(*entry, bytes) == NULL)
             profi_notice("unknown variable %.*s in the environment; ignored", (int)(bytes < 80 ? bytes : 80), *entry);
     }
 }
@@ -334,6 +337,36 @@ profi_start_wish profi_config_start_wish(void)
     if (strcmp(value, "1") == 0)
         return PROFI_START_NOW;
     return strcmp(value, "0") == 0 ? PROFI_START_NEVER : PROFI_START_UNKNOWN;
+}
+
+/* Why a variable would be ignored, in err; PROF_OK where it would not. */
+static prof_status check_variable(const char *name, size_t name_bytes, const char *value, prof_error *err)
+{
+    profi_config scratch = { 0 };
+    const struct variable *variable = find_variable(name, name_bytes);
+    if (variable == NULL)
+        return profi_fail(err, PROF_E_INVALID, "there is no such variable");
+    if (variable->set == variable_profcore && strcmp(value, "0") != 0 && strcmp(value, "1") != 0)
+        return profi_fail(err, PROF_E_INVALID, "neither 0 nor 1");
+    return variable->set(&scratch, value, err);
+}
+
+prof_status prof_environment_check(prof_variable_callback found, void *user, prof_error *err)
+{
+    if (found == NULL)
+        return profi_fail(err, PROF_E_INVALID, "prof_environment_check: found is NULL");
+    for (char **entry = environ; entry != NULL && *entry != NULL; entry++) {
+        size_t bytes = strcspn(*entry, "=");
+        char name[256];
+        prof_error why = PROF_ERROR_INIT;
+        if (strncmp(*entry, "PROFCORE", 8) != 0 || (bytes > 8 && (*entry)[8] != '_') || (*entry)[bytes] == '\0' ||
+            (*entry)[bytes + 1] == '\0')
+            continue;
+        snprintf(name, sizeof(name), "%.*s", (int)bytes, *entry);
+        prof_status status = check_variable(*entry, bytes, *entry + bytes + 1, &why);
+        found(user, name, *entry + bytes + 1, status == PROF_OK ? NULL : why.message);
+    }
+    return PROF_OK;
 }
 
 void profi_config_load_quiet(void)
