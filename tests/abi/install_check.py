@@ -68,5 +68,21 @@ with tempfile.TemporaryDirectory() as root:
             failures += 1
             print("# " + str(error).replace("\n", "\n# "))
             print(f"not ok {number} a_program_links_the_installed_{name}_library_by_pkg_config")
+    number += 1
+    name = "the_installed_command_line_runs_with_the_installed_library"
+    try:
+        tool = glob.glob(os.path.join(root, "**/bin/profcore"), recursive=True)[0]
+        alone = {name: value for name, value in environment.items() if name != "LD_LIBRARY_PATH"}
+        if not run(tool, "--version", env=alone).startswith("profcore "):
+            raise AssertionError("no version")
+        done = run(tool, "doctor", env=alone, cwd=root)
+        if os.path.realpath(library) not in done and os.path.join(os.path.dirname(tool), "..") not in done:
+            raise AssertionError(f"it does not use the library in {library}:\n{done}")
+        run(tool, "run", "-q", os.path.join(root, "shared"), env=environment, cwd=root)
+        print(f"ok {number} {name}")
+    except (AssertionError, IndexError) as error:
+        failures += 1
+        print("# " + str(error).replace("\n", "\n# "))
+        print(f"not ok {number} {name}")
 print(f"1..{number}")
 sys.exit(failures != 0)

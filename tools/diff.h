@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * profcore diff: the functions of two profiles side by side.  diff_match.c
+ * finds which belong together; diff.c orders and prints them.
+ */
+#ifndef DIFF_H
+#define DIFF_H
+
+#include <profcore/snapshot.h>
+
+/* What is compared of a function, in the order of the tables. */
+enum { DIFF_CALLS, DIFF_SELF, DIFF_SELF_PER_CALL, DIFF_CUMULATIVE, DIFF_CUMULATIVE_PER_CALL, DIFF_P50, DIFF_P99, DIFF_FIGURES };
+
+/* One function in one of the profiles. */
+typedef struct diff_side {
+    int is_there;
+    prof_function row;          /* its text belongs to the snapshot */
+    int has[DIFF_FIGURES];
+    double value[DIFF_FIGURES]; /* nanoseconds, or calls */
+} diff_side;
+
+typedef struct diff_pair {
+    diff_side side[2]; /* old, new; at least one is there */
+    char *title;       /* of the new one, if it is there */
+} diff_pair;
+
+typedef struct diff_list {
+    diff_pair *pairs;
+    size_t count;
+} diff_list;
+
+/*
+ * Pairs functions of the same name: those of the same file and line first;
+ * then, since lines move when a file is edited, those of the same file, where
+ * both have as many of the name; then, since folders change when it is built
+ * elsewhere, the same by the last part of the file.  0 when memory is spent.
+ */
+int diff_match(diff_list *list, const prof_snapshot *old, const prof_snapshot *new_);
+void diff_forget(diff_list *list);
+
+#endif
