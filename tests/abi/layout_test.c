@@ -129,6 +129,7 @@ AT(prof_about, rss_bytes, 104);
 AT(prof_about, rss_peak_bytes, 112);
 AT(prof_about, rss_start_bytes, 120);
 SIZE(prof_print_options, 32);
+AT(prof_print_options, size, 0);
 AT(prof_print_options, flags, 4);
 AT(prof_print_options, sort, 8);
 AT(prof_print_options, limits, 16);
