@@ -13,11 +13,16 @@
 
 int profi_clock_is_ticks;
 
-uint64_t profi_clock_monotonic_ns(void)
+static uint64_t system_ns(clockid_t clock)
 {
     struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
+    clock_gettime(clock, &now);
     return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
+}
+
+uint64_t profi_clock_monotonic_ns(void)
+{
+    return system_ns(CLOCK_MONOTONIC);
 }
 
 #if defined(PROFI_CLOCK_SIMULATED)
@@ -50,7 +55,18 @@ profi_clock_scale profi_clock_scale_now(void)
     return profi_clock_scale_so_far();
 }
 
+profi_clock_moment profi_clock_moment_now(void)
+{
+    uint64_t now = profi_clock_ticks();
+    return (profi_clock_moment){ now, now, system_ns(CLOCK_REALTIME) };
+}
+
 #else
+
+profi_clock_moment profi_clock_moment_now(void)
+{
+    return (profi_clock_moment){ profi_clock_monotonic_ns(), system_ns(CLOCK_BOOTTIME), system_ns(CLOCK_REALTIME) };
+}
 
 /* A moment on both clocks. */
 typedef struct moment {
@@ -143,6 +159,8 @@ profi_clock_scale profi_clock_scale_so_far(void)
         return scale;
     moment now = moment_now();
     scale.source = TICK_SOURCE;
+    scale.first_ticks = first_moment.ticks;
+    scale.first_ns = first_moment.ns;
     scale.ns = profi_max_u64(now.ns - first_moment.ns, 1);
     scale.ticks = now.ticks - first_moment.ticks;
     scale.steady = source_is_steady && scale.ticks != 0;

@@ -57,6 +57,7 @@ typedef struct profi_clock_scale {
     uint64_t hz;         /* ticks a second, rounded */
     uint64_t ns;         /* `ns` nanoseconds are `ticks` ticks */
     uint64_t ticks;
+    uint64_t first_ticks, first_ns; /* one moment on both clocks, ns of CLOCK_MONOTONIC */
     int steady;          /* whether the source is known to run at one rate, on all cores */
 } profi_clock_scale;
 
@@ -74,5 +75,20 @@ static inline uint64_t profi_clock_to_ns(const profi_clock_scale *scale, uint64_
     profi_u128 ns = (profi_u128)ticks * scale->ns / scale->ticks;
     return ns > UINT64_MAX ? UINT64_MAX : (uint64_t)ns;
 }
+
+/* The time of a moment in ticks, as CLOCK_MONOTONIC gives it, rounded down; never later for an earlier moment. */
+static inline uint64_t profi_clock_at(const profi_clock_scale *scale, uint64_t ticks)
+{
+    if (ticks >= scale->first_ticks)
+        return scale->first_ns + profi_clock_to_ns(scale, ticks - scale->first_ticks);
+    uint64_t before = profi_clock_to_ns(scale, scale->first_ticks - ticks) + 1;
+    return before < scale->first_ns ? scale->first_ns - before : 0;
+}
+
+/* One moment on the system's clocks, in nanoseconds. */
+typedef struct profi_clock_moment {
+    uint64_t monotonic_ns, boot_ns, unix_ns;
+} profi_clock_moment;
+profi_clock_moment profi_clock_moment_now(void);
 
 #endif

@@ -42,20 +42,20 @@ static int grow(void *array_at, size_t *room, size_t count, size_t element_bytes
     return 1;
 }
 
-static int copy_sites(profi_record_copy *copy)
+static int copy_sites(profi_site_view **sites, size_t *site_count)
 {
     uint32_t count = profi_site_count();
-    copy->sites = calloc(count ? count : 1, sizeof(*copy->sites));
-    if (copy->sites == NULL)
+    *sites = calloc(count ? count : 1, sizeof(**sites));
+    if (*sites == NULL)
         return 0;
-    copy->site_count = count;
+    *site_count = count;
     for (uint32_t i = 0; i < count; i++) {
         const profi_site *site = profi_site_by_id(i);
-        copy->sites[i] = (profi_site_view){ .name = site->name, .file = site->file, .line = site->line,
-                                            .unit = __atomic_load_n(&site->unit, __ATOMIC_ACQUIRE), .flags = site->flags,
-                                            .probes = site->probes };
+        (*sites)[i] = (profi_site_view){ .name = site->name, .file = site->file, .line = site->line,
+                                       .unit = __atomic_load_n(&site->unit, __ATOMIC_ACQUIRE), .flags = site->flags,
+                                       .probes = site->probes };
         if (PROFI_GET(site->rule_origin) != PROFI_RULE_NONE)
-            copy->sites[i].flags |= PROF_SITE_SAVE_IF;
+            (*sites)[i].flags |= PROF_SITE_SAVE_IF;
     }
     return 1;
 }
@@ -211,7 +211,7 @@ prof_status profi_record_take(profi_record_copy *copy, prof_error *err)
         if (!thread->exited || thread->root.first_child != NULL || thread->first_counter != NULL)
             ok = copy_thread(&c, thread);
     /* Sites last: a node copied above may be of a site that was new a moment ago. */
-    ok = ok && copy_sites(copy);
+    ok = ok && copy_sites(&copy->sites, &copy->site_count);
     copy->lost_values += PROFI_GET(profi_unattached_values);
     copy->kept_ticks = profi_kept_ticks();
     profi_registry_unlock();
@@ -240,4 +240,27 @@ void profi_record_copy_fini(profi_record_copy *copy)
     copy->buckets = NULL;
     copy->measures = NULL;
     copy->counters = NULL;
+}
+
+prof_status profi_events_take(profi_events_copy *copy, prof_error *err)
+{
+    *copy = (profi_events_copy){ 0 };
+    if (!profi_rings_read(&copy->rings) || !copy_sites(&copy->sites, &copy->site_count)) {
+        profi_events_copy_fini(copy);
+        return profi_fail(err, PROF_E_NO_MEMORY, "no memory for a copy of the event rings");
+    }
+    for (uint64_t i = 0; i < copy->rings.ring_count; i++) {
+        profi_thread_copy thread = { .tid = copy->rings.rings[i].tid };
+        profi_thread_name(&thread);
+        memcpy(copy->rings.rings[i].name, thread.name, sizeof(thread.name));
+    }
+    return PROF_OK;
+}
+
+void profi_events_copy_fini(profi_events_copy *copy)
+{
+    free(copy->rings.events);
+    free(copy->rings.rings);
+    free(copy->sites);
+    *copy = (profi_events_copy){ 0 };
 }

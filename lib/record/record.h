@@ -9,6 +9,7 @@
 #include "../base/bucket.h"
 #include "../base/clock.h"
 #include "../base/probe_table.h"
+#include "ring.h"
 #include <profcore/prof.h>
 
 /* Reserves the region, of which event rings may take half, and fixes the clock.  Once; later calls do nothing. */
@@ -110,5 +111,15 @@ typedef struct profi_record_copy {
  */
 prof_status profi_record_take(profi_record_copy *copy, prof_error *err);
 void profi_record_copy_fini(profi_record_copy *copy);
+
+typedef struct profi_events_copy {
+    profi_rings_view rings; /* a name is "" where the thread has ended since */
+    profi_site_view *sites; /* by the ids in the events */
+    size_t site_count;
+} profi_events_copy;
+
+/* Copies what the event rings hold, on the same terms; nothing is there when none are kept. */
+prof_status profi_events_take(profi_events_copy *copy, prof_error *err);
+void profi_events_copy_fini(profi_events_copy *copy);
 
 #endif

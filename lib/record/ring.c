@@ -13,6 +13,7 @@
 #include "record.h"
 
 #include <pthread.h>
+#include <stdlib.h>
 #include <string.h>
 
 /*
@@ -28,7 +29,7 @@ struct profi_chunk {
     uint64_t cell_count;  /* once it is full or its owner has ended; before, UINT64_MAX: up to the owner's `cell` */
     prof_inline_cell *const *cell_at; /* the owner's `cell`, while cell_count is UINT64_MAX */
     uint64_t run_count;   /* cells that are no events but begin a run */
-    uint64_t reserved;
+    uint64_t opened;    /* `readings` when its owner got it */
     prof_inline_cell cells[];
 };
 _Static_assert(sizeof(profi_chunk) == 64, "cells begin on a line");
@@ -40,9 +41,11 @@ static profi_chunk **chunks; /* all that were made; stored with release before c
 static uint64_t chunk_count, chunk_limit, chunk_bytes, cells_per_chunk;
 static profi_chunk *free_chunks;
 static profi_ring *rings;        /* of all live threads, and `left` */
-static uint64_t ring_count;      /* of live threads that may have chunks */
+static uint64_t live_count;      /* of live threads */
+static uint64_t ring_count;      /* of those, with chunks or the right to have some */
 static profi_ring left;          /* what exited threads left */
 static uint64_t exited_issued;   /* by threads that ended */
+static uint64_t readings;        /* by profi_rings_read(): what is in a chunk that was opened later is not for that one */
 static uint64_t recycled;        /* events that were held once and are not any more, or never were */
 
 void profi_rings_open(uint64_t bytes)
@@ -118,6 +121,7 @@ static void open_chunk(profi_chunk *chunk, uint64_t thread, uint64_t first_index
     PROFI_PUT(chunk->thread, thread);
     PROFI_PUT(chunk->first_index, first_index);
     PROFI_PUT(chunk->cell_count, cell_count);
+    PROFI_PUT(chunk->opened, readings);
     chunk->run_count = 0;
     __atomic_store_n(&chunk->sequence, PROFI_GET(chunk->sequence) + 1, __ATOMIC_RELEASE);
 }
@@ -200,6 +204,7 @@ void profi_ring_attach(profi_thread *thread)
     pthread_mutex_lock(&lock);
     ring->is_without = FLOOR * (ring_count + 1) > chunk_limit;
     ring_count += !ring->is_without;
+    live_count++;
     ring->next = rings;
     if (rings != NULL)
         rings->previous = ring;
@@ -294,6 +299,7 @@ void profi_ring_retire(profi_thread *thread)
         left.chunk_count += ring->chunk_count;
     }
     ring_count -= !ring->is_without;
+    live_count--;
     if (ring->next != NULL)
         ring->next->previous = ring->previous;
     if (ring->previous != NULL)
@@ -345,11 +351,11 @@ static void add_event(event_list *list, uint64_t thread, uint64_t index, const p
     list->count++;
 }
 
-/* Copies one chunk, unless it is recycled meanwhile. */
-static void copy_chunk(profi_chunk *chunk, event_list *list)
+/* Copies one chunk, if it was opened before `reading`, unless it is recycled meanwhile. */
+static void copy_chunk(profi_chunk *chunk, uint64_t reading, event_list *list)
 {
     uint64_t sequence = __atomic_load_n(&chunk->sequence, __ATOMIC_ACQUIRE), before = list->count;
-    if (sequence == 0 || sequence & 1)
+    if (sequence == 0 || sequence & 1 || PROFI_GET(chunk->opened) >= reading)
         return;
     uint64_t thread = PROFI_GET(chunk->thread), index = PROFI_GET(chunk->first_index), cells = whole_cells(chunk);
     for (uint64_t i = 0; i < cells; i++) {
@@ -366,23 +372,92 @@ static void copy_chunk(profi_chunk *chunk, event_list *list)
         list->count = before;
 }
 
+/* Under the lock: the events of a thread that has no chunk yet. */
+static void copy_first_cells(const profi_thread *thread, event_list *list)
+{
+    const profi_ring *ring = &thread->ring;
+    uint64_t cells = thread->exited || ring->current != NULL || ring->is_without ? 0 : used_cells(thread);
+    for (uint64_t i = 0; i < cells; i++)
+        add_event(list, ring->thread, ring->base + i, &ring->first_cells[i]);
+}
+
 uint64_t profi_rings_copy(profi_event *events, uint64_t room)
 {
     event_list list = { events, room, 0 };
     uint64_t made = __atomic_load_n(&chunk_count, __ATOMIC_ACQUIRE);
     const profi_thread *thread = profi_registry_lock(); /* so that none ends */
     for (uint64_t i = 0; i < made; i++)
-        copy_chunk(chunks[i], &list);
+        copy_chunk(chunks[i], UINT64_MAX, &list);
     pthread_mutex_lock(&lock);
-    for (; thread != NULL; thread = thread->next) {
-        const profi_ring *ring = &thread->ring;
-        uint64_t cells = thread->exited || ring->current != NULL || ring->is_without ? 0 : used_cells(thread);
-        for (uint64_t i = 0; i < cells; i++) /* of a thread that has no chunk yet */
-            add_event(&list, ring->thread, ring->base + i, &ring->first_cells[i]);
-    }
+    for (; thread != NULL; thread = thread->next)
+        copy_first_cells(thread, &list);
     pthread_mutex_unlock(&lock);
     profi_registry_unlock();
     return list.count;
+}
+
+/*
+ * Takes the lock, with room for all that there is under it.  No malloc()
+ * there: a thread that a signal interrupts in malloc() may need the lock.
+ */
+static int lock_with_room(profi_rings_view *view, event_list *list)
+{
+    for (;;) {
+        pthread_mutex_lock(&lock);
+        uint64_t made = chunk_count, live = live_count;
+        pthread_mutex_unlock(&lock);
+        list->room = made * cells_per_chunk + live * PROFI_FIRST_CELLS;
+        list->events = malloc(list->room * sizeof(*list->events) + 1);
+        view->rings = malloc(live * sizeof(*view->rings) + 1);
+        if (list->events != NULL && view->rings != NULL) {
+            pthread_mutex_lock(&lock);
+            if (made == chunk_count && live == live_count)
+                return 1;
+            pthread_mutex_unlock(&lock);
+        }
+        int is_memory_spent = list->events == NULL || view->rings == NULL;
+        free(list->events);
+        free(view->rings);
+        *list = (event_list){ 0 };
+        view->rings = NULL;
+        if (is_memory_spent)
+            return 0;
+    }
+}
+
+/* Fixes the moment: what live threads have issued, and the events that are in no chunk yet. */
+static uint64_t begin_reading(profi_rings_view *view, event_list *list)
+{
+    if (chunk_limit == 0)
+        return 0; /* there are no rings: nothing counts as issued */
+    for (profi_ring *ring = rings; ring != NULL; ring = ring->next) {
+        if (ring == &left)
+            continue;
+        const profi_thread *thread = PROFI_OBJECT_OF(ring, profi_thread, ring);
+        view->rings[view->ring_count++] =
+            (profi_ring_view){ .thread = ring->thread, .issued = issued_by(thread), .tid = ring->tid };
+        copy_first_cells(thread, list);
+    }
+    view->exited_issued = exited_issued;
+    return ++readings;
+}
+
+int profi_rings_read(profi_rings_view *view)
+{
+    event_list list = { NULL, 0, 0 };
+    *view = (profi_rings_view){ 0 };
+    profi_registry_lock(); /* so that no thread ends */
+    int ok = lock_with_room(view, &list);
+    if (ok) {
+        uint64_t reading = begin_reading(view, &list), made = chunk_count;
+        pthread_mutex_unlock(&lock);
+        for (uint64_t i = 0; i < made; i++)
+            copy_chunk(chunks[i], reading, &list);
+    }
+    profi_registry_unlock();
+    view->events = list.events;
+    view->event_count = list.count;
+    return ok;
 }
 
 void profi_rings_reset(void)
@@ -393,5 +468,5 @@ void profi_rings_reset(void)
     }
     left = (profi_ring){ 0 };
     rings = &left;
-    ring_count = exited_issued = recycled = 0;
+    live_count = ring_count = exited_issued = recycled = 0;
 }

@@ -25,12 +25,19 @@
 #include <profcore/inline.h>
 
 /*
- * What a cell is: the highest byte of its first word.  Of a scope, below it
- * stands the site's id.  A run says whose the cells behind it are: their
+ * What a cell is: the highest byte of its first word.  Of a scope, the lower
+ * half is the site's id, and between stands its level in the thread's tree, 1
+ * for the outermost: where ticks are coarse nothing else tells a child from a
+ * sibling.  A run says whose the cells behind it are: their
  * number, the thread's number as start, the first one's index as end.
  */
 enum { PROFI_EVENT_RUN = 1, PROFI_EVENT_SCOPE };
 #define PROFI_EVENT_KIND_SHIFT 56
+#define PROFI_EVENT_LEVEL_SHIFT 32
+#define PROFI_EVENT_LEVEL_MAX 0xffffffu /* and all that lie deeper */
+
+static inline uint32_t profi_event_site(uint64_t what) { return (uint32_t)what; }
+static inline uint32_t profi_event_level(uint64_t what) { return (uint32_t)(what >> PROFI_EVENT_LEVEL_SHIFT) & PROFI_EVENT_LEVEL_MAX; }
 
 typedef struct profi_chunk profi_chunk;
 
@@ -74,6 +81,31 @@ typedef struct profi_event {
  * which at most `room` are stored.
  */
 uint64_t profi_rings_copy(profi_event *events, uint64_t room);
+
+/* A thread's ring as a reader sees it. */
+typedef struct profi_ring_view {
+    uint64_t thread; /* number */
+    uint64_t issued; /* events until the moment of the reading */
+    int32_t tid;
+    char name[16];   /* for who reads it from the system: "" */
+} profi_ring_view;
+
+/* All rings at one moment. */
+typedef struct profi_rings_view {
+    profi_event *events;    /* what was held; behind it, without a gap, a live thread may have some that are younger */
+    uint64_t event_count;
+    profi_ring_view *rings; /* of live threads */
+    uint64_t ring_count;
+    uint64_t exited_issued; /* by threads that had ended */
+} profi_rings_view;
+
+/*
+ * Reads all rings while threads write: each event that was held at the
+ * moment is there, once, unless it has been recycled meanwhile.  A thread that
+ * ends meanwhile waits.  0 when there is no memory for it; the caller frees
+ * both arrays.
+ */
+int profi_rings_read(profi_rings_view *view);
 
 /* Around fork(): the child starts with empty rings. */
 void profi_rings_lock(void);

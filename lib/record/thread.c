@@ -138,7 +138,8 @@ profi_node *profi_node_child(profi_thread *thread, profi_node *parent, profi_sit
     node->follower = node;
     node->sampled_key = PROFI_KEY_NONE;
     node->min = UINT64_MAX;
-    node->event = (uint64_t)PROFI_EVENT_SCOPE << PROFI_EVENT_KIND_SHIFT | site->id;
+    uint64_t level = profi_min_u64(profi_event_level(parent->event) + 1, PROFI_EVENT_LEVEL_MAX); /* a root's event is 0 */
+    node->event = (uint64_t)PROFI_EVENT_SCOPE << PROFI_EVENT_KIND_SHIFT | level << PROFI_EVENT_LEVEL_SHIFT | site->id;
     node->pending = node->histogram = histogram_for(thread, site);
     if (site->flags & PROF_SITE_SAMPLED && node->measures == NULL && node->watch == NULL) {
         node->sample = profi_region_alloc(sizeof(*node->sample), PROFI_REGION_TREE); /* without it all calls are timed */

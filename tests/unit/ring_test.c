@@ -8,6 +8,7 @@
 
 #include <pthread.h>
 #include <stdlib.h>
+#include <time.h>
 
 enum { MANY = 100000, CELLS = 338 };
 
@@ -261,6 +262,85 @@ TEST(a_reader_beside_writers_sees_only_whole_events_each_once)
     for (int i = 0; i < 2; i++)
         pthread_join(threads[i], NULL);
     look();
+    stop();
+}
+
+static int readings_over;
+enum { NEWCOMERS = 20 };
+
+static void rest(void)
+{
+    nanosleep(&(struct timespec){ 0, 100000 }, NULL);
+}
+
+/* Comes while others read, and stays; writes no more than its share of the pool, so that nothing of it is recycled. */
+static void *newcomer(void *unused)
+{
+    (void)unused;
+    for (int i = 0; i < 2 * CELLS - 1; i++) {
+        prof_end(prof_begin(site("newcomer")));
+        if (i % 20 == 5)
+            rest();
+    }
+    while (!__atomic_load_n(&readings_over, __ATOMIC_RELAXED))
+        rest();
+    return NULL;
+}
+
+static void *bring_newcomers(void *threads)
+{
+    for (int i = 0; i < NEWCOMERS; i++) {
+        pthread_create((pthread_t *)threads + i, NULL, newcomer, NULL);
+        rest();
+    }
+    return NULL;
+}
+
+static int compare_by_thread_and_index(const void *one, const void *other)
+{
+    const profi_event *a = one, *b = other;
+    if (a->thread != b->thread)
+        return a->thread < b->thread ? -1 : 1;
+    return a->index < b->index ? -1 : a->index > b->index;
+}
+
+/* Whether each thread above `oldest` is one that the view lists, and its events are its newest ones, each once. */
+static int is_exact(profi_rings_view *view, uint64_t oldest)
+{
+    qsort(view->events, view->event_count, sizeof(*view->events), compare_by_thread_and_index);
+    for (uint64_t i = 0; i < view->event_count; i++) {
+        const profi_event *event = &view->events[i];
+        int is_last = i + 1 == view->event_count || event[1].thread != event->thread;
+        uint64_t ring = 0;
+        if (event->thread <= oldest)
+            continue;
+        while (ring < view->ring_count && view->rings[ring].thread != event->thread)
+            ring++;
+        if (ring == view->ring_count || (is_last && event->index + 1 < view->rings[ring].issued))
+            return 0;
+        if (!is_last && event[1].index != event->index + 1)
+            return 0;
+    }
+    return 1;
+}
+
+TEST(a_reading_has_the_newest_events_of_each_thread_that_was_there_when_it_began)
+{
+    pthread_t threads[NEWCOMERS], bringer;
+    start();
+    uint64_t oldest = stats().thread_count;
+    REQUIRE(pthread_create(&bringer, NULL, bring_newcomers, threads) == 0);
+    for (int round = 0; round < 300; round++) {
+        profi_rings_view view;
+        REQUIRE(profi_rings_read(&view));
+        CHECK(is_exact(&view, oldest));
+        free(view.events);
+        free(view.rings);
+    }
+    pthread_join(bringer, NULL);
+    __atomic_store_n(&readings_over, 1, __ATOMIC_RELAXED);
+    for (int i = 0; i < NEWCOMERS; i++)
+        pthread_join(threads[i], NULL);
     stop();
 }
 
