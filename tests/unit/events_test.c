@@ -1,0 +1,399 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The event stream on the simulated clock, under the smallest cap: order,
+ * nesting, threads, and what is lost.  Each case runs in a process of its own.
+ */
+#include "harness.h"
+
+#include "base/clock.h"
+#include "model/events.h"
+#include <profcore/snapshot.h>
+
+#include <pthread.h>
+#include <stdlib.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+static uint64_t now_ns = 5000;
+static profi_events *events;
+static profi_slice slices[100000];
+
+static void pass(uint64_t ns)
+{
+    now_ns += ns;
+    profi_clock_simulate(now_ns);
+}
+
+static prof_scope begin(const char *name)
+{
+    prof_site *found = NULL;
+    prof_site_get(name, SIZE_MAX, "events_test.c", 7, 0, &found, NULL);
+    return prof_begin(found);
+}
+
+static void start(void)
+{
+    prof_options options = PROF_OPTIONS_INIT;
+    options.flags = PROF_NO_FILES;
+    setenv("PROFCORE_MEMORY", "1MiB", 1);
+    CHECK_I64(prof_start(&options, NULL), PROF_OK);
+}
+
+static uint64_t issued_by_all(void)
+{
+    prof_stats stats = PROF_STATS_INIT;
+    CHECK_I64(prof_stats_get(&stats, NULL), PROF_OK);
+    return stats.event_count;
+}
+
+/* Opens the stream; checks what holds at any time: the sums, and that slices stand in order, each inside its parent. */
+static void look(void)
+{
+    uint64_t held = 0, lost = 0, ends[64];
+    profi_events_close(events);
+    events = NULL;
+    CHECK_I64(profi_events_open("test", &events, NULL), PROF_OK);
+    for (uint32_t t = 0; t < events->thread_count; t++) {
+        const profi_events_thread *thread = &events->threads[t];
+        CHECK(t == 0 || thread[-1].number < thread->number);
+        held += thread->held;
+        lost += thread->lost;
+        size_t count = profi_events_read(events, t, 0, slices, 100000), depth = 0;
+        CHECK_U64(count, thread->held);
+        for (size_t i = 0; i < count; i++) {
+            REQUIRE(slices[i].depth <= depth && slices[i].depth < 64 && slices[i].site < events->site_count);
+            CHECK(i == 0 || slices[i - 1].start_ns <= slices[i].start_ns);
+            CHECK(slices[i].start_ns <= slices[i].end_ns);
+            CHECK(slices[i].depth == 0 || slices[i].end_ns <= ends[slices[i].depth - 1]);
+            depth = slices[i].depth + 1;
+            ends[slices[i].depth] = slices[i].end_ns;
+        }
+    }
+    CHECK_U64(events->held, held);
+    CHECK_U64(events->lost, lost + events->lost_of_unknown);
+    CHECK_U64(events->held + events->lost, events->issued);
+}
+
+static void in_child(void (*body)(void))
+{
+    fflush(stdout);
+    pid_t child = fork();
+    if (child == 0) {
+        body();
+        profi_events_close(events);
+        fflush(stdout);
+        _exit(test_failed);
+    }
+    int status = 0;
+    waitpid(child, &status, 0);
+    CHECK(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+}
+
+#define CASE(name)                 \
+    static void name##_body(void); \
+    TEST(name) { in_child(name##_body); } \
+    static void name##_body(void)
+
+typedef struct expected {
+    const char *name;
+    uint64_t start, end;
+    uint32_t depth;
+} expected;
+
+static void check_thread(uint32_t thread, const expected *wanted, size_t count)
+{
+    REQUIRE(events != NULL && thread < events->thread_count);
+    CHECK_U64(events->threads[thread].held, count);
+    REQUIRE(profi_events_read(events, thread, 0, slices, 100) == count);
+    for (size_t i = 0; i < count; i++) {
+        const profi_events_site *site = &events->sites[slices[i].site];
+        CHECK_STR(site->name, wanted[i].name);
+        CHECK_STR(site->file, "events_test.c");
+        CHECK_U64(site->line, 7);
+        CHECK_U64(slices[i].start_ns, 5000 + wanted[i].start);
+        CHECK_U64(slices[i].end_ns, 5000 + wanted[i].end);
+        CHECK_U64(slices[i].depth, wanted[i].depth);
+    }
+}
+#define CHECK_THREAD(thread, ...)                              \
+    check_thread(thread, (const expected[]){ __VA_ARGS__ },    \
+                 sizeof((const expected[]){ __VA_ARGS__ }) / sizeof(expected))
+
+CASE(slices_come_in_the_order_of_their_starts_parents_before_children)
+{
+    start();
+    prof_scope a = begin("a");
+    pass(1);
+    prof_scope b = begin("b");
+    pass(2);
+    prof_scope c = begin("c");
+    pass(3);
+    prof_end(c);
+    prof_end(b);
+    pass(4);
+    prof_scope d = begin("d");
+    pass(5);
+    prof_end(d);
+    pass(6);
+    prof_end(a);
+    prof_end(begin("e"));
+    look();
+    CHECK_U64(events->issued, 5);
+    CHECK_U64(events->lost, 0);
+    CHECK_THREAD(0, { "a", 0, 21, 0 }, { "b", 1, 6, 1 }, { "c", 3, 6, 2 }, { "d", 10, 15, 1 }, { "e", 21, 21, 0 });
+    profi_slice two[2];
+    CHECK_U64(profi_events_read(events, 0, 3, two, 2), 2);
+    CHECK_U64(two[1].start_ns, 5021);
+    CHECK_U64(profi_events_read(events, 0, 4, two, 2), 1);
+    CHECK_U64(profi_events_read(events, 0, 5, two, 2), 0);
+}
+
+CASE(phases_follow_each_other_and_do_not_nest)
+{
+    prof_site *second = NULL;
+    start();
+    prof_site_get("second", SIZE_MAX, "events_test.c", 7, 0, &second, NULL);
+    prof_scope whole = begin("whole"), phase = begin("first");
+    pass(3);
+    phase = prof_phase(phase, second);
+    pass(4);
+    prof_end(phase);
+    prof_end(whole);
+    look();
+    CHECK_THREAD(0, { "whole", 0, 7, 0 }, { "first", 0, 3, 1 }, { "second", 3, 7, 1 });
+}
+
+/* As on a clock of 40 ns a tick: nothing but the level tells which is whose. */
+CASE(of_equal_times_children_and_siblings_are_told_apart)
+{
+    start();
+    prof_end(begin("before"));
+    prof_scope a = begin("a"), b = begin("b");
+    prof_end(begin("c"));
+    prof_end(begin("d"));
+    prof_end(b);
+    prof_scope e = begin("e");
+    pass(9);
+    prof_end(begin("f"));
+    prof_end(e);
+    prof_end(begin("g"));
+    prof_end(a);
+    prof_end(begin("behind"));
+    look();
+    CHECK_THREAD(0, { "before", 0, 0, 0 }, { "a", 0, 9, 0 }, { "b", 0, 0, 1 }, { "c", 0, 0, 2 }, { "d", 0, 0, 2 },
+                 { "e", 0, 9, 1 }, { "f", 9, 9, 2 }, { "g", 9, 9, 1 }, { "behind", 9, 9, 0 });
+}
+
+CASE(what_an_open_scope_encloses_stands_side_by_side)
+{
+    start();
+    begin("open");
+    prof_end(begin("a"));
+    prof_scope b = begin("b");
+    pass(1);
+    prof_end(begin("c"));
+    prof_end(b);
+    look();
+    CHECK_THREAD(0, { "a", 0, 0, 0 }, { "b", 0, 1, 0 }, { "c", 1, 1, 1 });
+}
+
+/* A thread that moves to a core whose counter lags: what ended is in order, what the clock says is not. */
+CASE(nesting_stands_where_the_clock_goes_back_a_little)
+{
+    start();
+    pass(100);
+    prof_scope a = begin("a");
+    pass((uint64_t)-3);
+    prof_scope b = begin("b");
+    pass(20);
+    prof_end(b);
+    pass((uint64_t)-2);
+    prof_end(a);
+    profi_events_open("test", &events, NULL); /* not look(), which wants times in order */
+    CHECK_THREAD(0, { "a", 100, 115, 0 }, { "b", 97, 117, 1 });
+}
+
+CASE(scopes_closed_by_repair_end_with_the_one_that_closed_them)
+{
+    start();
+    prof_scope a = begin("a");
+    pass(1);
+    begin("forgotten");
+    pass(1);
+    begin("forgotten too");
+    pass(1);
+    prof_end(a);
+    look();
+    CHECK_THREAD(0, { "a", 0, 3, 0 }, { "forgotten", 1, 3, 1 }, { "forgotten too", 2, 3, 2 });
+}
+
+CASE(scopes_that_are_open_are_not_in_it)
+{
+    start();
+    prof_scope a = begin("a");
+    pass(1);
+    prof_end(begin("b"));
+    look();
+    CHECK_THREAD(0, { "b", 1, 1, 0 });
+    prof_end(a);
+    look();
+    CHECK_THREAD(0, { "a", 0, 1, 0 }, { "b", 1, 1, 1 });
+}
+
+static pthread_barrier_t barrier;
+
+static void *named(void *name)
+{
+    prctl(PR_SET_NAME, name);
+    prof_scope scope = begin(name);
+    pass(2);
+    prof_end(scope);
+    pthread_barrier_wait(&barrier);
+    pthread_barrier_wait(&barrier);
+    return NULL;
+}
+
+static void *passing(void *count)
+{
+    for (size_t i = 0; i < *(size_t *)count; i++)
+        prof_end(begin("passing"));
+    return NULL;
+}
+
+static void run_thread(void *(*body)(void *), void *argument)
+{
+    pthread_t thread;
+    REQUIRE(pthread_create(&thread, NULL, body, argument) == 0);
+    pthread_join(thread, NULL);
+}
+
+CASE(a_live_thread_has_its_name_and_id_and_one_that_has_ended_its_number)
+{
+    static char named_text[] = "encoder\n7";
+    pthread_t thread;
+    size_t once = 1;
+    start();
+    pthread_barrier_init(&barrier, NULL, 2);
+    prof_end(begin("main"));
+    run_thread(passing, &once);
+    REQUIRE(pthread_create(&thread, NULL, named, named_text) == 0);
+    pthread_barrier_wait(&barrier);
+    look();
+    REQUIRE(events->thread_count == 3);
+    CHECK_I64(events->threads[0].tid, getpid());
+    CHECK_STR(events->threads[1].name, "thread 2");
+    CHECK_I64(events->threads[1].tid, 0);
+    CHECK_STR(events->threads[2].name, "encoder"); /* a line end in a name ends what the system shows of it */
+    CHECK(events->threads[2].tid > getpid());
+    CHECK_THREAD(2, { "encoder\\n7", 0, 2, 0 });
+    pthread_barrier_wait(&barrier);
+    pthread_join(thread, NULL);
+    look();
+    CHECK_STR(events->threads[2].name, "thread 3");
+    CHECK_THREAD(2, { "encoder\\n7", 0, 2, 0 });
+}
+
+CASE(what_the_rings_hold_no_more_is_lost_and_counted_for_each_thread)
+{
+    size_t many = 100000, few = 3;
+    start();
+    prof_end(begin("main"));
+    run_thread(passing, &few);
+    for (size_t i = 0; i < many; i++)
+        prof_end(begin("busy"));
+    look();
+    REQUIRE(events->thread_count == 2);
+    CHECK_U64(events->issued, many + 4);
+    CHECK_U64(events->issued, issued_by_all());
+    CHECK(events->threads[0].lost > 0);
+    CHECK_U64(events->threads[0].held + events->threads[0].lost, many + 1);
+    CHECK_U64(events->threads[1].held, 3);
+    CHECK_U64(events->threads[1].lost, 0);
+}
+
+CASE(losses_of_threads_that_left_nothing_are_in_the_sum)
+{
+    size_t many = 100000, few = 3;
+    start();
+    for (int i = 0; i < 40; i++)
+        run_thread(passing, &few);
+    look();
+    CHECK_U64(events->thread_count, 40);
+    run_thread(passing, &many);
+    run_thread(passing, &many);
+    for (size_t i = 0; i < many; i++)
+        prof_end(begin("busy"));
+    look();
+    CHECK_U64(events->issued, 3 * many + 120);
+    CHECK(events->lost_of_unknown > 0);
+    CHECK_U64(events->issued, issued_by_all());
+}
+
+CASE(without_rings_there_is_nothing)
+{
+    size_t many = 1000;
+    setenv("PROFCORE_MODE", "tree", 1);
+    start();
+    passing(&many);
+    run_thread(passing, &many);
+    look();
+    CHECK_U64(events->issued, 0);
+    CHECK_U64(events->thread_count, 0);
+}
+
+static int is_over;
+
+static void *writer(void *unused)
+{
+    prof_site *outer = NULL, *inner = NULL;
+    (void)unused;
+    prof_site_get("outer", SIZE_MAX, NULL, 0, 0, &outer, NULL);
+    prof_site_get("inner", SIZE_MAX, NULL, 0, 0, &inner, NULL);
+    while (!__atomic_load_n(&is_over, __ATOMIC_RELAXED)) {
+        prof_scope scope = prof_begin(outer);
+        prof_end(prof_begin(inner));
+        prof_end(scope);
+    }
+    return NULL;
+}
+
+static void *short_lived(void *unused)
+{
+    size_t count = 20;
+    (void)unused;
+    while (!__atomic_load_n(&is_over, __ATOMIC_RELAXED))
+        run_thread(passing, &count);
+    return NULL;
+}
+
+/* A thread that has lost nothing, though others' chunks are recycled all the time, shows no loss. */
+CASE(a_reading_beside_writers_is_exact_and_loses_nothing_by_itself)
+{
+    pthread_t threads[3];
+    size_t quiet = 500;
+    start();
+    passing(&quiet);
+    for (int i = 0; i < 2; i++)
+        REQUIRE(pthread_create(&threads[i], NULL, writer, NULL) == 0);
+    REQUIRE(pthread_create(&threads[2], NULL, short_lived, NULL) == 0);
+    for (int round = 0; round < 50 && !test_failed; round++) {
+        uint64_t before = issued_by_all();
+        look();
+        CHECK(events->issued >= before);
+        CHECK(events->issued <= issued_by_all());
+        CHECK_U64(events->threads[0].held, quiet);
+        CHECK_U64(events->threads[0].lost, 0);
+    }
+    __atomic_store_n(&is_over, 1, __ATOMIC_RELAXED);
+    for (int i = 0; i < 3; i++)
+        pthread_join(threads[i], NULL);
+    look();
+    CHECK_U64(events->issued, issued_by_all());
+}
+
+int main(int argc, char **argv)
+{
+    profi_clock_simulate(now_ns);
+    return test_main(argc, argv);
+}
