@@ -407,6 +407,7 @@ typedef int (*prof_write_callback)(void *user, const void *data, size_t bytes);
  *             commas; NULL: cumulative.
  *   write     Called with one piece after another; user is passed on.
  *   returns   PROF_OK; PROF_E_INVALID for an unknown format or key;
+ *             PROF_E_UNSUPPORTED for "pftrace", which is made of events;
  *             PROF_E_NO_MEMORY; PROF_E_IO from the callback.
  *   since     0.1
  */
@@ -465,6 +466,24 @@ typedef struct prof_print_options {
  */
 PROF_API prof_status prof_snapshot_print(const prof_snapshot *snapshot, const prof_print_options *options,
                                          prof_write_callback write, void *user, prof_error *err);
+
+/*
+ * Writes the scopes that the event rings hold at this moment, of all threads,
+ * each with its begin and end: the timeline.  Threads go on recording.
+ *
+ * Scopes that are open are not in it.  What the rings hold no more is stated,
+ * for each thread: held + lost = issued.
+ *
+ *   format    "pftrace": Perfetto's TrackEvent.
+ *   write     Called with one piece after another; user is passed on.
+ *   returns   PROF_OK; PROF_E_INVALID for an unknown format, or before the
+ *             first prof_start(); PROF_E_UNSUPPORTED for a format that is
+ *             written from a snapshot; PROF_E_UNAVAILABLE when there are no
+ *             events; PROF_E_NO_MEMORY; PROF_E_IO from the callback.
+ *   memory    For the time of the call two to three times what the rings hold.
+ *   since     0.1
+ */
+PROF_API prof_status prof_events_write(const char *format, prof_write_callback write, void *user, prof_error *err);
 
 #ifdef __cplusplus
 }

@@ -67,6 +67,7 @@ static prof_status set_formats(profi_config *config, const char *value, prof_err
     }
     memcpy(config->formats, formats, count * sizeof(*formats));
     config->format_count = count;
+    config->has_chosen_formats = 1;
     return PROF_OK;
 }
 
@@ -395,13 +396,14 @@ prof_status profi_config_load(profi_config *config, const prof_options *options,
     set_name(config, program_invocation_short_name, NULL); /* unless it is too long */
     if ((given.name && (status = set_name(config, given.name, err)) != PROF_OK) ||
         (status = set_directory(config, given.directory ? given.directory : "profiling_results", err)) != PROF_OK ||
-        (status = set_formats(config, given.formats ? given.formats : "txt,prof,json", err)) != PROF_OK ||
+        (status = set_formats(config, given.formats ? given.formats : "txt,prof,json,pftrace", err)) != PROF_OK ||
         (status = set_rss_every(config, given.rss_every_ms, err)) != PROF_OK ||
         (status = set_sort(config, given.sort ? given.sort : "cumulative", err)) != PROF_OK ||
         (status = set_memory(config, given.memory_bytes ? given.memory_bytes : PROFI_REGION_DEFAULT_BYTES, err)) != PROF_OK ||
         (given.save_if && (status = set_save_if(config, given.save_if, err)) != PROF_OK) ||
         (status = set_when_full(config, given.when_full, err)) != PROF_OK)
         return status;
+    config->has_chosen_formats = given.formats != NULL;
     load_environment(config, reports);
     config->is_forced_off = profi_config_start_wish() == PROFI_START_NEVER;
     /* Who set PROFCORE=1 asked for files, whatever the program thinks of them. */

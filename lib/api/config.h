@@ -21,6 +21,7 @@ typedef struct profi_config {
     char directory[4096];
     const profi_writer *formats[PROFI_FORMATS_MAX];
     unsigned format_count;
+    int has_chosen_formats; /* they are not the default: what one lacks is said */
     char sort[128];
     uint64_t memory_bytes;
     int keeps_events;     /* in rings: PROFCORE_MODE */

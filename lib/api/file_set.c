@@ -90,6 +90,16 @@ profi_file_set *profi_file_set_of(const char *run_name, const profi_function *fu
     return set;
 }
 
+static unsigned row_of(const profi_writer *format)
+{
+    return (unsigned)(format - profi_writers);
+}
+
+int profi_file_set_has(const profi_file_set *set, const profi_writer *format)
+{
+    return set->files[row_of(format)].is_published;
+}
+
 int profi_file_set_is_current(const char *stem)
 {
     for (const profi_file_set *set = sets; set != NULL; set = set->next)
@@ -133,30 +143,41 @@ static int stem_is_free(int folder, const char *stem)
     return 1;
 }
 
-/* Whether every file that this set published is still there and still the same. */
-static int set_is_ours(int folder, const profi_file_set *set)
-{
-    if (set->stem[0] == '\0')
-        return 0;
-    for (unsigned i = 0; i < profi_writer_count; i++) {
-        char name[NAME_MAX_BYTES];
-        profi_identity found;
-        if (!set->files[i].is_published)
-            continue;
-        file_name(name, set->stem, profi_writers[i].name);
-        if (profi_identity_of(folder, name, &found) != 0 || !profi_identity_equal(&found, &set->files[i].identity))
-            return 0;
-    }
-    return 1;
-}
-
 /* The drafts of one save of one set. */
 typedef struct batch {
     int folder;
     const profi_config *config;
-    profi_draft drafts[PROFI_FORMATS_MAX]; /* as config->formats */
+    const profi_events *events; /* NULL: there are none for this set */
+    const profi_writer *formats[PROFI_FORMATS_MAX]; /* those of config->formats that have something to write */
+    profi_draft drafts[PROFI_FORMATS_MAX];
     unsigned count;
 } batch;
+
+/* Whether a file of the set is still there and still the same, or, where the set published none, there is none. */
+static int file_is_ours(int folder, const profi_file_set *set, unsigned row)
+{
+    char name[NAME_MAX_BYTES];
+    profi_identity found;
+    file_name(name, set->stem, profi_writers[row].name);
+    int error = profi_identity_of(folder, name, &found);
+    if (!set->files[row].is_published)
+        return error == ENOENT;
+    return error == 0 && profi_identity_equal(&found, &set->files[row].identity);
+}
+
+/* Whether every file that this set published, or is about to, is its own to replace. */
+static int set_is_ours(const batch *b, const profi_file_set *set)
+{
+    if (set->stem[0] == '\0')
+        return 0;
+    for (unsigned i = 0; i < profi_writer_count; i++)
+        if (set->files[i].is_published && !file_is_ours(b->folder, set, i))
+            return 0;
+    for (unsigned i = 0; i < b->count; i++)
+        if (!file_is_ours(b->folder, set, row_of(b->formats[i])))
+            return 0;
+    return 1;
+}
 
 static void drop_drafts(batch *b)
 {
@@ -169,13 +190,17 @@ static prof_status write_drafts(batch *b, const prof_snapshot *snapshot, prof_er
 {
     for (unsigned i = 0; i < b->config->format_count; i++) {
         const profi_writer *writer = b->config->formats[i];
-        profi_draft *draft = &b->drafts[i];
+        profi_draft *draft = &b->drafts[b->count];
+        if (writer->write_events != NULL && b->events == NULL)
+            continue;
         prof_status status = profi_draft_open(b->folder, b->config->directory, draft, err);
         if (status != PROF_OK)
             return status;
-        b->count = i + 1;
+        b->formats[b->count++] = writer;
         prof_error why = PROF_ERROR_INIT;
-        status = profi_writer_run(writer, snapshot, b->config->sort, profi_draft_write, draft, &why);
+        status = writer->write_events != NULL
+                     ? profi_writer_run_events(writer, b->events, profi_draft_write, draft, &why)
+                     : profi_writer_run(writer, snapshot, b->config->sort, profi_draft_write, draft, &why);
         if (status != PROF_OK)
             return profi_fail(err, status, "%s in \"%s\"", why.message, b->config->directory);
     }
@@ -183,8 +208,7 @@ static prof_status write_drafts(batch *b, const prof_snapshot *snapshot, prof_er
     for (unsigned i = 0; i < b->count; i++) {
         int error = profi_draft_close(&b->drafts[i]);
         if (error != 0)
-            return profi_fail_errno(err, error, "cannot write \"%s\" in \"%s\"", b->config->formats[i]->name,
-                                    b->config->directory);
+            return profi_fail_errno(err, error, "cannot write \"%s\" in \"%s\"", b->formats[i]->name, b->config->directory);
     }
     return PROF_OK;
 }
@@ -194,12 +218,12 @@ static int publish_as(batch *b, const char *stem)
 {
     char name[NAME_MAX_BYTES];
     for (unsigned i = 0; i < b->count; i++) {
-        file_name(name, stem, b->config->formats[i]->name);
+        file_name(name, stem, b->formats[i]->name);
         int error = profi_draft_publish_new(b->folder, &b->drafts[i], name);
         if (error == 0)
             continue;
         for (unsigned k = 0; k < i; k++) {
-            file_name(name, stem, b->config->formats[k]->name);
+            file_name(name, stem, b->formats[k]->name);
             renameat(b->folder, name, b->folder, b->drafts[k].name);
         }
         return error;
@@ -211,7 +235,7 @@ static int publish_over(batch *b, const char *stem)
 {
     for (unsigned i = 0; i < b->count; i++) {
         char name[NAME_MAX_BYTES];
-        file_name(name, stem, b->config->formats[i]->name);
+        file_name(name, stem, b->formats[i]->name);
         int error = profi_draft_publish_over(b->folder, &b->drafts[i], name);
         if (error != 0)
             return error;
@@ -248,7 +272,7 @@ static void remember(profi_file_set *set, const batch *b)
 {
     memset(set->files, 0, sizeof(set->files));
     for (unsigned i = 0; i < b->count; i++) {
-        unsigned row = (unsigned)(b->config->formats[i] - profi_writers);
+        unsigned row = row_of(b->formats[i]);
         set->files[row].is_published = 1;
         set->files[row].identity = b->drafts[i].identity;
     }
@@ -290,29 +314,56 @@ static prof_status prepare(batch *b, const profi_file_set *set, prof_snapshot *s
     }
 }
 
-prof_status profi_file_set_write(profi_file_set *set, int folder, const profi_config *config, prof_snapshot *snapshot,
-                                 profi_set_kind kind, prof_error *err)
+/* The events of the run, for a set and a configuration that want them; NULL where there are none. */
+static prof_status open_events(const profi_config *config, profi_set_kind kind, profi_events **events, prof_error *err)
 {
-    batch b = { .folder = folder, .config = config };
-    char stem[STEM_MAX];
-    prof_status status = prepare(&b, set, snapshot, kind, err);
-    if (status != PROF_OK) {
-        drop_drafts(&b);
-        return status;
+    int is_wanted = 0;
+    *events = NULL;
+    for (unsigned i = 0; i < config->format_count; i++)
+        is_wanted |= config->formats[i]->write_events != NULL;
+    if (!is_wanted || kind != PROFI_SET_RUN || !config->keeps_events)
+        return PROF_OK;
+    prof_status status = profi_events_open(config->name, events, err);
+    if (status == PROF_OK && (*events)->issued == 0) {
+        profi_events_close(*events);
+        *events = NULL;
     }
-    int is_over = kind != PROFI_SET_CALL && set_is_ours(folder, set);
-    int error = is_over ? publish_over(&b, set->stem)
-                        : publish_under_free_stem(&b, set, snapshot->about.taken_unix_s, stem);
+    return status;
+}
+
+/* Gives the drafts their names: over the set's own files, or new ones. */
+static prof_status publish(batch *b, profi_file_set *set, uint64_t unix_s, profi_set_kind kind, prof_error *err)
+{
+    char stem[STEM_MAX];
+    int is_over = kind != PROFI_SET_CALL && set_is_ours(b, set);
+    int error = is_over ? publish_over(b, set->stem) : publish_under_free_stem(b, set, unix_s, stem);
     if (error != 0) {
-        drop_drafts(&b);
-        status = profi_fail_errno(err, error, "cannot publish the files of \"%s\" in \"%s\"", set->base,
-                                  config->directory);
+        prof_status status = profi_fail_errno(err, error, "cannot publish the files of \"%s\" in \"%s\"", set->base,
+                                              b->config->directory);
         return error == EEXIST ? PROF_E_LIMIT : status;
     }
     if (kind == PROFI_SET_CALL)
         return PROF_OK;
     if (!is_over)
         memcpy(set->stem, stem, sizeof(stem));
-    remember(set, &b);
+    remember(set, b);
     return PROF_OK;
+}
+
+prof_status profi_file_set_write(profi_file_set *set, int folder, const profi_config *config, prof_snapshot *snapshot,
+                                 profi_set_kind kind, prof_error *err)
+{
+    profi_events *events;
+    prof_error why = PROF_ERROR_INIT;
+    prof_status without = open_events(config, kind, &events, &why); /* a failure keeps no table from being written */
+    batch b = { .folder = folder, .config = config, .events = events };
+    prof_status status = prepare(&b, set, snapshot, kind, err);
+    if (status == PROF_OK && b.count != 0)
+        status = publish(&b, set, snapshot->about.taken_unix_s, kind, err);
+    if (status != PROF_OK)
+        drop_drafts(&b);
+    else if (without != PROF_OK)
+        status = profi_fail(err, without, "%s", why.message);
+    profi_events_close(events);
+    return status;
 }

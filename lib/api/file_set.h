@@ -22,11 +22,16 @@ profi_file_set *profi_file_set_of(const char *run_name, const profi_function *fu
 /* Its stem; "" before its first save. */
 const char *profi_file_set_stem(const profi_file_set *set);
 
+/* Whether its last save wrote this format. */
+int profi_file_set_has(const profi_file_set *set, const profi_writer *format);
+
 /* Whether these are the files of the run or of a function as last saved. */
 int profi_file_set_is_current(const char *stem);
 
 /*
- * Writes all formats and gives them their names.  A failure leaves nothing.
+ * Writes all formats and gives them their names: of formats that show events
+ * only the run's, and none where there are no events.  A failure leaves
+ * nothing, but that of the event stream, without which the others are written.
  * PROF_E_LIMIT: the folder is full, or has no name left.  Of the run's
  * snapshot the counts of kept calls and removed files are brought up to date.
  */

@@ -82,6 +82,31 @@ prof_status prof_snapshot_print(const prof_snapshot *snapshot, const prof_print_
     return status == PROF_OK ? profi_print_run(snapshot, &given, write, user, err) : status;
 }
 
+prof_status prof_events_write(const char *format, prof_write_callback write, void *user, prof_error *err)
+{
+    profi_run_facts facts;
+    const profi_writer *writer;
+    profi_events *events;
+    if (write == NULL)
+        return profi_fail(err, PROF_E_INVALID, "prof_events_write: write is NULL");
+    prof_status status = find_writer(format, &writer, err);
+    if (status != PROF_OK)
+        return status;
+    if (writer->write_events == NULL)
+        return profi_fail(err, PROF_E_UNSUPPORTED, "\"%s\" is written from a snapshot, not from events", writer->name);
+    if (!profi_recorder_facts(&facts))
+        return profi_fail(err, PROF_E_INVALID, "nothing was recorded: prof_start() was never called");
+    status = profi_events_open(facts.name, &events, err);
+    if (status != PROF_OK)
+        return status;
+    if (events->issued == 0)
+        status = profi_fail(err, PROF_E_UNAVAILABLE, "there are no events: no scope has ended, or PROFCORE_MODE=tree keeps none");
+    else
+        status = profi_writer_run_events(writer, events, write, user, err);
+    profi_events_close(events);
+    return status;
+}
+
 /* The folder and the last part of a path. */
 static prof_status split_path(const char *path, char folder[4096], const char **name, prof_error *err)
 {

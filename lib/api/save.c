@@ -34,6 +34,7 @@ typedef struct save_report {
     unsigned function_count; /* functions with files of their own */
     unsigned refused_count;  /* functions for which the folder had no room */
     char first[256];         /* the run's stem */
+    char formats[64], missing[64]; /* that the run's files have, as ".txt .prof", and those that had nothing to write */
     char folder[4096];
 } save_report;
 
@@ -52,10 +53,34 @@ static prof_status save_function(int folder, const profi_config *config, const p
     return status;
 }
 
+/* Whether any of the formats shows a snapshot: a function has no timeline of its own. */
+static int has_tables(const profi_config *config)
+{
+    for (unsigned i = 0; i < config->format_count; i++)
+        if (config->formats[i]->write != NULL)
+            return 1;
+    return 0;
+}
+
 /* A rule for single calls takes the place of the files of all calls. */
 static int has_files_of_its_own(const profi_function *function)
 {
     return (function->flags & (PROF_SITE_SAVE | PROF_SITE_SAVE_IF)) == PROF_SITE_SAVE;
+}
+
+static void add_format(char *list, size_t room, const profi_writer *format)
+{
+    size_t used = strlen(list);
+    snprintf(list + used, room - used, "%s.%s", used ? " " : "", format->name);
+}
+
+static void note_formats(const profi_config *config, const profi_file_set *run, save_report *report)
+{
+    for (unsigned i = 0; i < config->format_count; i++) {
+        const profi_writer *format = config->formats[i];
+        int is_written = profi_file_set_has(run, format);
+        add_format(is_written ? report->formats : report->missing, sizeof(report->formats), format);
+    }
 }
 
 /*
@@ -72,7 +97,7 @@ static prof_status save_all(const profi_config *config, prof_snapshot *snapshot,
     prof_status status = profi_folder_open(config->directory, &folder, err);
     if (status != PROF_OK)
         return status;
-    for (uint32_t i = 0; i < snapshot->function_count; i++) {
+    for (uint32_t i = 0; i < snapshot->function_count && has_tables(config); i++) {
         if (!has_files_of_its_own(&snapshot->functions[i]))
             continue;
         /* One that fails does not keep the others from being saved; the first failure is the one reported. */
@@ -86,6 +111,7 @@ static prof_status save_all(const profi_config *config, prof_snapshot *snapshot,
     snapshot->about.refused_function_count = report->refused_count;
     prof_status own = profi_file_set_write(run, folder, config, snapshot, PROFI_SET_RUN, status == PROF_OK ? err : NULL);
     close(folder);
+    note_formats(config, run, report);
     snprintf(report->first, sizeof(report->first), "%s", profi_file_set_stem(run));
     snprintf(report->folder, sizeof(report->folder), "%s", config->directory);
     return status == PROF_OK ? own : status;
@@ -130,16 +156,14 @@ static void tell_about_rules(int is_child)
 
 static void tell_what_was_written(const profi_config *config, const save_report *report)
 {
-    char formats[64] = "";
-    for (unsigned i = 0; i < config->format_count; i++) {
-        size_t used = strlen(formats);
-        snprintf(formats + used, sizeof(formats) - used, "%s.%s", i ? " " : "", config->formats[i]->name);
-    }
     if (report->function_count != 0)
-        profi_notice("wrote %s/%s %s, and the same for %u function%s", report->folder, report->first, formats,
+        profi_notice("wrote %s/%s %s, and tables for %u function%s", report->folder, report->first, report->formats,
                      report->function_count, report->function_count == 1 ? "" : "s");
-    else
-        profi_notice("wrote %s/%s %s", report->folder, report->first, formats);
+    else if (report->formats[0] != '\0')
+        profi_notice("wrote %s/%s %s", report->folder, report->first, report->formats);
+    if (report->missing[0] != '\0' && config->has_chosen_formats)
+        profi_notice("no %s: %s", report->missing,
+                     config->keeps_events ? "no scope has ended" : "PROFCORE_MODE=tree keeps no events");
     if (report->refused_count != 0)
         profi_notice("%s is full: nothing was written for %u function%s", report->folder, report->refused_count,
                      report->refused_count == 1 ? "" : "s");

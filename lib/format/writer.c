@@ -11,9 +11,10 @@
 #define MARK(text) text, sizeof(text) - 1
 
 const profi_writer profi_writers[] = {
-    { "txt", MARK("\n-- profcore "), profi_write_txt },
-    { "prof", MARK("{(\3\0\0\0u"), profi_write_prof }, /* no cProfile has written it so since Python 3.4 */
-    { "json", MARK("{\n\"schema\": \"profcore."), profi_write_json },
+    { "txt", MARK("\n-- profcore "), profi_write_txt, NULL },
+    { "prof", MARK("{(\3\0\0\0u"), profi_write_prof, NULL }, /* no cProfile has written it so since Python 3.4 */
+    { "json", MARK("{\n\"schema\": \"profcore."), profi_write_json, NULL },
+    { "pftrace", MARK(PROFI_PFTRACE_START), NULL, profi_write_pftrace },
 };
 const unsigned profi_writer_count = PROFI_COUNT_OF(profi_writers);
 
@@ -25,10 +26,11 @@ const profi_writer *profi_writer_find(const char *name, size_t name_bytes)
     return NULL;
 }
 
-/* What is written: a format, or, without one, a table as options ask for it. */
+/* What is written: a format of one of the two views, or, without one, a table as options ask for it. */
 typedef struct job {
     const profi_writer *writer;
     const prof_snapshot *snapshot;
+    const profi_events *events;
     const char *sort;
     const prof_print_options *options;
 } job;
@@ -42,8 +44,9 @@ static prof_status run(const job *j, profi_output_callback write, void *user, pr
     profi_output_init(out, write, user);
     /* The host's locale may write 0,5; every format here needs 0.5. */
     locale_t plain = newlocale(LC_NUMERIC_MASK, "C", (locale_t)0), callers = plain ? uselocale(plain) : (locale_t)0;
-    prof_status status = j->writer != NULL ? j->writer->write(j->snapshot, j->sort, out, err)
-                                           : profi_print(j->snapshot, j->options, out, err);
+    prof_status status = j->writer == NULL         ? profi_print(j->snapshot, j->options, out, err)
+                         : j->writer->write != NULL ? j->writer->write(j->snapshot, j->sort, out, err)
+                                                    : j->writer->write_events(j->events, out, err);
     if (plain) {
         uselocale(callers);
         freelocale(plain);
@@ -58,7 +61,15 @@ static prof_status run(const job *j, profi_output_callback write, void *user, pr
 prof_status profi_writer_run(const profi_writer *writer, const prof_snapshot *snapshot, const char *sort,
                              profi_output_callback write, void *user, prof_error *err)
 {
+    if (writer->write == NULL)
+        return profi_fail(err, PROF_E_UNSUPPORTED, "\"%s\" shows single events, and a snapshot has none", writer->name);
     return run(&(job){ .writer = writer, .snapshot = snapshot, .sort = sort }, write, user, err);
+}
+
+prof_status profi_writer_run_events(const profi_writer *writer, const profi_events *events, profi_output_callback write,
+                                    void *user, prof_error *err)
+{
+    return run(&(job){ .writer = writer, .events = events }, write, user, err);
 }
 
 prof_status profi_print_run(const prof_snapshot *snapshot, const prof_print_options *options, profi_output_callback write,

@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The table of formats.  A format is one file and one row: what it is
- * called, and a function that writes a snapshot to a stream.
+ * called, and a function that writes one of model/'s two views, the snapshot
+ * or the event stream, to a stream of bytes.
  */
 #ifndef PROFI_WRITER_H
 #define PROFI_WRITER_H
 
 #include "../base/output.h"
+#include "../model/events.h"
 #include "../model/snapshot.h"
 
 typedef struct profi_writer {
@@ -14,8 +16,12 @@ typedef struct profi_writer {
     /* Bytes by which a file of ours is known: at its beginning, or, where they begin with a newline, at some line's. */
     const char *mark;
     size_t mark_bytes;
-    /* Failures of the stream stay in it; what is returned is the writer's own, such as PROF_E_NO_MEMORY. */
+    /*
+     * One of the two is there, and is the view that the format reads.  Failures of the stream stay in it; what is
+     * returned is the writer's own, such as PROF_E_NO_MEMORY.
+     */
     prof_status (*write)(const prof_snapshot *snapshot, const char *sort, profi_output *out, prof_error *err);
+    prof_status (*write_events)(const profi_events *events, profi_output *out, prof_error *err);
 } profi_writer;
 
 extern const profi_writer profi_writers[];
@@ -28,6 +34,10 @@ const profi_writer *profi_writer_find(const char *name, size_t name_bytes);
 prof_status profi_writer_run(const profi_writer *writer, const prof_snapshot *snapshot, const char *sort,
                              profi_output_callback write, void *user, prof_error *err);
 
+/* The same for a format that reads events. */
+prof_status profi_writer_run_events(const profi_writer *writer, const profi_events *events, profi_output_callback write,
+                                    void *user, prof_error *err);
+
 /* The same for a table as options ask for it, read already. */
 prof_status profi_print_run(const prof_snapshot *snapshot, const prof_print_options *options, profi_output_callback write,
                             void *user, prof_error *err);
@@ -36,5 +46,13 @@ prof_status profi_print(const prof_snapshot *snapshot, const prof_print_options 
 prof_status profi_write_txt(const prof_snapshot *snapshot, const char *sort, profi_output *out, prof_error *err);
 prof_status profi_write_prof(const prof_snapshot *snapshot, const char *sort, profi_output *out, prof_error *err);
 prof_status profi_write_json(const prof_snapshot *snapshot, const char *sort, profi_output *out, prof_error *err);
+
+/*
+ * The first packet of a .pftrace: begins the sequence of the process (packet
+ * sequence 1, its state cleared), and interns a category that says whose file
+ * it is and in which version.
+ */
+#define PROFI_PFTRACE_START "\n\x1f" "P\1" "h\1" "b\x19" "\n\x17" "\x08\1" "\x12\x13" "profcore.timeline/1"
+prof_status profi_write_pftrace(const profi_events *events, profi_output *out, prof_error *err);
 
 #endif

@@ -59,7 +59,7 @@ with tempfile.TemporaryDirectory() as root:
             run(compiler, *arguments, "-o", program, os.path.join(root, source), *flags, env=environment)
             run(program, env={**environment, "PROFCORE": "1"}, cwd=root)
             written = glob.glob(os.path.join(root, f"profiling_results/{name}_*"))
-            if len(written) != 3:
+            if len(written) != 4:
                 raise AssertionError(f"files: {written}")
             if static and "libprofcore" in run("ldd", program):
                 raise AssertionError("the static program needs the shared library")

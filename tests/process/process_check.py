@@ -97,8 +97,8 @@ def _(folder):
 def _(folder):
     done = run(folder, PROFCORE="1")
     check(done.returncode == 0 and "profcore: wrote profiling_results/victim_" in done.stderr, done)
-    check("and the same for 1 function" in done.stderr, done.stderr)
-    check(len(files(folder)) == 6, files(folder))
+    check(".txt .prof .json .pftrace, and tables for 1 function" in done.stderr, done.stderr)
+    check(len(files(folder)) == 7, files(folder))
     for name in ("early", "work", "step", "at_exit", "late"):
         check(calls(folder, name) == 1, f"{name}: {calls(folder, name)} calls")
     for prof in files(folder, "profiling_results/*.prof"):
@@ -118,7 +118,7 @@ def _(folder):
 @case("the_program_alone_starts_stops_and_saves")
 def _(folder):
     done = run(folder, "api")
-    check(done.stdout == "0 \n" and len(files(folder)) == 6, (done, files(folder)))
+    check(done.stdout == "0 \n" and len(files(folder)) == 7, (done, files(folder)))
     check(calls(folder, "work") == 1, "only the call between start and stop")
 
 
@@ -131,7 +131,7 @@ def _(folder):
 @case("a_programs_options_count_beside_profcore_1_which_saves_all_the_same")
 def _(folder):
     done = run(folder, "options", PROFCORE="1")
-    check(done.stdout == "0 \n" and len(files(folder, "profiling_results/chosen_*")) == 3, (done, files(folder)))
+    check(done.stdout == "0 \n" and len(files(folder, "profiling_results/chosen_*")) == 4, (done, files(folder)))
     check(calls(folder, "work", "chosen") == 2, "the call before prof_start() too")
 
 
@@ -144,7 +144,17 @@ def _(folder):
                  'PROFCORE_SIGNALS=TERM,KILL ignored: unknown signal "KILL"', "PROFCORE_CLOCK=sundial ignored",
                  'PROFCORE_FORMATS=txt,pdf ignored: unknown format "pdf"'):
         check(done.stderr.count(text) == 1, f"{text!r} once in:\n{done.stderr}")
+    check(len(files(folder)) == 7, files(folder))
+
+
+@case("without_event_rings_there_is_no_timeline_which_is_said_where_it_was_asked_for")
+def _(folder):
+    done = run(folder, PROFCORE="1", PROFCORE_MODE="tree")
+    check(".txt .prof .json, and" in done.stderr and "pftrace" not in done.stderr, done.stderr)
     check(len(files(folder)) == 6, files(folder))
+    done = run(folder, PROFCORE="1", PROFCORE_MODE="tree", PROFCORE_FORMATS="pftrace")
+    check("no .pftrace: PROFCORE_MODE=tree keeps no events" in done.stderr and "wrote" not in done.stderr, done.stderr)
+    check(len(files(folder)) == 6 and done.returncode == 0, files(folder))
 
 
 @case("a_value_of_profcore_that_is_neither_0_nor_1_is_reported")
@@ -192,11 +202,11 @@ def _(folder):
 def _(folder):
     process = start(folder, "handler", PROFCORE_SIGNALS="USR1")
     process.send_signal(signal.SIGUSR1)
-    wait_until(lambda: len(files(folder)) == 6, "files after the first signal")
+    wait_until(lambda: len(files(folder)) == 7, "files after the first signal")
     process.send_signal(signal.SIGUSR1)
     output, _ = process.communicate(timeout=20)
     check(process.returncode == 0 and output == "handled 2\n", (process.returncode, output))
-    check(len(files(folder)) == 6, "the run's own files are replaced, not multiplied")
+    check(len(files(folder)) == 7, "the run's own files are replaced, not multiplied")
 
 
 @case("an_ignored_signal_stays_ignored")
@@ -215,10 +225,10 @@ def _(folder):
 def _(folder):
     process = start(folder, "loop", PROFCORE="1", PROFCORE_SAVE_EVERY="1")
     try:
-        wait_until(lambda: len(files(folder)) == 6, "files while it runs")
+        wait_until(lambda: len(files(folder)) == 7, "files while it runs")
         first = calls(folder, "work")
         wait_until(lambda: calls(folder, "work") > first, "a second save")
-        check(len(files(folder)) == 6, files(folder))
+        check(len(files(folder)) == 7, files(folder))
     finally:
         process.kill()
         process.wait()
@@ -228,7 +238,7 @@ def _(folder):
 def _(folder):
     process = start(folder, "interval", PROFCORE="1")
     try:
-        wait_until(lambda: len(files(folder)) == 6, "files while it runs")
+        wait_until(lambda: len(files(folder)) == 7, "files while it runs")
     finally:
         process.kill()
         process.wait()
@@ -287,7 +297,7 @@ def _(folder):
                  "PROFCORE_MAX_FILES=few ignored: not a whole number", "PROFCORE_MAX_BYTES=1 lot ignored: not a size",
                  "PROFCORE_WHEN_FULL=panic ignored: neither oldest nor stop"):
         check(done.stderr.count(text) == 1, f"{text!r} once in:\n{done.stderr}")
-    check(len(files(folder)) == 6, files(folder))
+    check(len(files(folder)) == 7, files(folder))
 
 
 @case("the_folders_limit_holds_over_runs_and_the_oldest_go")
@@ -300,7 +310,7 @@ def _(folder):
     done = run(folder, "requests", PROFCORE="1", PROFCORE_NAME="last", PROFCORE_MAX_FILES="9", PROFCORE_WHEN_FULL="stop",
                PROFCORE_SAVE_IF="request/4")
     check("kept 3 calls: 0 saved, 0 lost, 3 not written" in done.stderr and "is full" in done.stderr, done.stderr)
-    check(len(files(folder)) == 12 and len(files(folder, "profiling_results/last_*")) == 3, files(folder))
+    check(len(files(folder)) == 13 and len(files(folder, "profiling_results/last_*")) == 4, files(folder))
 
 
 @case("a_forked_child_saves_at_intervals_and_its_kept_calls_under_its_own_name")
@@ -332,7 +342,7 @@ def _(folder):
     done = subprocess.run([victim, "api"], cwd=folder, env=environment(), stdout=subprocess.PIPE, stderr=write_end,
                           restore_signals=True, text=True, timeout=60)
     os.close(write_end)
-    check(done.returncode == 0 and done.stdout == "0 \n" and len(files(folder)) == 6, done)
+    check(done.returncode == 0 and done.stdout == "0 \n" and len(files(folder)) == 7, done)
     os.mkdir(os.path.join(folder, "limited"))
     done = run(os.path.join(folder, "limited"), "limit")
     check(done.returncode == 0 and done.stdout.startswith("PROF_E_IO: ") and "File too large" in done.stdout, done)
@@ -344,7 +354,7 @@ def _(folder):
         obstacle.write("a file")
     done = run(folder, PROFCORE="1", TMPDIR=folder)
     check(done.returncode == 0 and 'cannot open the folder "profiling_results": Not a directory' in done.stderr, done)
-    check(len(files(folder, "profcore-*/*")) == 6, files(folder, "*"))
+    check(len(files(folder, "profcore-*/*")) == 7, files(folder, "*"))
     check(f"wrote {folder}/profcore-" in done.stderr, done.stderr)
 
 
@@ -362,7 +372,7 @@ def _(folder):
     except PermissionError:
         raise Skip("another user cannot reach the program's folder")
     check('cannot make the folder "profiling_results": Permission denied' in done.stderr, done)
-    check(len(files(open_, "profcore-*/*")) == 6, files(open_, "*"))
+    check(len(files(open_, "profcore-*/*")) == 7, files(open_, "*"))
 
 
 @case("nowhere_to_write_is_said_and_the_program_ends_as_it_would")
@@ -391,7 +401,7 @@ def _(folder):
     # The same program without the bit does record: the case tests what it says.
     os.chmod(copy, 0o755)
     done = subprocess.run([copy], cwd=where, env=environment(PROFCORE="1"), capture_output=True, text=True, timeout=60)
-    check(len(files(where)) == 6, done)
+    check(len(files(where)) == 7, done)
 
 
 @case("a_locale_with_decimal_commas_does_not_reach_the_files")

@@ -118,7 +118,8 @@ def first_block(text):
 
 
 def run_victim(folder, *arguments):
-    profcore("run", "-q", *arguments, "--", victim, folder=folder)
+    """Returns its .json, .prof and .txt, sorted."""
+    profcore("run", "-q", "-f", "txt,prof,json", *arguments, "--", victim, folder=folder)
     return sorted(glob.glob(os.path.join(folder, "profiling_results", "victim_*")))
 
 

@@ -42,7 +42,8 @@ static void save_the_run_and_a_function(void)
     record("kept", PROF_SITE_SAVE);
     CHECK_I64(prof_save(NULL), PROF_OK);
     const char *files = list("profiling_results");
-    CHECK_U64(count_lines(files), 6);
+    CHECK_U64(count_lines(files), 7); /* the timeline is the run's alone */
+    CHECK_HAS(files, ".pftrace");
     CHECK_HAS(files, "run_");
     CHECK_HAS(files, "kept_");
     CHECK(strstr(files, "plain") == NULL);
@@ -90,6 +91,88 @@ static void save_over_a_foreign_file(void)
     CHECK_U64(status.st_size, 4);
 }
 TEST(a_file_that_is_no_longer_ours_is_left_alone) { in_child(save_over_a_foreign_file); }
+
+static void save_before_and_after_the_first_end(void)
+{
+    prof_site *site = NULL;
+    start_as("run", "txt,pftrace");
+    CHECK_I64(prof_site_get("open", SIZE_MAX, NULL, 0, 0, &site, NULL), PROF_OK);
+    prof_scope scope = prof_begin(site);
+    CHECK_I64(prof_save(NULL), PROF_OK);
+    CHECK_U64(count_lines(list("profiling_results")), 1); /* no event yet */
+    prof_end(scope);
+    CHECK_I64(prof_save(NULL), PROF_OK);
+    CHECK_U64(count_lines(list("profiling_results")), 2);
+    CHECK(strstr(list("profiling_results"), "-2") == NULL);
+}
+TEST(a_timeline_joins_the_runs_files_when_there_are_events) { in_child(save_before_and_after_the_first_end); }
+
+static void find_a_foreign_timeline(void)
+{
+    char path[512];
+    prof_site *site = NULL;
+    start_as("run", "txt,pftrace");
+    CHECK_I64(prof_site_get("open", SIZE_MAX, NULL, 0, 0, &site, NULL), PROF_OK);
+    prof_scope scope = prof_begin(site);
+    CHECK_I64(prof_save(NULL), PROF_OK);
+    const char *txt = list("profiling_results");
+    snprintf(path, sizeof(path), "profiling_results/%.*s.pftrace", (int)strcspn(txt, "."), txt);
+    int fd = open(path, O_WRONLY | O_CREAT, 0644);
+    CHECK_I64(write(fd, "mine", 4), 4);
+    close(fd);
+    prof_end(scope);
+    CHECK_I64(prof_save(NULL), PROF_OK);
+    CHECK_U64(count_lines(list("profiling_results")), 4);
+    struct stat status;
+    CHECK_I64(stat(path, &status), 0);
+    CHECK_U64(status.st_size, 4);
+}
+TEST(a_timeline_that_is_not_ours_is_not_replaced) { in_child(find_a_foreign_timeline); }
+
+static int count_bytes(void *bytes, const void *data, size_t count)
+{
+    (void)data;
+    *(size_t *)bytes += count;
+    return 0;
+}
+
+static int take_nothing(void *user, const void *data, size_t bytes)
+{
+    (void)user;
+    (void)data;
+    (void)bytes;
+    return ENOSPC;
+}
+
+static void write_events(void)
+{
+    prof_error err = PROF_ERROR_INIT;
+    prof_snapshot *snapshot;
+    size_t bytes = 0;
+    CHECK_I64(prof_events_write("pftrace", count_bytes, &bytes, &err), PROF_E_INVALID);
+    CHECK_HAS(err.message, "never called");
+    start_as("run", "none");
+    CHECK_I64(prof_events_write("pftrace", count_bytes, &bytes, &err), PROF_E_UNAVAILABLE);
+    CHECK_HAS(err.message, "no scope has ended");
+    record("a", 0);
+    CHECK_U64(bytes, 0);
+    CHECK_I64(prof_events_write("pftrace", count_bytes, &bytes, NULL), PROF_OK);
+    CHECK(bytes > 100);
+    CHECK_I64(prof_events_write("pftrace", take_nothing, NULL, &err), PROF_E_IO);
+    CHECK_HAS(err.message, strerror(ENOSPC));
+    CHECK_I64(prof_events_write("pftrace", NULL, NULL, &err), PROF_E_INVALID);
+    CHECK_I64(prof_events_write("pdf", count_bytes, &bytes, &err), PROF_E_INVALID);
+    CHECK_I64(prof_events_write(NULL, count_bytes, &bytes, &err), PROF_E_INVALID);
+    CHECK_I64(prof_events_write("txt", count_bytes, &bytes, &err), PROF_E_UNSUPPORTED);
+    CHECK_HAS(err.message, "\"txt\" is written from a snapshot");
+    CHECK_I64(prof_snapshot_take(&snapshot, &err), PROF_OK);
+    CHECK_I64(prof_snapshot_write(snapshot, "pftrace", NULL, count_bytes, &bytes, &err), PROF_E_UNSUPPORTED);
+    CHECK_HAS(err.message, "a snapshot has none");
+    CHECK_I64(prof_snapshot_write_file(snapshot, "pftrace", "x.pftrace", &err), PROF_E_UNSUPPORTED);
+    CHECK_STR(list("."), "");
+    prof_snapshot_close(snapshot);
+}
+TEST(events_are_written_from_the_rings_and_tables_from_a_snapshot) { in_child(write_events); }
 
 static void two_runs_of_one_name(void)
 {
@@ -192,7 +275,7 @@ static void bad_options(void)
     prof_error err = PROF_ERROR_INIT;
     options.formats = "txt,pdf";
     CHECK_I64(prof_start(&options, &err), PROF_E_INVALID);
-    CHECK_HAS(err.message, "unknown format \"pdf\"; there are: txt, prof, json");
+    CHECK_HAS(err.message, "unknown format \"pdf\"; there are: txt, prof, json, pftrace");
     options.formats = NULL;
     options.sort = "size";
     CHECK_I64(prof_start(&options, &err), PROF_E_INVALID);

@@ -1,0 +1,191 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Makes timelines whose every slice is known, on the simulated clock, for a
+ * viewer to read.
+ *
+ *     timeline_main CASE FILE     writes FILE, and to stdout what it must show
+ *
+ * A line for each slice: track, start, duration, depth, name, file and line,
+ * parted by tabs; for each loss: "lost", track, number.
+ */
+#include "base/clock.h"
+#include <profcore/snapshot.h>
+
+#include <errno.h>
+#include <pthread.h>
+#include <semaphore.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <unistd.h>
+
+static uint64_t now_ns = 123456789012345;
+
+static void pass(uint64_t ns)
+{
+    now_ns += ns;
+    profi_clock_simulate(now_ns);
+}
+
+static prof_scope begin(const char *name, const char *file, uint32_t line)
+{
+    prof_site *site = NULL;
+    prof_error err = PROF_ERROR_INIT;
+    if (prof_site_get(name, SIZE_MAX, file, line, 0, &site, &err) != PROF_OK) {
+        fprintf(stderr, "%s\n", err.message);
+        exit(1);
+    }
+    return prof_begin(site);
+}
+
+static void expect(const char *track, uint64_t start, uint64_t duration, unsigned depth, const char *name,
+                   const char *file, unsigned line)
+{
+    printf("%s\t%llu\t%llu\t%u\t%s\t%s\t%u\n", track, (unsigned long long)start, (unsigned long long)duration, depth, name,
+           file ? file : "", line);
+}
+
+/* A service with requests and their phases, one of them slow; and scopes of no duration, which only order can nest. */
+static void service(const char *track)
+{
+    for (unsigned request = 0; request < 1000; request++) {
+        uint64_t start = now_ns;
+        prof_scope whole = begin("get_response", "service.c", 10), phase = begin("tokenize", "service.c", 11);
+        pass(3);
+        phase = prof_phase(phase, NULL);
+        uint64_t encode = now_ns;
+        phase = begin("encode", "service.c", 12);
+        for (unsigned layer = 0; layer < 3; layer++) {
+            prof_scope one = begin("layer", "model.c", 5), none = begin("no time at all", NULL, 0);
+            prof_end(none);
+            expect(track, now_ns, 0, 3, "no time at all", NULL, 0);
+            expect(track, now_ns, 100 + layer, 2, "layer", "model.c", 5);
+            pass(100 + layer);
+            prof_end(one);
+        }
+        prof_end(phase);
+        pass(request == 500 ? 1000000 : 1);
+        prof_end(whole);
+        expect(track, start, 3, 1, "tokenize", "service.c", 11);
+        expect(track, encode, 303, 1, "encode", "service.c", 12);
+        expect(track, start, now_ns - start, 0, "get_response", "service.c", 10);
+        pass(7);
+    }
+}
+
+static void recurse(unsigned depth)
+{
+    prof_scope scope = begin("recurse", "deep.c", 1);
+    uint64_t start = now_ns;
+    pass(1);
+    if (depth < 499)
+        recurse(depth + 1);
+    pass(1);
+    prof_end(scope);
+    expect("main", start, now_ns - start, depth, "recurse", "deep.c", 1);
+}
+
+static sem_t is_done;
+
+/* Lives until the process ends. */
+static void *worker(void *track)
+{
+    prctl(PR_SET_NAME, track);
+    service(track);
+    sem_post(&is_done);
+    for (;;)
+        pause();
+    return NULL;
+}
+
+static void *passer_by(void *track)
+{
+    service(track);
+    return NULL;
+}
+
+static int write_to(void *file, const void *data, size_t bytes)
+{
+    return fwrite(data, 1, bytes, file) == bytes ? 0 : EIO;
+}
+
+static int save(const char *path)
+{
+    prof_error err = PROF_ERROR_INIT;
+    FILE *file = fopen(path, "wb");
+    if (file == NULL || prof_events_write("pftrace", write_to, file, &err) != PROF_OK || fclose(file) != 0) {
+        fprintf(stderr, "%s\n", err.message);
+        return 1;
+    }
+    return 0;
+}
+
+/* By number: main, a thread that ends, one that lives, and again. */
+static int threads_case(const char *path)
+{
+    static char workers[2][16] = { "worker a", "worker b" }, passers[2][16] = { "thread 2", "thread 4" };
+    sem_init(&is_done, 0, 0);
+    service("main");
+    recurse(0);
+    for (unsigned i = 0; i < 2; i++) {
+        pthread_t thread;
+        pthread_create(&thread, NULL, passer_by, passers[i]);
+        pthread_join(thread, NULL);
+        pthread_create(&thread, NULL, worker, workers[i]);
+        sem_wait(&is_done);
+    }
+    return save(path);
+}
+
+/* More than the rings hold: the newest are there, the rest is a number. */
+static int losses_case(const char *path)
+{
+    enum { MANY = 50000 };
+    for (unsigned i = 0; i < MANY; i++) {
+        prof_end(begin("many", "loop.c", i % 7));
+        pass(1);
+    }
+    prof_stats stats = PROF_STATS_INIT;
+    prof_stats_get(&stats, NULL);
+    for (unsigned i = (unsigned)stats.event_lost_count; i < MANY; i++)
+        expect("main", now_ns - MANY + i, 0, 0, "many", "loop.c", i % 7);
+    printf("lost\tmain\t%llu\n", (unsigned long long)stats.event_lost_count);
+    return save(path);
+}
+
+static const char *const hostile_names[] = {
+    "</script><script>alert(1)</script>", "quo\"te", "back\\slash", "new\nline", "t\tab", "nul\x01", "\xff\xfe not UTF-8",
+    "\xf0\x9f\x98\x80", "%s%n%d", "\xe2\x80\xae" "bidi", "NaN", "", " ",
+};
+
+static int hostile_case(const char *path)
+{
+    char *longest = malloc(100001);
+    memset(longest, 'x', 100000);
+    longest[100000] = '\0';
+    prof_end(begin(longest, longest, UINT32_MAX));
+    for (size_t i = 0; i < sizeof(hostile_names) / sizeof(*hostile_names); i++)
+        if (hostile_names[i][0] != '\0')
+            prof_end(begin(hostile_names[i], hostile_names[i], (uint32_t)i));
+    free(longest);
+    return save(path);
+}
+
+int main(int argc, char **argv)
+{
+    prof_options options = PROF_OPTIONS_INIT;
+    if (argc != 3)
+        return 2;
+    options.flags = PROF_NO_FILES;
+    options.name = "timeline";
+    options.memory_bytes = strcmp(argv[1], "losses") == 0 ? 1 << 20 : 0;
+    setenv("PROFCORE_MEMORY", strcmp(argv[1], "losses") == 0 ? "1MiB" : "64MiB", 1);
+    profi_clock_simulate(now_ns);
+    prctl(PR_SET_NAME, "main");
+    if (prof_start(&options, NULL) != PROF_OK)
+        return 1;
+    if (strcmp(argv[1], "threads") == 0)
+        return threads_case(argv[2]);
+    return strcmp(argv[1], "losses") == 0 ? losses_case(argv[2]) : hostile_case(argv[2]);
+}
