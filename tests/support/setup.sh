@@ -269,7 +269,7 @@ need_tests() { # also [PACKAGE...]
 
 # The sanitizers of clang are a package of their own in later releases, named by the version.
 need_clang() {
-  need_packages clang
+  need_packages clang llvm
   need_packages "?libclang-rt-$(clang -dumpversion | cut -d . -f 1)-dev"
 }
 
