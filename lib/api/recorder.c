@@ -216,11 +216,13 @@ static prof_status start(const prof_options *options, int is_automatic, prof_err
 
 prof_status prof_start(const prof_options *options, prof_error *err)
 {
+    PROFI_KEEP_ERRNO;
     return start(options, 0, err);
 }
 
 prof_status prof_stop(prof_error *err)
 {
+    PROFI_KEEP_ERRNO;
     pthread_mutex_lock(&lock);
     if (start_count == 0) {
         pthread_mutex_unlock(&lock);
@@ -289,6 +291,7 @@ int profi_recorder_is_unsaved(void)
 
 prof_status prof_save(prof_error *err)
 {
+    PROFI_KEEP_ERRNO;
     return profi_recorder_save(PROFI_SAVE_ASKED, err);
 }
 
@@ -310,6 +313,7 @@ static prof_status open_if_needed(prof_error *err)
 prof_status prof_site_get(const char *name, size_t name_bytes, const char *file, uint32_t line, uint32_t flags,
                           prof_site **site, prof_error *err)
 {
+    PROFI_KEEP_ERRNO;
     if (site == NULL)
         return profi_fail(err, PROF_E_INVALID, "prof_site_get: site is NULL");
     if (name == NULL || name_bytes == 0 || (name_bytes == SIZE_MAX && name[0] == '\0'))
@@ -364,6 +368,7 @@ prof_status prof_probe_add(const prof_probe *probe, uint32_t *site_flag, prof_er
 
 prof_status prof_stats_get(prof_stats *stats, prof_error *err)
 {
+    PROFI_KEEP_ERRNO;
     enum { STATS_SIZE_0 = 56 }; /* as of version 0.1 */
     prof_stats now;
     profi_record_stats(&now);

@@ -15,6 +15,7 @@
 
 prof_status prof_snapshot_take(prof_snapshot **snapshot, prof_error *err)
 {
+    PROFI_KEEP_ERRNO;
     profi_run_facts facts;
     if (snapshot == NULL)
         return profi_fail(err, PROF_E_INVALID, "prof_snapshot_take: snapshot is NULL");
@@ -56,6 +57,7 @@ static prof_status find_writer(const char *format, const profi_writer **writer, 
 prof_status prof_snapshot_write(const prof_snapshot *snapshot, const char *format, const char *sort,
                                 prof_write_callback write, void *user, prof_error *err)
 {
+    PROFI_KEEP_ERRNO;
     const profi_writer *writer;
     if (snapshot == NULL || write == NULL)
         return profi_fail(err, PROF_E_INVALID, "prof_snapshot_write: %s is NULL", snapshot ? "write" : "snapshot");
@@ -137,6 +139,7 @@ static prof_status publish(int folder, profi_draft *draft, const char *name, con
 prof_status prof_snapshot_write_file(const prof_snapshot *snapshot, const char *format, const char *path,
                                      prof_error *err)
 {
+    PROFI_KEEP_ERRNO;
     char folder_path[4096];
     const char *name;
     const profi_writer *writer;

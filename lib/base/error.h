@@ -7,6 +7,7 @@
 #define PROFI_ERROR_H
 
 #include "base.h"
+#include <errno.h>
 #include <profcore/prof.h>
 
 /* Writes status and message into err (NULL is fine) and returns the status. */
@@ -34,5 +35,12 @@ prof_status profi_struct_write(void *theirs, const void *ours, size_t our_size, 
 /* One line on stderr, "profcore: …", unless PROFCORE_QUIET is set; errno is kept. */
 PROFI_PRINTF(1, 2) void profi_notice(const char *format, ...);
 void profi_notice_quiet(int quiet);
+
+/*
+ * As a declaration at the top of a function: errno is on return what it was
+ * on entry, whatever the calls in between did to it.
+ */
+#define PROFI_KEEP_ERRNO const int kept_errno __attribute__((cleanup(profi_errno_restore), unused)) = errno
+static inline void profi_errno_restore(const int *kept) { errno = *kept; }
 
 #endif

@@ -110,6 +110,7 @@ static int copy_facts(prof_snapshot *made, const prof_snapshot *from)
 prof_status prof_snapshot_subtree(const prof_snapshot *snapshot, uint32_t function, prof_snapshot **subtree,
                                   prof_error *err)
 {
+    PROFI_KEEP_ERRNO;
     prof_status status = profi_snapshot_check(snapshot, function, err);
     if (status != PROF_OK)
         return status;

@@ -321,6 +321,7 @@ static void thread_exit(void *argument)
 
 profi_thread *profi_thread_attach(void)
 {
+    PROFI_KEEP_ERRNO;
     if (!exit_key_made)
         return NULL;
     profi_thread *thread = profi_region_alloc(sizeof(*thread), PROFI_REGION_TREE);
@@ -416,7 +417,6 @@ static void open_once_only(void)
     profi_thread_init(&exited);
     exited.exited = 1;
     registry_add(&exited);
-    exit_key_made = pthread_key_create(&exit_key, thread_exit) == 0;
 }
 
 prof_status profi_record_open(uint64_t memory_bytes, int keeps_events, profi_clock_choice clock, prof_error *err)
@@ -427,6 +427,8 @@ prof_status profi_record_open(uint64_t memory_bytes, int keeps_events, profi_clo
     profi_clock_init(clock);
     ring_bytes = keeps_events ? profi_region_limit() / 2 : 0;
     pthread_once(&open_once, open_once_only);
+    if (!exit_key_made) /* again at each try: a host may have given keys back */
+        exit_key_made = pthread_key_create(&exit_key, thread_exit) == 0;
     if (!exit_key_made)
         return profi_fail(err, PROF_E_LIMIT, "the process has no thread-specific key left");
     return PROF_OK;
