@@ -1,0 +1,309 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The table of uses: see api_uses.h. */
+#include "api_uses.h"
+
+#include "version_script.h"
+
+#include <profcore/inline.h>
+#include <profcore/snapshot.h>
+
+#include <errno.h>
+#include <fenv.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <string.h>
+#if defined(__x86_64__)
+#include <xmmintrin.h>
+#endif
+
+int api_uses_with_saver, api_uses_failed;
+uint64_t api_uses_issued;
+
+static int problems, is_started;
+static prof_error err;
+static prof_snapshot *snapshot;
+
+/* ---- what every call is watched for ---- */
+
+enum { ERRNO_SENTINEL = 7777 };
+
+/* Rounding, flush-to-zero and which exceptions trap; not the flags, which any arithmetic raises. */
+static unsigned modes(void)
+{
+#if defined(__x86_64__)
+    return _mm_getcsr() & 0xffc0u;
+#else
+    return (unsigned)fegetround();
+#endif
+}
+
+static unsigned modes_before;
+
+static void before(void)
+{
+    modes_before = modes();
+    err = (prof_error)PROF_ERROR_INIT;
+    errno = ERRNO_SENTINEL;
+}
+
+static void problem(const char *what, const char *call)
+{
+    printf("# %s: %s\n", what, call);
+    problems++;
+}
+
+static int after(prof_status status, const char *call)
+{
+    int number = errno;
+    if (status == PROF_OK && number != ERRNO_SENTINEL)
+        problem("errno was changed", call);
+    if (modes() != modes_before)
+        problem("the floating-point modes were changed", call);
+    if (status == PROF_OK && (err.status != 0 || err.message[0] != '\0'))
+        problem("the error was touched on success", call);
+    if (status != PROF_OK && (err.status != status || err.message[0] == '\0'))
+        problem("a failure without its message", call);
+    api_uses_failed += status != PROF_OK;
+    return status == PROF_OK;
+}
+
+/* A call that returns a status: whether it succeeded.  DO: one that returns none. */
+#define TRY(call) after((before(), (call)), #call)
+#define DO(call) (before(), (void)(call), (void)after(PROF_OK, #call))
+
+static int take_bytes(void *user, const void *data, size_t bytes)
+{
+    (void)data;
+    *(size_t *)user += bytes;
+    return 0;
+}
+
+/* ---- the uses, in this order ---- */
+
+static int read_ticks(void *ticks, uint64_t *value)
+{
+    *value = __atomic_add_fetch((uint64_t *)ticks, 1, __ATOMIC_RELAXED);
+    return 0;
+}
+
+static void use_probe(void)
+{
+    static uint64_t ticks;
+    prof_probe probe = PROF_PROBE_INIT;
+    uint32_t flag = PROF_SITE_OWN(0);
+    probe.name = "ticks";
+    probe.unit = "ticks";
+    probe.read = read_ticks;
+    probe.user = &ticks;
+    TRY(prof_probe_add(&probe, &flag, &err));
+}
+
+static void use_constants(void)
+{
+    DO(prof_version());
+    DO(prof_status_name(PROF_E_IO));
+    DO(prof_bucket_upper_ns(20));
+}
+
+static void use_start(void)
+{
+    prof_options options = PROF_OPTIONS_INIT;
+    options.name = "uses";
+    if (api_uses_with_saver) {
+        options.save_every_s = 3600;
+    } else {
+        options.flags = PROF_NO_FILES;
+        options.save_if = "late>1ns";
+        options.max_files = 40;
+    }
+    is_started = TRY(prof_start(&options, &err));
+    if (is_started && TRY(prof_start(NULL, &err)))
+        TRY(prof_stop(&err));
+}
+
+static void *use_scopes_in_thread(void *unused)
+{
+    static prof_site outer = PROF_SITE_INIT("outer", "uses.c", 1, PROF_SITE_SAVE | PROF_SITE_RSS |
+                                       PROF_SITE_CPU | PROF_SITE_FAULTS | PROF_SITE_SWITCHES | PROF_SITE_WAIT |
+                                       PROF_SITE_CGROUP | PROF_SITE_OWN(0));
+    static prof_site sampled = PROF_SITE_INIT("sampled", "uses.c", 4, PROF_SITE_SAMPLED);
+    static prof_site depth = PROF_SITE_INIT("depth", "uses.c", 5, 0);
+    static prof_site inner = PROF_SITE_INIT("inner", "uses.c", 2, 0), next = PROF_SITE_INIT("next", NULL, 0, 0);
+    prof_scope first, second;
+    if (!__atomic_load_n(&prof_active, __ATOMIC_RELAXED))
+        return unused;
+    DO(first = prof_begin(&outer)); /* once: each end of it takes a dozen system calls */
+    for (int i = 0; i < 25; i++) {
+        DO(second = prof_begin(&inner));
+        DO(prof_items(2, "rounds"));
+        DO(second = prof_phase(second, &next));
+        DO(prof_end(second));
+        DO(prof_begin(&inner));
+        DO(prof_end_current());
+        DO(prof_counter(&depth, i));
+        DO(second = prof_inline_begin(&inner));
+        DO(second = prof_inline_phase(second, &next));
+        DO(prof_inline_end(second));
+        DO(prof_end(prof_begin(&sampled)));
+    }
+    DO(prof_end(first));
+    __atomic_fetch_add(&api_uses_issued, 1 + 25 * 6, __ATOMIC_RELAXED);
+    return unused;
+}
+
+static void use_scopes(void)
+{
+    pthread_t thread;
+    use_scopes_in_thread(NULL);
+    if (pthread_create(&thread, NULL, use_scopes_in_thread, NULL) == 0)
+        pthread_join(thread, NULL);
+}
+
+static void use_site(void)
+{
+    prof_site *site;
+    if (is_started && TRY(prof_site_get("late", SIZE_MAX, "uses.c", 3, 0, &site, &err))) {
+        DO(prof_end(prof_begin(site)));
+        api_uses_issued++;
+    }
+    if (is_started && TRY(prof_site_get("ruled", SIZE_MAX, NULL, 0, PROF_SITE_SAVE_IF, &site, &err)) &&
+        TRY(prof_site_save_if(site, 0, 1, &err))) {
+        DO(prof_end(prof_begin(site)));
+        api_uses_issued++;
+    }
+}
+
+static void use_stats(void)
+{
+    prof_stats stats = PROF_STATS_INIT;
+    TRY(prof_stats_get(&stats, &err));
+}
+
+static void use_snapshot(void)
+{
+    snapshot = NULL;
+    TRY(prof_snapshot_take(&snapshot, &err));
+}
+
+static void use_readers(void)
+{
+    static uint64_t counts[PROF_BUCKET_COUNT];
+    prof_function row = PROF_FUNCTION_INIT;
+    prof_stats stats = PROF_STATS_INIT;
+    uint32_t function = 0;
+    uint64_t ns;
+    if (snapshot == NULL)
+        return;
+    DO(prof_snapshot_function_count(snapshot));
+    TRY(prof_snapshot_stats(snapshot, &stats, &err));
+    if (!TRY(prof_snapshot_find(snapshot, "inner", &function, &err)))
+        return;
+    TRY(prof_snapshot_function(snapshot, function, &row, &err));
+    DO(prof_snapshot_caller_count(snapshot, function));
+    TRY(prof_snapshot_caller(snapshot, function, 0, &row, &err));
+    TRY(prof_snapshot_percentile(snapshot, function, 0.5, &ns, &err));
+    TRY(prof_snapshot_histogram(snapshot, function, counts, &err));
+}
+
+static void use_measures(void)
+{
+    prof_probe_info info = PROF_PROBE_INFO_INIT;
+    prof_measure measure = PROF_MEASURE_INIT;
+    prof_counter_row row = PROF_COUNTER_ROW_INIT;
+    uint32_t function, probes, counters;
+    if (snapshot == NULL)
+        return;
+    DO(probes = prof_snapshot_probe_count(snapshot));
+    DO(counters = prof_snapshot_counter_count(snapshot));
+    if (counters != 0)
+        TRY(prof_snapshot_counter(snapshot, 0, &row, &err));
+    if (probes == 0 || prof_snapshot_find(snapshot, "outer", &function, NULL) != PROF_OK)
+        return;
+    TRY(prof_snapshot_probe(snapshot, 0, &info, &err));
+    TRY(prof_snapshot_measure(snapshot, function, 0, &measure, &err));
+}
+
+static void use_subtree(void)
+{
+    prof_snapshot *subtree;
+    if (snapshot != NULL && prof_snapshot_function_count(snapshot) != 0 &&
+        TRY(prof_snapshot_subtree(snapshot, 0, &subtree, &err)))
+        DO(prof_snapshot_close(subtree));
+}
+
+static void use_writers(void)
+{
+    static const char *const formats[] = { "txt", "prof", "json" };
+    for (int i = 0; snapshot != NULL && i < 3; i++) {
+        char path[32];
+        size_t bytes = 0;
+        TRY(prof_snapshot_write(snapshot, formats[i], NULL, take_bytes, &bytes, &err));
+        snprintf(path, sizeof(path), "written.%s", formats[i]);
+        TRY(prof_snapshot_write_file(snapshot, formats[i], path, &err));
+    }
+}
+
+static void use_close(void)
+{
+    DO(prof_snapshot_close(snapshot));
+    snapshot = NULL;
+}
+
+static void use_save(void)
+{
+    if (is_started && TRY(prof_save(&err)))
+        TRY(prof_save(&err)); /* over the files of the first */
+}
+
+static void use_stop(void)
+{
+    if (is_started)
+        TRY(prof_stop(&err));
+}
+
+static const struct {
+    const char *functions; /* with a space before and after each */
+    void (*run)(void);
+} uses[] = {
+    { " prof_version prof_status_name prof_bucket_upper_ns ", use_constants },
+    { " prof_probe_add ", use_probe },
+    { " prof_start ", use_start },
+    { " prof_active prof_begin prof_end prof_end_current prof_phase prof_items prof_counter prof_inline_self_1 "
+      "prof_inline_turn_1 ", use_scopes },
+    { " prof_site_get prof_site_save_if ", use_site },
+    { " prof_stats_get ", use_stats },
+    { " prof_snapshot_take ", use_snapshot },
+    { " prof_snapshot_function_count prof_snapshot_stats prof_snapshot_find prof_snapshot_function "
+      "prof_snapshot_caller_count prof_snapshot_caller prof_snapshot_percentile prof_snapshot_histogram ", use_readers },
+    { " prof_snapshot_probe_count prof_snapshot_probe prof_snapshot_measure prof_snapshot_counter_count "
+      "prof_snapshot_counter ", use_measures },
+    { " prof_snapshot_subtree ", use_subtree },
+    { " prof_snapshot_write prof_snapshot_write_file ", use_writers },
+    { " prof_snapshot_close ", use_close },
+    { " prof_save ", use_save },
+    { " prof_stop ", use_stop },
+};
+
+int api_uses_run(void)
+{
+    problems = 0;
+    api_uses_issued = 0;
+    for (size_t i = 0; i < sizeof(uses) / sizeof(uses[0]); i++)
+        uses[i].run();
+    return problems;
+}
+
+static int is_used(const char *name)
+{
+    char wanted[136];
+    snprintf(wanted, sizeof(wanted), " %s ", name);
+    for (size_t i = 0; i < sizeof(uses) / sizeof(uses[0]); i++)
+        if (strstr(uses[i].functions, wanted) != NULL)
+            return 1;
+    return 0;
+}
+
+int api_uses_missing(const char *version_script)
+{
+    return version_script_lacking(version_script, is_used, "tests/faults/api_uses.c");
+}

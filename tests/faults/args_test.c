@@ -1,0 +1,449 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Every public function with NULL, with numbers out of range, with structs of
+ * sizes that no version had, with texts that are none: a status and its
+ * message, or nothing at all, and never the end of the program.
+ *
+ *     args_test VERSION_SCRIPT
+ *
+ * What C cannot check is left out: pointers that point nowhere, closed
+ * handles, sites that are gone.
+ */
+#include "../unit/harness.h"
+#include "version_script.h"
+
+#include <profcore/inline.h>
+#include <profcore/snapshot.h>
+
+#include <errno.h>
+#include <limits.h>
+#include <math.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+static prof_snapshot *snapshot;
+static prof_error err;
+
+#define REFUSED_AS(expected, call)                                             \
+    do {                                                                       \
+        err = (prof_error)PROF_ERROR_INIT;                                     \
+        CHECK_I64((call), (expected));                                         \
+        CHECK_I64(err.status, (expected));                                     \
+        CHECK(err.message[0] != '\0' && strchr(err.message, '\n') == NULL);    \
+    } while (0)
+#define REFUSED(call) REFUSED_AS(PROF_E_INVALID, call)
+
+/* Sizes of a struct that no version had; not those that are larger, of which each version reads what it knows. */
+static const uint32_t bad_sizes[] = { 0, 1, 3, 4, 16, 65537, 0x7fffffff, 0x80000000, UINT32_MAX };
+#define FOR_BAD_SIZES(size) for (size_t i_ = 0; i_ < sizeof(bad_sizes) / sizeof(bad_sizes[0]) && ((size) = bad_sizes[i_], 1); i_++)
+
+/* A text of `bytes` bytes, on the heap, where a read past its end is seen. */
+static char *long_text(size_t bytes, char of)
+{
+    char *text = malloc(bytes + 1);
+    if (text == NULL)
+        exit(2);
+    memset(text, of, bytes);
+    text[bytes] = '\0';
+    return text;
+}
+
+static void args_constants(void)
+{
+    static const int32_t statuses[] = { INT32_MIN, -1000, -10, 1, 2, INT32_MAX };
+    static const uint32_t buckets[] = { 0, 15, 976, 1000, 0x80000000, UINT32_MAX };
+    for (size_t i = 0; i < 6; i++) {
+        CHECK_STR(prof_status_name(statuses[i]), "unknown status");
+        CHECK_U64(prof_bucket_upper_ns(buckets[i]), 0);
+    }
+    CHECK(prof_bucket_upper_ns(975) > prof_bucket_upper_ns(974));
+    CHECK_U64(prof_version(), PROF_VERSION);
+}
+
+static void args_start(void)
+{
+    prof_options options = PROF_OPTIONS_INIT;
+    prof_options *larger = calloc(1, 70000);
+    REQUIRE(larger != NULL);
+    CHECK_I64(prof_stop(NULL), PROF_E_INVALID);
+    REFUSED(prof_stop(&err));
+    REFUSED(prof_save(&err));
+    CHECK_I64(prof_save(NULL), PROF_E_INVALID);
+    FOR_BAD_SIZES(options.size)
+    {
+        REFUSED(prof_start(&options, &err));
+        CHECK_I64(prof_start(&options, NULL), PROF_E_INVALID);
+    }
+    *larger = (prof_options)PROF_OPTIONS_INIT;
+    larger->size = 65536;
+    ((char *)larger)[65535] = 1; /* a field of a version to come */
+    REFUSED(prof_start(larger, &err));
+    free(larger);
+
+    static const uint64_t memories[] = { 1, 4096, (1 << 20) - 1, ((uint64_t)1 << 40) + 1, (uint64_t)1 << 63, UINT64_MAX };
+    for (size_t i = 0; i < 6; i++) {
+        options = (prof_options)PROF_OPTIONS_INIT;
+        options.memory_bytes = memories[i];
+        REFUSED(prof_start(&options, &err));
+    }
+    char *text = long_text(70000, 'x');
+    for (unsigned i = 0; i < 11; i++) {
+        options = (prof_options)PROF_OPTIONS_INIT;
+        if (i == 0)
+            options.flags = 0xfffffff0;
+        else if (i == 1)
+            options.formats = text;
+        else if (i == 2)
+            options.formats = "txt,%n%s%n";
+        else if (i == 3)
+            options.formats = ",txt";
+        else if (i == 4)
+            options.sort = text;
+        else if (i == 5)
+            options.sort = "";
+        else if (i == 6)
+            options.directory = text;
+        else if (i == 7)
+            options.save_if = text;
+        else if (i == 8)
+            options.save_if = "a>18446744073709551615s,b/0,c>%n";
+        else if (i == 9)
+            options.when_full = UINT32_MAX;
+        else
+            options.name = text;
+        REFUSED(prof_start(&options, &err));
+    }
+    free(text);
+    CHECK_U64(prof_active, 0);
+}
+
+static void args_scopes(void)
+{
+    static const uintptr_t places[] = { 1, 2, 3, 0x1000, 0x7fffffffffff, UINTPTR_MAX - 1, UINTPTR_MAX };
+    const double values[] = { NAN, INFINITY, -INFINITY, 1e308, -1e308, 5e-324, -0.0 };
+    prof_site strange = PROF_SITE_INIT(NULL, NULL, 0, 0xffffffff), empty = PROF_SITE_INIT("", "", UINT32_MAX, 0);
+    prof_site plain = PROF_SITE_INIT("plain", NULL, 0, 0);
+    strange.size = 0;
+    strange.sample_every = UINT32_MAX;
+    char *text = long_text(100000, '\xff');
+    prof_site long_name = PROF_SITE_INIT(text, text, 1, 0);
+    CHECK_U64(prof_begin(NULL).place, 0);
+    for (int round = 0; round < 3; round++) {
+        prof_scope open = round == 0 ? PROF_SCOPE_NONE : prof_begin(round == 1 ? &plain : &strange);
+        for (size_t i = 0; i < 7; i++) {
+            prof_end((prof_scope){ places[i] });
+            prof_end(prof_phase((prof_scope){ places[i] }, round == 2 ? NULL : &empty));
+            prof_inline_end((prof_scope){ places[i] });
+            prof_inline_end(prof_inline_phase((prof_scope){ places[i] }, round == 2 ? NULL : &empty));
+            prof_inline_end(prof_inline_begin(round == 2 ? NULL : &empty));
+        }
+        prof_end(prof_begin(&long_name));
+        prof_counter(NULL, 1);
+        for (size_t i = 0; i < sizeof(values) / sizeof(values[0]); i++)
+            prof_counter(i % 2 ? &long_name : &strange, values[i]);
+        prof_items(UINT64_MAX, NULL);
+        prof_items(1, "");
+        prof_items(0, text);
+        prof_end(PROF_SCOPE_NONE);
+        prof_end(prof_phase(PROF_SCOPE_NONE, NULL));
+        prof_end(open);
+        prof_end(open); /* once too often */
+        for (int i = 0; i < 3; i++)
+            prof_end_current();
+    }
+    free(text);
+    memset(&long_name, 0xee, sizeof(long_name)); /* what was copied is needed no more */
+}
+
+static void args_site(void)
+{
+    prof_site *site = (prof_site *)&site;
+    char *text = long_text(200000, 'y');
+    REFUSED(prof_site_get("name", SIZE_MAX, NULL, 0, 0, NULL, &err));
+    REFUSED(prof_site_get(NULL, SIZE_MAX, NULL, 0, 0, &site, &err));
+    REFUSED(prof_site_get(NULL, 4, NULL, 0, 0, &site, &err));
+    REFUSED(prof_site_get("", SIZE_MAX, NULL, 0, 0, &site, &err));
+    REFUSED(prof_site_get("name", 0, NULL, 0, 0, &site, &err));
+    REFUSED(prof_site_get("na\0me", 5, NULL, 0, 0, &site, &err));
+    CHECK_I64(prof_site_get(NULL, 0, NULL, 0, 0, NULL, NULL), PROF_E_INVALID);
+    REFUSED(prof_site_save_if(NULL, 0, 0, &err));
+    CHECK_I64(prof_site_save_if(NULL, UINT64_MAX, UINT64_MAX, NULL), PROF_E_INVALID);
+    CHECK(site == (prof_site *)&site); /* written on success only */
+    CHECK_I64(prof_site_get(text, 200000, text, UINT32_MAX, UINT32_MAX, &site, NULL), PROF_OK);
+    CHECK_I64(prof_site_save_if(site, UINT64_MAX, UINT64_MAX, NULL), PROF_OK);
+    prof_end(prof_begin(site));
+    CHECK_I64(prof_site_get("\xc3", 1, "\xff\xfe", 0, 0, &site, NULL), PROF_OK);
+    free(text);
+}
+
+static int read_nothing(void *user, uint64_t *value)
+{
+    *value = 0;
+    return *(const int *)user;
+}
+
+static void args_probe(void)
+{
+    static int no_errno = -77;
+    char *text = long_text(70000, 'n');
+    uint32_t flag = 0;
+    prof_probe probe = PROF_PROBE_INIT, good = PROF_PROBE_INIT;
+    good.name = "name";
+    good.unit = "units";
+    good.read = read_nothing;
+    good.user = &no_errno;
+    REFUSED(prof_probe_add(NULL, &flag, &err));
+    REFUSED(prof_probe_add(&probe, &flag, &err));
+    REFUSED(prof_probe_add(&good, NULL, &err));
+    static const uint32_t flags[] = { 1, 3, PROF_SITE_SAVE, 0x30000, 0x80010000, 0x7fffffff, UINT32_MAX };
+    for (size_t i = 0; i < sizeof(flags) / sizeof(flags[0]); i++) {
+        flag = flags[i];
+        REFUSED(prof_probe_add(&good, &flag, &err));
+        CHECK_U64(flag, flags[i]);
+    }
+    flag = 0;
+    for (int i = 0; i < 6; i++) {
+        probe = good;
+        probe.name = i == 0 ? NULL : i == 1 ? "" : i == 2 ? text : "name";
+        probe.unit = i == 3 ? text : "units";
+        probe.read = i == 4 ? NULL : read_nothing;
+        probe.flags = i == 5 ? 0xfffffff0 : 0;
+        REFUSED(prof_probe_add(&probe, &flag, &err));
+        CHECK_I64(prof_probe_add(&probe, &flag, NULL), PROF_E_INVALID);
+    }
+    probe = good;
+    FOR_BAD_SIZES(probe.size)
+        REFUSED(prof_probe_add(&probe, &flag, &err));
+    CHECK_U64(flag, 0);
+    free(text);
+    /* One whose failure is no errno value. */
+    prof_site site = PROF_SITE_INIT("measured", NULL, 0, 0);
+    CHECK_I64(prof_probe_add(&good, &flag, NULL), PROF_OK);
+    site.flags = flag;
+    prof_end(prof_begin(&site));
+}
+
+static void args_measures(void)
+{
+    prof_probe_info info = PROF_PROBE_INFO_INIT;
+    prof_measure measure = PROF_MEASURE_INIT;
+    prof_counter_row row = PROF_COUNTER_ROW_INIT;
+    uint32_t probes = prof_snapshot_probe_count(snapshot), counters = prof_snapshot_counter_count(snapshot);
+    CHECK_U64(prof_snapshot_probe_count(NULL), 0);
+    CHECK_U64(prof_snapshot_counter_count(NULL), 0);
+    CHECK(probes != 0 && counters != 0);
+    const uint32_t beyond[] = { probes > counters ? probes : counters, 0x80000000, UINT32_MAX };
+    for (size_t i = 0; i < 3; i++) {
+        REFUSED(prof_snapshot_probe(snapshot, beyond[i], &info, &err));
+        REFUSED(prof_snapshot_measure(snapshot, 0, beyond[i], &measure, &err));
+        REFUSED(prof_snapshot_counter(snapshot, beyond[i], &row, &err));
+    }
+    REFUSED(prof_snapshot_probe(NULL, 0, &info, &err));
+    REFUSED(prof_snapshot_measure(NULL, 0, 0, &measure, &err));
+    REFUSED(prof_snapshot_measure(snapshot, UINT32_MAX, 0, &measure, &err));
+    REFUSED(prof_snapshot_counter(NULL, 0, &row, &err));
+    REFUSED(prof_snapshot_probe(snapshot, 0, NULL, &err));
+    REFUSED(prof_snapshot_measure(snapshot, 1, 0, NULL, &err));
+    REFUSED(prof_snapshot_counter(snapshot, 0, NULL, &err));
+    REFUSED_AS(PROF_E_NOT_FOUND, prof_snapshot_measure(snapshot, 0, 0, &measure, &err));
+    FOR_BAD_SIZES(info.size)
+    {
+        measure.size = row.size = info.size;
+        REFUSED(prof_snapshot_probe(snapshot, 0, &info, &err));
+        REFUSED(prof_snapshot_measure(snapshot, 1, 0, &measure, &err));
+        REFUSED(prof_snapshot_counter(snapshot, 0, &row, &err));
+    }
+}
+
+static void args_stats(void)
+{
+    prof_stats stats = PROF_STATS_INIT;
+    REFUSED(prof_stats_get(NULL, &err));
+    REFUSED(prof_snapshot_stats(NULL, &stats, &err));
+    REFUSED(prof_snapshot_stats(snapshot, NULL, &err));
+    FOR_BAD_SIZES(stats.size)
+    {
+        REFUSED(prof_stats_get(&stats, &err));
+        REFUSED(prof_snapshot_stats(snapshot, &stats, &err));
+        CHECK_I64(prof_stats_get(&stats, NULL), PROF_E_INVALID);
+    }
+}
+
+static void args_snapshot(void)
+{
+    prof_snapshot *subtree = NULL;
+    REFUSED(prof_snapshot_take(NULL, &err));
+    CHECK_I64(prof_snapshot_take(NULL, NULL), PROF_E_INVALID);
+    prof_snapshot_close(NULL);
+    REFUSED(prof_snapshot_subtree(NULL, 0, &subtree, &err));
+    REFUSED(prof_snapshot_subtree(snapshot, 0, NULL, &err));
+    REFUSED(prof_snapshot_subtree(snapshot, UINT32_MAX, &subtree, &err));
+    REFUSED(prof_snapshot_subtree(snapshot, prof_snapshot_function_count(snapshot), &subtree, &err));
+    CHECK(subtree == NULL);
+}
+
+static void args_functions(void)
+{
+    prof_function row = PROF_FUNCTION_INIT;
+    uint32_t count = prof_snapshot_function_count(snapshot), id = 77;
+    char *text = long_text(70000, 'z');
+    CHECK_U64(prof_snapshot_function_count(NULL), 0);
+    REFUSED(prof_snapshot_function(NULL, 0, &row, &err));
+    REFUSED(prof_snapshot_function(snapshot, count, &row, &err));
+    REFUSED(prof_snapshot_function(snapshot, UINT32_MAX, &row, &err));
+    REFUSED(prof_snapshot_function(snapshot, 0, NULL, &err));
+    REFUSED(prof_snapshot_find(NULL, "a", &id, &err));
+    REFUSED(prof_snapshot_find(snapshot, NULL, &id, &err));
+    REFUSED(prof_snapshot_find(snapshot, "a", NULL, &err));
+    REFUSED_AS(PROF_E_NOT_FOUND, prof_snapshot_find(snapshot, "", &id, &err));
+    REFUSED_AS(PROF_E_NOT_FOUND, prof_snapshot_find(snapshot, text, &id, &err));
+    REFUSED_AS(PROF_E_NOT_FOUND, prof_snapshot_find(snapshot, "%s%n\xff\n", &id, &err));
+    CHECK_U64(id, 77);
+    CHECK_U64(prof_snapshot_caller_count(NULL, 0), 0);
+    CHECK_U64(prof_snapshot_caller_count(snapshot, count), 0);
+    CHECK_U64(prof_snapshot_caller_count(snapshot, UINT32_MAX), 0);
+    REFUSED(prof_snapshot_caller(NULL, 0, 0, &row, &err));
+    REFUSED(prof_snapshot_caller(snapshot, UINT32_MAX, 0, &row, &err));
+    REFUSED(prof_snapshot_caller(snapshot, 0, UINT32_MAX, &row, &err));
+    REFUSED(prof_snapshot_caller(snapshot, 0, prof_snapshot_caller_count(snapshot, 0), &row, &err));
+    FOR_BAD_SIZES(row.size)
+    {
+        REFUSED(prof_snapshot_function(snapshot, 0, &row, &err));
+        REFUSED(prof_snapshot_caller(snapshot, 1, 0, &row, &err));
+    }
+    free(text);
+}
+
+static void args_figures(void)
+{
+    static uint64_t counts[PROF_BUCKET_COUNT];
+    const double shares[] = { 0, 1, -0.5, 1.5, -0.0, NAN, INFINITY, -INFINITY, 1e308 };
+    uint64_t ns = 77;
+    for (size_t i = 0; i < sizeof(shares) / sizeof(shares[0]); i++)
+        REFUSED(prof_snapshot_percentile(snapshot, 0, shares[i], &ns, &err));
+    REFUSED(prof_snapshot_percentile(NULL, 0, 0.5, &ns, &err));
+    REFUSED(prof_snapshot_percentile(snapshot, UINT32_MAX, 0.5, &ns, &err));
+    REFUSED(prof_snapshot_percentile(snapshot, 0, 0.5, NULL, &err));
+    REFUSED_AS(PROF_E_UNAVAILABLE, prof_snapshot_percentile(snapshot, 0, 5e-324, &ns, &err));
+    REFUSED_AS(PROF_E_UNAVAILABLE, prof_snapshot_percentile(snapshot, 0, nextafter(1, 0), &ns, &err));
+    CHECK_U64(ns, 77);
+    REFUSED(prof_snapshot_histogram(NULL, 0, counts, &err));
+    REFUSED(prof_snapshot_histogram(snapshot, UINT32_MAX, counts, &err));
+    REFUSED(prof_snapshot_histogram(snapshot, 0, NULL, &err));
+}
+
+static int fail_with(void *user, const void *data, size_t bytes)
+{
+    (void)data;
+    (void)bytes;
+    return *(const int *)user;
+}
+
+static void args_writers(void)
+{
+    static const char *const formats[] = { "txt", "prof", "json" };
+    static const char *const bad_paths[] = { "", "/", ".", "..", "a/", "/tmp/..", "no such folder/file", "/proc/self/nothing",
+                                             "/dev/null/x", "%n%n%s" "/x" };
+    const int errors[] = { 1, EIO, ENOSPC, -1, INT_MAX, INT_MIN };
+    char *text = long_text(70000, 'p');
+    REFUSED(prof_snapshot_write(NULL, "txt", NULL, fail_with, text, &err));
+    REFUSED(prof_snapshot_write(snapshot, NULL, NULL, fail_with, text, &err));
+    REFUSED(prof_snapshot_write(snapshot, "txt", NULL, NULL, text, &err));
+    REFUSED(prof_snapshot_write(snapshot, "", NULL, fail_with, text, &err));
+    REFUSED(prof_snapshot_write(snapshot, "TXT", NULL, fail_with, text, &err));
+    REFUSED(prof_snapshot_write(snapshot, text, NULL, fail_with, text, &err));
+    REFUSED(prof_snapshot_write(snapshot, "txt", text, fail_with, text, &err));
+    REFUSED(prof_snapshot_write(snapshot, "txt", "%n", fail_with, text, &err));
+    for (size_t i = 0; i < 3; i++)
+        for (size_t k = 0; k < 6; k++)
+            REFUSED_AS(PROF_E_IO, prof_snapshot_write(snapshot, formats[i], NULL, fail_with, (void *)&errors[k], &err));
+    REFUSED(prof_snapshot_write_file(NULL, "txt", "file", &err));
+    REFUSED(prof_snapshot_write_file(snapshot, NULL, "file", &err));
+    REFUSED(prof_snapshot_write_file(snapshot, "txt", NULL, &err));
+    for (size_t i = 0; i < sizeof(bad_paths) / sizeof(bad_paths[0]); i++) {
+        err = (prof_error)PROF_ERROR_INIT;
+        CHECK(prof_snapshot_write_file(snapshot, "txt", bad_paths[i], &err) != PROF_OK && err.message[0] != '\0');
+        CHECK(prof_snapshot_write_file(snapshot, "txt", bad_paths[i], NULL) != PROF_OK);
+    }
+    CHECK(prof_snapshot_write_file(snapshot, "txt", text, &err) != PROF_OK); /* longer than any path */
+    text[300] = '\0';
+    CHECK(prof_snapshot_write_file(snapshot, "txt", text, &err) != PROF_OK); /* longer than any name */
+    CHECK(access(text, F_OK) != 0);
+    free(text);
+}
+
+/* In this order: the first row before the recorder has started, the others with a snapshot of a function and its caller. */
+static const struct {
+    const char *functions; /* with a space before and after each */
+    void (*run)(void);
+} rows[] = {
+    { " prof_start prof_stop prof_save prof_active ", args_start },
+    { " prof_status_name prof_bucket_upper_ns prof_version ", args_constants },
+    { " prof_begin prof_end prof_end_current prof_phase prof_items prof_counter prof_inline_self_1 prof_inline_turn_1 ",
+      args_scopes },
+    { " prof_probe_add ", args_probe },
+    { " prof_snapshot_probe_count prof_snapshot_probe prof_snapshot_measure prof_snapshot_counter_count "
+      "prof_snapshot_counter ", args_measures },
+    { " prof_site_get prof_site_save_if ", args_site },
+    { " prof_stats_get prof_snapshot_stats ", args_stats },
+    { " prof_snapshot_take prof_snapshot_close prof_snapshot_subtree ", args_snapshot },
+    { " prof_snapshot_function_count prof_snapshot_function prof_snapshot_find prof_snapshot_caller_count "
+      "prof_snapshot_caller ", args_functions },
+    { " prof_snapshot_percentile prof_snapshot_histogram ", args_figures },
+    { " prof_snapshot_write prof_snapshot_write_file ", args_writers },
+};
+
+static const char *version_script = "";
+
+static int is_swept(const char *name)
+{
+    char wanted[136];
+    snprintf(wanted, sizeof(wanted), " %s ", name);
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
+        if (strstr(rows[i].functions, wanted) != NULL)
+            return 1;
+    return 0;
+}
+
+TEST(every_public_function_is_swept)
+{
+    CHECK_I64(version_script_lacking(version_script, is_swept, "tests/faults/args_test.c"), 0);
+}
+
+/* Scopes have to hold also while the recorder is stopped. */
+TEST(arguments_out_of_range_are_refused_with_a_message_and_the_program_goes_on)
+{
+    prof_options options = PROF_OPTIONS_INIT;
+    options.flags = PROF_NO_FILES;
+    args_scopes();
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        rows[i].run();
+        if (i != 0)
+            continue;
+        REQUIRE(prof_start(&options, NULL) == PROF_OK);
+        PROF_SCOPE("caller") {
+            PROF_BLOCK_WITH("callee", PROF_SITE_CPU);
+            PROF_COUNTER("depth", 1);
+        }
+        REQUIRE(prof_snapshot_take(&snapshot, NULL) == PROF_OK && prof_snapshot_function_count(snapshot) == 2);
+    }
+    prof_snapshot_close(snapshot);
+    CHECK_I64(prof_stop(NULL), PROF_OK);
+    args_scopes();
+}
+
+int main(int argc, char **argv)
+{
+    char folder[] = "/tmp/profcore-args-XXXXXX";
+    if (argc != 2 || mkdtemp(folder) == NULL)
+        return 2;
+    version_script = argv[1];
+    if (version_script[0] != '/' || chdir(folder) != 0)
+        return 2;
+    int failed = test_main(1, argv);
+    if (rmdir(folder) != 0) { /* nothing was written */
+        printf("# something was left in %s\n", folder);
+        failed = 1;
+    }
+    return failed;
+}

@@ -1,0 +1,42 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""Whatever the library calls outside itself is made to fail by faults.c, or cannot fail.
+
+usage: imports_check.py NM STATIC_LIBRARY WRAPPED_NAME...
+"""
+import re
+import subprocess
+import sys
+
+nm, library, *wrapped = sys.argv[1:]
+
+# Why each cannot fail, or why its failure needs no test.  A name that is in no list is an error: decide.
+CANNOT_FAIL = {
+    "pure, or on the caller's memory": r"str(len|n?cmp|verscmp|str|r?chr|c?spn|cat|toull|ftime|error_r)|mem(set|cpy|cmp|chr|move|mem)|v?snprintf|"
+                                       r"qsort|gmtime_r|fe[gs]etenv|fmin|fmax|sqrt|fnmatch|strcpy|__popcountdi2|"
+                                       r"sig(emptyset|fillset|addset|ismember)|__(u?div|u?mod)ti3|free",
+    "the process itself, always there": r"__errno_location|environ|program_invocation_short_name|secure_getenv|getauxval|getpid|geteuid|closedir|"
+                                        r"sysconf|time|clock_gettime|_GLOBAL_OFFSET_TABLE_|__tls_get_addr",
+    "SYS_gettid only": r"syscall",
+    "fails only for a mutex or a state that is not one": r"pthread_(mutex_(try)?lock|mutex_unlock|once|sigmask|setcancelstate|attr_\w+|self)|"
+                                                         r"raise|sigpending|sigtimedwait|sem_(post|wait|clockwait)",
+    "registers handlers when the library is loaded, before there is anyone to tell": r"pthread_atfork",
+    "gives the C locale, which is static": r"(new|use|free)locale",
+    "its failure is a failed allocation, which faults.c makes through malloc": r"json_\w+",
+    "a sanitizer's": r"__(asan|ubsan|tsan|lsan|sanitizer)_\w+",
+}
+
+defined, undefined = set(), set()
+for line in subprocess.run([nm, library], check=True, capture_output=True, text=True).stdout.splitlines():
+    words = line.split()
+    if len(words) >= 2 and not line.endswith(":"):
+        (undefined if words[-2] in "Uw" else defined).add(words[-1])
+imported = undefined - defined
+known = re.compile("|".join(CANNOT_FAIL.values()))
+unknown = sorted(name for name in imported - set(wrapped) if not known.fullmatch(name))
+for name in unknown:
+    print(f"# {name} is called: put it into the wrapped names of tests/faults/meson.build and into faults.c, or say here why not")
+print(f"# {len(imported & set(wrapped))} functions are made to fail, {len(imported - set(wrapped))} cannot")
+print(f"{'not ok' if unknown else 'ok'} 1 every_function_that_the_library_calls_is_made_to_fail_or_cannot")
+print("1..1")
+sys.exit(bool(unknown))
