@@ -4,6 +4,7 @@
 
 #include "../base/error.h"
 
+#include <fenv.h>
 #include <locale.h>
 #include <stdlib.h>
 #include <string.h>
@@ -42,15 +43,22 @@ static prof_status run(const job *j, profi_output_callback write, void *user, pr
     if (out == NULL)
         return profi_fail(err, PROF_E_NO_MEMORY, "no memory to write \"%s\"", name);
     profi_output_init(out, write, user);
-    /* The host's locale may write 0,5; every format here needs 0.5. */
-    locale_t plain = newlocale(LC_NUMERIC_MASK, "C", (locale_t)0), callers = plain ? uselocale(plain) : (locale_t)0;
+    /* The host's locale may write 0,5 and its thread may round upwards; every format here needs 0.5, and to the nearest. */
+    fenv_t callers_modes;
+    locale_t plain = newlocale(LC_NUMERIC_MASK, "C", (locale_t)0);
+    if (plain == (locale_t)0) {
+        free(out);
+        return profi_fail(err, PROF_E_NO_MEMORY, "no memory to write \"%s\"", name);
+    }
+    locale_t callers = uselocale(plain);
+    fegetenv(&callers_modes);
+    fesetenv(FE_DFL_ENV);
     prof_status status = j->writer == NULL         ? profi_print(j->snapshot, j->options, out, err)
                          : j->writer->write != NULL ? j->writer->write(j->snapshot, j->sort, out, err)
                                                     : j->writer->write_events(j->events, out, err);
-    if (plain) {
-        uselocale(callers);
-        freelocale(plain);
-    }
+    fesetenv(&callers_modes);
+    uselocale(callers);
+    freelocale(plain);
     int error = profi_output_finish(out);
     free(out);
     if (status == PROF_OK && error != 0)
