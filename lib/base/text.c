@@ -25,6 +25,16 @@ size_t profi_utf8_length(const unsigned char *text, size_t bytes, uint32_t *code
     return length;
 }
 
+/*
+ * What is drawn as nothing, or turns the direction of what follows: with it
+ * one name looks like another, or rearranges the line that shows it.
+ */
+static int is_invisible(uint32_t c)
+{
+    return c == 0xad || c == 0x61c || (c >= 0x200b && c <= 0x200f) || (c >= 0x2028 && c <= 0x202e) ||
+           (c >= 0x2060 && c <= 0x206f) || c == 0xfeff || (c >= 0xfff9 && c <= 0xfffb) || (c >= 0xe0000 && c <= 0xe007f);
+}
+
 /* Writes what stands for one character into piece and returns its length. */
 static size_t clean_character(char piece[16], const unsigned char *text, size_t bytes, size_t *taken)
 {
@@ -39,8 +49,8 @@ static size_t clean_character(char piece[16], const unsigned char *text, size_t 
         return (size_t)snprintf(piece, 16, "\\t");
     if (code_point < 0x20 || (code_point >= 0x7f && code_point < 0xa0))
         return (size_t)snprintf(piece, 16, "\\x%02x", (unsigned)code_point);
-    if (code_point == 0x2028 || code_point == 0x2029)
-        return (size_t)snprintf(piece, 16, "\\u%04x", (unsigned)code_point);
+    if (is_invisible(code_point))
+        return (size_t)snprintf(piece, 16, code_point > 0xffff ? "\\U%08x" : "\\u%04x", (unsigned)code_point);
     if (code_point == '<' && bytes > 1 && (text[1] == '/' || text[1] == '!'))
         return (size_t)snprintf(piece, 16, "\xe2\x80\xb9");
     memcpy(piece, text, length);

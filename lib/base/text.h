@@ -15,9 +15,10 @@
  * Cleans `bytes` bytes at `text` into `out` (PROFI_TEXT_MAX bytes) and returns
  * the length.
  *
- * Control characters and U+2028/2029 become escapes (\n, \x1b, \u2028), bytes
- * that are not UTF-8 become \xNN, and `<` before `/` or `!` becomes U+2039, so
- * that a name cannot leave a script element.  A longer name is cut and ends
+ * Control characters and what is invisible or turns the direction of text
+ * become escapes (\n, \x1b, \u202e), bytes that are not UTF-8 become \xNN,
+ * and `<` before `/` or `!` becomes U+2039, so that a name cannot leave a
+ * script element.  A longer name is cut and ends
  * in `~` and a hash of the whole, so that two long names stay two.
  */
 size_t profi_text_clean(char *out, const char *text, size_t bytes);

@@ -26,6 +26,9 @@ TEST(control_characters_and_line_separators_become_escapes)
 {
     CHECK_STR(clean("a\nb\tc\x1b[0m", 9), "a\\nb\\tc\\x1b[0m");
     CHECK_STR(clean("\xe2\x80\xa8\xe2\x80\xa9", 6), "\\u2028\\u2029");
+    /* Right to left from here, a space of no width, a byte order mark, a tag; not the letters beside them. */
+    CHECK_STR(clean("a\xe2\x80\xae" "b\xe2\x80\x8b" "c\xef\xbb\xbf" "d\xf3\xa0\x80\xa0", 17), "a\\u202eb\\u200bc\\ufeffd\\U000e0020");
+    CHECK_STR(clean("\xd7\xa9\xe2\x80\x9c\xe2\x80\xaf", 8), "\xd7\xa9\xe2\x80\x9c\xe2\x80\xaf");
     CHECK_STR(clean("\x7f", 1), "\\x7f");
     CHECK_STR(clean("\xc2\x85", 2), "\\x85");
 }
