@@ -138,7 +138,8 @@ static void init_once(void)
 #endif
     if (!profi_clock_is_ticks)
         source_is_steady = 1;
-    first_moment = moment_now();
+    else
+        first_moment = moment_now();
 }
 
 void profi_clock_init(profi_clock_choice choice)
