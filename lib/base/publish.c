@@ -25,7 +25,7 @@ static int make_folders(const char *path)
             continue;
         char end = *at;
         *at = '\0';
-        if (mkdir(partial, 0777) != 0 && errno != EEXIST)
+        if (mkdir(partial, 0755) != 0 && errno != EEXIST)
             return errno;
         if (end == '\0')
             return 0;
