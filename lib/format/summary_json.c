@@ -372,7 +372,7 @@ static json_t *process_memory_of(const profi_about *about, int *ok)
     json_t *object = json_object();
     set(object, "rss_start_bytes", number_if(about->rss_start_bytes != 0, about->rss_start_bytes), ok);
     set(object, "rss_bytes", number(about->rss_bytes), ok);
-    set(object, "rss_peak_bytes", number(about->rss_peak_bytes), ok);
+    set(object, "rss_peak_bytes", number_if(about->rss_peak_bytes != 0, about->rss_peak_bytes), ok);
     set(object, "rss_samples", rss_samples_of(about, ok), ok);
     return object;
 }

@@ -288,13 +288,14 @@ static void put_item_block(const profi_listing *t)
 static void put_memory_block(const profi_listing *t)
 {
     const prof_snapshot *snapshot = t->snapshot;
-    char now[24], peak[24], start[24] = "unavailable";
+    char now[24], peak[24] = "unavailable", start[24] = "unavailable";
     profi_output_text(t->out, "\n   Resident memory of the process");
     if (!(snapshot->about.has & PROF_ABOUT_HAS_RSS)) {
         profi_output_printf(t->out, ": unavailable (%s)\n", snapshot->about.no_rss);
     } else {
         profi_format_bytes(now, (double)snapshot->about.rss_bytes, "");
-        profi_format_bytes(peak, (double)snapshot->about.rss_peak_bytes, "");
+        if (snapshot->about.rss_peak_bytes != 0)
+            profi_format_bytes(peak, (double)snapshot->about.rss_peak_bytes, "");
         if (snapshot->about.rss_start_bytes != 0)
             profi_format_bytes(start, (double)snapshot->about.rss_start_bytes, "");
         profi_output_printf(t->out, ": %s when recording started, %s now, peak %s\n", start, now, peak);
