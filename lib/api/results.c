@@ -159,8 +159,12 @@ prof_status prof_snapshot_write_file(const prof_snapshot *snapshot, const char *
     if (status != PROF_OK)
         return status;
     status = profi_draft_open(folder, folder_path, &draft, err);
-    if (status == PROF_OK)
-        status = profi_writer_run(writer, snapshot, NULL, profi_draft_write, &draft, err);
+    if (status == PROF_OK) {
+        prof_error why = PROF_ERROR_INIT;
+        status = profi_writer_run(writer, snapshot, NULL, profi_draft_write, &draft, &why);
+        if (status != PROF_OK)
+            profi_fail(err, status, "%s in \"%.300s\"", why.message, path);
+    }
     if (status == PROF_OK)
         status = publish(folder, &draft, name, path, err);
     if (status != PROF_OK)
