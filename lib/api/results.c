@@ -169,6 +169,6 @@ prof_status prof_snapshot_write_file(const prof_snapshot *snapshot, const char *
         status = publish(folder, &draft, name, path, err);
     if (status != PROF_OK)
         profi_draft_drop(folder, &draft);
-    close(folder);
+    profi_folder_close(folder);
     return status;
 }

@@ -110,7 +110,7 @@ static prof_status save_all(const profi_config *config, prof_snapshot *snapshot,
     }
     snapshot->about.refused_function_count = report->refused_count;
     prof_status own = profi_file_set_write(run, folder, config, snapshot, PROFI_SET_RUN, status == PROF_OK ? err : NULL);
-    close(folder);
+    profi_folder_close(folder);
     note_formats(config, run, report);
     snprintf(report->first, sizeof(report->first), "%s", profi_file_set_stem(run));
     snprintf(report->folder, sizeof(report->folder), "%s", config->directory);

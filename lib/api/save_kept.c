@@ -16,7 +16,6 @@
 #include "../base/publish.h"
 #include "../record/kept.h"
 
-#include <unistd.h>
 
 static profi_kept_call *waiting; /* written under the save lock */
 
@@ -75,7 +74,7 @@ prof_status profi_save_kept(const profi_config *config, const profi_run_facts *f
         drop_first(status == PROF_OK ? PROFI_KEPT_SAVED : PROFI_KEPT_UNSAVED);
         status = PROF_OK;
     }
-    close(folder);
+    profi_folder_close(folder);
     return status;
 }
 

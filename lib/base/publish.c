@@ -13,6 +13,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+/* The folder that the calling thread has open: one at a time. */
+static __thread profi_identity held_folder __attribute__((tls_model("initial-exec")));
+
 static int make_folders(const char *path)
 {
     char partial[PATH_MAX];
@@ -44,14 +47,41 @@ prof_status profi_folder_open(const char *path, int *folder, prof_error *err)
     }
     if (fd < 0)
         return profi_fail_errno(err, errno, "cannot open the folder \"%s\"", path);
+    struct stat opened, named;
+    if (fstat(fd, &opened) != 0 || stat(path, &named) != 0 || opened.st_dev != named.st_dev || opened.st_ino != named.st_ino)
+        return profi_fail_errno(err, EBADF, "cannot open the folder \"%s\"", path); /* the number is the host's by now */
+    held_folder = profi_identity_of_stat(&opened);
     *folder = fd;
     return PROF_OK;
+}
+
+/* Whether the number still means the folder that this thread opened. */
+static int is_held_folder(int folder)
+{
+    struct stat status;
+    return fstat(folder, &status) == 0 && status.st_dev == held_folder.device && status.st_ino == held_folder.inode;
+}
+
+void profi_folder_close(int folder)
+{
+    if (is_held_folder(folder))
+        close(folder);
+}
+
+/* Whether the number still means this draft. */
+static int is_held(const profi_draft *draft, int fd, struct stat *status)
+{
+    return fd >= 0 && fstat(fd, status) == 0 && status->st_dev == draft->identity.device &&
+           status->st_ino == draft->identity.inode;
 }
 
 prof_status profi_draft_open(int folder, const char *folder_path, profi_draft *draft, prof_error *err)
 {
     static uint32_t serial;
+    struct stat status;
     int fd = -1;
+    if (!is_held_folder(folder))
+        return profi_fail_errno(err, EBADF, "cannot create a file in \"%s\"", folder_path);
     for (int tries = 0; tries < 100 && fd < 0; tries++) {
         uint32_t number = __atomic_fetch_add(&serial, 1u, __ATOMIC_RELAXED);
         snprintf(draft->name, sizeof(draft->name), ".profcore-%ld-%u.tmp", (long)getpid(), (unsigned)number);
@@ -61,14 +91,25 @@ prof_status profi_draft_open(int folder, const char *folder_path, profi_draft *d
     }
     if (fd < 0)
         return profi_fail_errno(err, errno, "cannot create a file in \"%s\"", folder_path);
+    /* Not by the number, which may be the host's by now. */
+    if (fstatat(folder, draft->name, &status, AT_SYMLINK_NOFOLLOW) != 0) {
+        int error = errno;
+        if (is_held_folder(folder)) {
+            unlinkat(folder, draft->name, 0);
+            close(fd);
+        }
+        return profi_fail_errno(err, error, "cannot create a file in \"%s\"", folder_path);
+    }
     draft->fd = fd;
+    draft->identity = profi_identity_of_stat(&status);
     return PROF_OK;
 }
 
 int profi_draft_write(void *user, const void *data, size_t bytes)
 {
     const profi_draft *draft = user;
-    return profi_write_all(draft->fd, data, bytes);
+    struct stat status;
+    return !is_held(draft, draft->fd, &status) ? EBADF : profi_write_all(draft->fd, data, bytes);
 }
 
 profi_identity profi_identity_of_stat(const struct stat *status)
@@ -79,22 +120,26 @@ profi_identity profi_identity_of_stat(const struct stat *status)
 int profi_draft_close(profi_draft *draft)
 {
     struct stat status;
-    /* Some file systems cannot sync; a failure to write is another matter. */
-    int error = fsync(draft->fd) != 0 && errno != EINVAL && errno != EROFS ? errno : 0;
-    if (fstat(draft->fd, &status) == 0) {
-        draft->identity = profi_identity_of_stat(&status);
-        draft->bytes = (uint64_t)status.st_size;
-    } else if (error == 0)
-        error = errno;
-    if (close(draft->fd) != 0 && errno != EINTR && error == 0)
-        error = errno;
+    int fd = draft->fd, error = 0;
     draft->fd = -1;
+    if (!is_held(draft, fd, &status))
+        return EBADF;
+    /* Some file systems cannot sync; a failure to write is another matter. */
+    if (fsync(fd) != 0 && errno != EINVAL && errno != EROFS)
+        error = errno;
+    if (!is_held(draft, fd, &status))
+        return EBADF;
+    draft->identity = profi_identity_of_stat(&status);
+    draft->bytes = (uint64_t)status.st_size;
+    if (close(fd) != 0 && errno != EINTR && error == 0)
+        error = errno;
     return error;
 }
 
 void profi_draft_drop(int folder, profi_draft *draft)
 {
-    if (draft->fd >= 0)
+    struct stat status;
+    if (is_held(draft, draft->fd, &status))
         close(draft->fd);
     if (draft->name[0] != '\0')
         unlinkat(folder, draft->name, 0);

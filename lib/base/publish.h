@@ -6,6 +6,10 @@
  * published, created with O_EXCL and O_NOFOLLOW, mode 0600.  Publishing is a
  * rename that refuses to replace, or one that replaces a file whose identity
  * is known to be ours.
+ *
+ * The host may close our descriptors and give their numbers to files of its
+ * own: each use of one first looks whether it is still the file that was
+ * opened, else it fails with EBADF and leaves the number alone.
  */
 #ifndef PROFI_PUBLISH_H
 #define PROFI_PUBLISH_H
@@ -23,12 +27,15 @@ typedef struct profi_identity {
 typedef struct profi_draft {
     int fd;
     char name[64];
-    profi_identity identity; /* once it is closed */
+    profi_identity identity; /* of the file; times only once it is closed */
     uint64_t bytes;          /* the same */
 } profi_draft;
 
-/* Opens a folder, made with its parents where it is missing.  Returns a descriptor in *folder. */
+/* Opens a folder, made with its parents where it is missing.  Returns a descriptor in *folder; a thread has one open at a time. */
 prof_status profi_folder_open(const char *path, int *folder, prof_error *err);
+
+/* Closes it, if the number still means it. */
+void profi_folder_close(int folder);
 
 /* Begins a draft in a folder. */
 prof_status profi_draft_open(int folder, const char *folder_path, profi_draft *draft, prof_error *err);
