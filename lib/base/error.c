@@ -9,10 +9,13 @@
 #include "system.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
+
+enum { NOTICE_PATIENCE_MS = 100 };
 
 static int notices_off;
 
@@ -131,7 +134,10 @@ void profi_notice(const char *format, ...)
     trim_utf8(line);
     make_one_line(line);
     strcat(line, "\n");
+    /* A reader that does not read is not waited for: the process may be about to end. */
+    struct pollfd room = { .fd = STDERR_FILENO, .events = POLLOUT };
     /* One write, so that lines of several processes do not mix; where stderr is gone, so is the notice. */
-    profi_write_all(STDERR_FILENO, line, strlen(line));
+    if (poll(&room, 1, NOTICE_PATIENCE_MS) == 1)
+        profi_write_all(STDERR_FILENO, line, strlen(line));
     errno = saved;
 }
