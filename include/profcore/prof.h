@@ -275,8 +275,10 @@ typedef struct prof_error {
  * Part 2: start, stop, save
  *
  * The environment alone is enough: PROFCORE=1 starts the recorder when the
- * library is loaded and saves when the process exits.  A service that ends
- * by a signal, where exit handlers do not run, adds PROFCORE_SIGNALS=TERM,INT
+ * library is loaded and saves when the process exits: by exit(), a return
+ * from main, or quick_exit().  _exit(), abort() and a fatal signal save
+ * nothing; what was saved before stays whole.  A service that ends by a
+ * signal, where exit handlers do not run, adds PROFCORE_SIGNALS=TERM,INT
  * or PROFCORE_SAVE_EVERY=60.  PROFCORE=0 keeps the recorder off even where
  * the program calls prof_start(), which succeeds all the same.  All variables
  * are listed in README.md.

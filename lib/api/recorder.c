@@ -388,20 +388,7 @@ const char *prof_status_name(prof_status status)
     return status <= 0 && -(int64_t)status < (int64_t)PROFI_COUNT_OF(names) ? names[-status] : "unknown status";
 }
 
-/* The first constructor and the last destructor of the process, as far as a library can be: scopes may be in others. */
-__attribute__((constructor(101))) static void start_if_asked(void)
-{
-    prof_error why = PROF_ERROR_INIT;
-    profi_start_wish wish = profi_config_start_wish();
-    profi_record_handle_forks(); /* first, so that ours take their locks before record's */
-    pthread_atfork(before_fork, after_fork, after_fork_in_child);
-    profi_config_load_quiet();
-    if (wish == PROFI_START_UNKNOWN)
-        profi_notice("PROFCORE=%.80s ignored: neither 0 nor 1", secure_getenv("PROFCORE"));
-    if (wish == PROFI_START_NOW && start(NULL, 1, &why) != PROF_OK)
-        profi_notice("cannot start: %s", why.message);
-}
-
+/* The end of the process by exit(), a return from main, or quick_exit(). */
 __attribute__((destructor(101))) static void save_at_exit(void)
 {
     prof_error why = PROF_ERROR_INIT;
@@ -417,4 +404,19 @@ __attribute__((destructor(101))) static void save_at_exit(void)
     is_over = 1;
     pthread_mutex_unlock(&lock);
     leave_save(cancel_state);
+}
+
+/* The first constructor and the last destructor of the process, as far as a library can be: scopes may be in others. */
+__attribute__((constructor(101))) static void start_if_asked(void)
+{
+    prof_error why = PROF_ERROR_INIT;
+    profi_start_wish wish = profi_config_start_wish();
+    profi_record_handle_forks(); /* first, so that ours take their locks before record's */
+    pthread_atfork(before_fork, after_fork, after_fork_in_child);
+    at_quick_exit(save_at_exit); /* the first to register, so the last to run */
+    profi_config_load_quiet();
+    if (wish == PROFI_START_UNKNOWN)
+        profi_notice("PROFCORE=%.80s ignored: neither 0 nor 1", secure_getenv("PROFCORE"));
+    if (wish == PROFI_START_NOW && start(NULL, 1, &why) != PROF_OK)
+        profi_notice("cannot start: %s", why.message);
 }
