@@ -137,7 +137,7 @@ void profi_notice(const char *format, ...)
     /* A reader that does not read is not waited for: the process may be about to end. */
     struct pollfd room = { .fd = STDERR_FILENO, .events = POLLOUT };
     /* One write, so that lines of several processes do not mix; where stderr is gone, so is the notice. */
-    if (poll(&room, 1, NOTICE_PATIENCE_MS) == 1)
+    if (poll(&room, 1, NOTICE_PATIENCE_MS) != 0)
         profi_write_all(STDERR_FILENO, line, strlen(line));
     errno = saved;
 }

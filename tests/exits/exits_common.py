@@ -1,0 +1,90 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the checks of this folder share: cases in TAP, and what a run left in its folder."""
+import glob
+import json
+import marshal
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+
+number = failures = 0
+RESULTS = "profiling_results"
+
+
+class Skip(Exception):
+    pass
+
+
+def case(name):
+    """EXITS_ONLY in the environment selects cases by a part of their name."""
+    def run(body):
+        global number, failures
+        if os.environ.get("EXITS_ONLY", "") not in name:
+            return
+        number += 1
+        folder = tempfile.mkdtemp()
+        try:
+            body(folder)
+            print(f"ok {number} {name}", flush=True)
+        except Skip as why:
+            print(f"ok {number} {name} # SKIP {why}", flush=True)
+        except Exception as error:
+            failures += 1
+            print("# " + (str(error) or repr(error)).replace("\n", "\n# ")[:2000])
+            print(f"not ok {number} {name}", flush=True)
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
+    return run
+
+
+def finish():
+    print(f"1..{number}")
+    sys.exit(failures != 0)
+
+
+def check(condition, what):
+    if not condition:
+        raise AssertionError(what)
+
+
+def run(folder, *command, limit_s=120, **variables):
+    clean = {k: v for k, v in os.environ.items() if not k.startswith(("PROFCORE", "EXITS"))}
+    return subprocess.run([str(part) for part in command], cwd=folder, stdin=subprocess.DEVNULL, env={**clean, **variables},
+                          capture_output=True, text=True, timeout=limit_s)
+
+
+def results(folder, pattern="*"):
+    return sorted(glob.glob(os.path.join(folder, RESULTS, pattern)))
+
+
+def drafts(folder):
+    return [name for name in os.listdir(os.path.join(folder, RESULTS)) if name.startswith(".profcore-")] \
+        if os.path.isdir(os.path.join(folder, RESULTS)) else []
+
+
+def calls_in(path):
+    """The calls of each function in a file, which must be whole."""
+    if path.endswith(".json"):
+        with open(path, encoding="utf-8") as text:
+            return {f["name"]: f["calls"] for f in json.load(text)["functions"]}
+    if path.endswith(".prof"):
+        with open(path, "rb") as data:
+            stats = marshal.load(data)
+            check(data.read() == b"", f"{path}: more than one object")
+        return {name: row[1] for (_, _, name), row in stats.items()}
+    check(path.endswith(".txt"), f"what is {path}?")
+    with open(path, encoding="utf-8") as text:
+        whole = text.read()
+    check(re.search(r"\n +Overhead: [^\n]*\n( +[^\n]*\n)*$", whole), f"{path} has no end: {whole[-200:]!r}")
+    rows = re.findall(r"^ +(\d+)(?:/\d+)?(?: +[\d.]+){4} +\S*\((\w+)\)$", whole, re.M)
+    check(rows, f"{path}: no rows")
+    return {name: int(calls) for calls, name in rows}
+
+
+def summary(folder, pattern="*.json"):
+    found = [path for path in results(folder, pattern)]
+    check(len(found) == 1, f"{pattern}: {found}")
+    return calls_in(found[0])
