@@ -69,6 +69,8 @@ def split(folder):
 
 @case(f"{forks}_forks_while_threads_record_come_go_and_save_and_the_parents_data_is_in_its_file_once")
 def _(folder):
+    if sanitized:
+        raise Skip("the sanitizer's allocator stays locked in a child when another thread of the parent was in it")
     done = run(folder, program, forks, limit_s=150 + forks // 4, PROFCORE_FORMATS="json", PROFCORE_MODE="tree",
                PROFCORE_QUIET="1")
     check(done.returncode == 0, done)
