@@ -52,6 +52,7 @@ def check(condition, what):
 
 def run(folder, *command, limit_s=120, **variables):
     clean = {k: v for k, v in os.environ.items() if not k.startswith(("PROFCORE", "EXITS"))}
+    clean["PROFCORE_FORMATS"] = "txt,prof,json"
     return subprocess.run([str(part) for part in command], cwd=folder, stdin=subprocess.DEVNULL, env={**clean, **variables},
                           capture_output=True, text=True, timeout=limit_s)
 

@@ -150,7 +150,8 @@ def _(folder):
     clean = {k: v for k, v in os.environ.items() if not k.startswith("PROFCORE")}
     with open(writing, "wb") as full:
         try:
-            done = subprocess.run([program, "saves"], cwd=folder, env={**clean, "PROFCORE": "1", "PROFCORE_NONSENSE": "1"},
+            done = subprocess.run([program, "saves"], cwd=folder, env={**clean, "PROFCORE": "1", "PROFCORE_NONSENSE": "1",
+                                                       "PROFCORE_FORMATS": "txt,prof,json"},
                                   stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=full, timeout=60)
         finally:
             os.close(reading)
