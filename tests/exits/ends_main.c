@@ -44,10 +44,14 @@ static void after_all(int status, void *unused)
 /* `start` as a program's only start, before the library's own constructor. */
 static void before_all(int argc, char **argv, char **environment)
 {
+    /* The C library has not seen its environment and its name yet. */
+    prof_options options = PROF_OPTIONS_INIT;
+    options.name = "early";
+    options.formats = "txt,prof,json";
     (void)environment;
     PROF_SCOPE("before_all") { }
     if (argc > 1 && strcmp(argv[1], "start") == 0)
-        prof_start(NULL, NULL);
+        prof_start(&options, NULL);
     PROF_SCOPE("before_all_started") { }
     on_exit(after_all, NULL); /* atexit() would bind it to the program's own destructors */
 }
