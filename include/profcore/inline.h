@@ -121,10 +121,11 @@ static inline void *prof_inline_close_(prof_inline_thread *self, prof_inline_nod
 {
     uint64_t duration = now - start, *histogram = node->histogram, *pending = PROF_INLINE_GET_(node->pending);
     prof_inline_node *parent = node->parent;
-    prof_inline_cell *cell = self->cell;
+    prof_inline_cell *cell;
 
     PROF_INLINE_PUT_(self->current, self->busy);
     __atomic_signal_fence(__ATOMIC_SEQ_CST);
+    cell = self->cell; /* not before: a signal handler's scopes would write there as well */
     __atomic_store_n(&node->calls, PROF_INLINE_GET_(node->calls) + 1, __ATOMIC_RELEASE); /* after start: see copy.c */
     PROF_INLINE_PUT_(node->total, PROF_INLINE_GET_(node->total) + duration);
     if (PROF_INLINE_RARE_(duration < PROF_INLINE_GET_(node->min)))
