@@ -30,6 +30,20 @@
  * longjmp or the end of its thread leaves open is closed, and counted as
  * repaired where the macro did not close it itself.  After fork() the child
  * records afresh and writes files of its own, <name>_<time>_pid<N>.
+ *
+ * Signal handlers may record: the macros and prof_begin(), prof_end(),
+ * prof_end_current(), prof_phase(), prof_items() and prof_counter() are
+ * async-signal-safe, at first uses too, and keep errno.  A handler closes what
+ * it opens.  Where it interrupted this library in the middle of something,
+ * its scopes count as lost.  Some things are not for a handler: to leave by
+ * siglongjmp() what it interrupted in here; a thread's first scope where more
+ * than 31 thread-specific keys were made before this library was loaded, or
+ * in a forked child; sites whose probes are the program's own or read the
+ * control group; every other function here; and fork().
+ *
+ * No function here is a cancellation point.  A thread may be cancelled inside
+ * any of them, asynchronously too: locks and files stay in order; a scope
+ * that was being begun or ended may be missing.
  */
 #ifndef PROFCORE_PROF_H
 #define PROFCORE_PROF_H
@@ -435,9 +449,11 @@ PROF_API extern uint32_t prof_active;
  *
  *   site     Writable, longer-lived than its use; its text is copied at first
  *            use.  NULL records nothing.
- *   returns  A token for prof_end().  PROF_SCOPE_NONE only while stopped, or
- *            where not even the thread could be given memory; it is safe to
- *            pass on.  When memory is spent, the token of the thread's
+ *   returns  A token for prof_end().  PROF_SCOPE_NONE only while stopped,
+ *            where not even the thread could be given memory, and where the
+ *            scope is lost because it is in a signal handler that interrupted
+ *            this library, or in a destructor after the thread's last; it is
+ *            safe to pass on.  When memory is spent, the token of the thread's
  *            overflow node; such scopes count in prof_stats.lost_count.
  *   threads  Any, at once, without locks.
  *   memory   May allocate on a thread's or a site's first scope, or for a new

@@ -14,6 +14,7 @@
 
 #include "../base/error.h"
 #include "../base/region.h"
+#include "../base/system.h"
 #include "../probe/probes.h"
 #include "../record/kept.h"
 
@@ -151,8 +152,7 @@ static void begin_recording(void)
 /* A thread that is cancelled inside a save would leave its lock held for ever. */
 static int enter_save(void)
 {
-    int cancel_state;
-    pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancel_state);
+    int cancel_state = profi_cancel_defer();
     lock_save();
     return cancel_state;
 }
@@ -160,7 +160,7 @@ static int enter_save(void)
 static void leave_save(int cancel_state)
 {
     pthread_mutex_unlock(&save_lock);
-    pthread_setcancelstate(cancel_state, NULL);
+    profi_cancel_restore(cancel_state);
 }
 
 /*
@@ -217,12 +217,14 @@ static prof_status start(const prof_options *options, int is_automatic, prof_err
 prof_status prof_start(const prof_options *options, prof_error *err)
 {
     PROFI_KEEP_ERRNO;
+    PROFI_NO_CANCELLATION;
     return start(options, 0, err);
 }
 
 prof_status prof_stop(prof_error *err)
 {
     PROFI_KEEP_ERRNO;
+    PROFI_NO_CANCELLATION;
     pthread_mutex_lock(&lock);
     if (start_count == 0) {
         pthread_mutex_unlock(&lock);
@@ -292,6 +294,7 @@ int profi_recorder_is_unsaved(void)
 prof_status prof_save(prof_error *err)
 {
     PROFI_KEEP_ERRNO;
+    PROFI_NO_CANCELLATION;
     return profi_recorder_save(PROFI_SAVE_ASKED, err);
 }
 
@@ -314,6 +317,7 @@ prof_status prof_site_get(const char *name, size_t name_bytes, const char *file,
                           prof_site **site, prof_error *err)
 {
     PROFI_KEEP_ERRNO;
+    PROFI_NO_CANCELLATION;
     if (site == NULL)
         return profi_fail(err, PROF_E_INVALID, "prof_site_get: site is NULL");
     if (name == NULL || name_bytes == 0 || (name_bytes == SIZE_MAX && name[0] == '\0'))
@@ -337,6 +341,7 @@ prof_status prof_site_get(const char *name, size_t name_bytes, const char *file,
 
 prof_status prof_site_save_if(prof_site *site, uint64_t slower_than_ns, uint64_t every_nth, prof_error *err)
 {
+    PROFI_NO_CANCELLATION;
     if (site == NULL)
         return profi_fail(err, PROF_E_INVALID, "prof_site_save_if: site is NULL");
     prof_status status = open_if_needed(err);
@@ -350,6 +355,7 @@ prof_status prof_site_save_if(prof_site *site, uint64_t slower_than_ns, uint64_t
 
 prof_status prof_probe_add(const prof_probe *probe, uint32_t *site_flag, prof_error *err)
 {
+    PROFI_NO_CANCELLATION;
     prof_probe given;
     prof_status status = profi_struct_read(&given, sizeof(given), probe, PROBE_SIZE_0, "prof_probe", err);
     if (status != PROF_OK)
@@ -369,6 +375,7 @@ prof_status prof_probe_add(const prof_probe *probe, uint32_t *site_flag, prof_er
 prof_status prof_stats_get(prof_stats *stats, prof_error *err)
 {
     PROFI_KEEP_ERRNO;
+    PROFI_NO_CANCELLATION;
     enum { STATS_SIZE_0 = 56 }; /* as of version 0.1 */
     prof_stats now;
     profi_record_stats(&now);
@@ -411,7 +418,7 @@ __attribute__((constructor(101))) static void start_if_asked(void)
 {
     prof_error why = PROF_ERROR_INIT;
     profi_start_wish wish = profi_config_start_wish();
-    profi_record_handle_forks(); /* first, so that ours take their locks before record's */
+    profi_record_load(); /* first, so that our fork handlers take their locks before record's */
     pthread_atfork(before_fork, after_fork, after_fork_in_child);
     at_quick_exit(save_at_exit); /* the first to register, so the last to run */
     profi_config_load_quiet();

@@ -4,9 +4,29 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <signal.h>
 #include <time.h>
 #include <unistd.h>
+
+/*
+ * The type too: up to glibc 2.36 at least, a cancellation that was sent while
+ * it was enabled is acted upon after it has been disabled, if the type is
+ * still asynchronous.
+ */
+int profi_cancel_defer(void)
+{
+    int type = PTHREAD_CANCEL_DEFERRED, state = PTHREAD_CANCEL_ENABLE;
+    pthread_setcanceltype(PTHREAD_CANCEL_DEFERRED, &type);
+    pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &state);
+    return (type == PTHREAD_CANCEL_ASYNCHRONOUS ? 1 : 0) | (state == PTHREAD_CANCEL_DISABLE ? 2 : 0);
+}
+
+void profi_cancel_restore(int before)
+{
+    pthread_setcancelstate(before & 2 ? PTHREAD_CANCEL_DISABLE : PTHREAD_CANCEL_ENABLE, NULL);
+    pthread_setcanceltype(before & 1 ? PTHREAD_CANCEL_ASYNCHRONOUS : PTHREAD_CANCEL_DEFERRED, NULL);
+}
 
 int profi_read_text(const char *path, char *text, size_t room)
 {

@@ -5,6 +5,19 @@
 
 #include "base.h"
 
+/*
+ * Puts off the cancellation of the calling thread: what holds a lock, a
+ * descriptor or memory must not be left half way.  Returns what
+ * profi_cancel_restore() takes.
+ */
+int profi_cancel_defer(void);
+void profi_cancel_restore(int before);
+
+/* The same for the rest of a function, whichever way it returns: its first line. */
+#define PROFI_NO_CANCELLATION \
+    int no_cancellation __attribute__((cleanup(profi_cancel_restore_at), unused)) = profi_cancel_defer()
+static inline void profi_cancel_restore_at(const int *before) { profi_cancel_restore(*before); }
+
 /* Reads a small file, such as one of /proc, as text; 0 when it cannot be had or is empty. */
 int profi_read_text(const char *path, char *text, size_t room);
 

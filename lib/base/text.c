@@ -2,7 +2,6 @@
 /* Cleaning and hashing of names: see text.h. */
 #include "text.h"
 
-#include <stdio.h>
 #include <string.h>
 #include <sys/auxv.h>
 
@@ -35,6 +34,23 @@ static int is_invisible(uint32_t c)
            (c >= 0x2060 && c <= 0x206f) || c == 0xfeff || (c >= 0xfff9 && c <= 0xfffb) || (c >= 0xe0000 && c <= 0xe007f);
 }
 
+/* As %0<digits>llx; by hand, since a signal handler's first scope comes through here, on its own small stack. */
+static size_t put_hex(char *out, uint64_t value, unsigned digits)
+{
+    for (unsigned i = 0; i < digits; i++)
+        out[i] = "0123456789abcdef"[value >> 4 * (digits - 1 - i) & 15];
+    return digits;
+}
+
+static size_t put_escape(char piece[16], char kind, uint32_t code_point)
+{
+    piece[0] = '\\';
+    piece[1] = kind;
+    return 2 + (kind == 'x' ? put_hex(piece + 2, code_point, 2)
+                : kind == 'u' ? put_hex(piece + 2, code_point, 4)
+                : kind == 'U' ? put_hex(piece + 2, code_point, 8) : 0);
+}
+
 /* Writes what stands for one character into piece and returns its length. */
 static size_t clean_character(char piece[16], const unsigned char *text, size_t bytes, size_t *taken)
 {
@@ -42,18 +58,17 @@ static size_t clean_character(char piece[16], const unsigned char *text, size_t 
     size_t length = profi_utf8_length(text, bytes, &code_point);
     *taken = length ? length : 1;
     if (length == 0)
-        return (size_t)snprintf(piece, 16, "\\x%02x", text[0]);
-    if (code_point == '\n')
-        return (size_t)snprintf(piece, 16, "\\n");
-    if (code_point == '\t')
-        return (size_t)snprintf(piece, 16, "\\t");
+        return put_escape(piece, 'x', text[0]);
+    if (code_point == '\n' || code_point == '\t')
+        return put_escape(piece, code_point == '\n' ? 'n' : 't', 0);
     if (code_point < 0x20 || (code_point >= 0x7f && code_point < 0xa0))
-        return (size_t)snprintf(piece, 16, "\\x%02x", (unsigned)code_point);
+        return put_escape(piece, 'x', code_point);
     if (is_invisible(code_point))
-        return (size_t)snprintf(piece, 16, code_point > 0xffff ? "\\U%08x" : "\\u%04x", (unsigned)code_point);
-    if (code_point == '<' && bytes > 1 && (text[1] == '/' || text[1] == '!'))
-        return (size_t)snprintf(piece, 16, "\xe2\x80\xb9");
-    memcpy(piece, text, length);
+        return put_escape(piece, code_point > 0xffff ? 'U' : 'u', code_point);
+    int is_markup = code_point == '<' && bytes > 1 && (text[1] == '/' || text[1] == '!');
+    if (is_markup)
+        length = 3;
+    memcpy(piece, is_markup ? "\xe2\x80\xb9" : (const char *)text, length);
     return length;
 }
 
@@ -65,7 +80,8 @@ size_t profi_text_clean(char *out, const char *text, size_t bytes)
         char piece[16];
         size_t length = clean_character(piece, (const unsigned char *)text + i, bytes - i, &taken);
         if (used + length + 1 > PROFI_TEXT_MAX) {
-            snprintf(out + cut_at, TAIL, "~%016llx", (unsigned long long)profi_text_hash(text, bytes, 0));
+            out[cut_at] = '~';
+            out[cut_at + 1 + put_hex(out + cut_at + 1, profi_text_hash(text, bytes, 0), 16)] = '\0';
             return cut_at + TAIL - 1;
         }
         memcpy(out + used, piece, length);

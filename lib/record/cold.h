@@ -26,10 +26,32 @@ void profi_site_unlock(void);
 uint32_t profi_site_count(void);
 profi_site *profi_site_by_id(uint32_t id);
 
-/* The calling thread's, attached if need be; NULL when there is no memory for one. */
-profi_thread *profi_thread_attach(void);
+/*
+ * Around all that a signal handler must not find half done: see profi_away.
+ * profi_step_away() returns the thread, to be given to profi_come_back().
+ * They nest.
+ */
+static inline profi_thread *profi_step_away(void)
+{
+    profi_thread *self = profi_self;
+    profi_become(&profi_away);
+    __atomic_signal_fence(__ATOMIC_SEQ_CST);
+    return self;
+}
 
-/* The child of `parent` for `site`, made if need be; NULL when memory is spent. */
+static inline void profi_come_back(profi_thread *self)
+{
+    __atomic_signal_fence(__ATOMIC_SEQ_CST);
+    profi_become(self);
+}
+
+/* Adds to a count of the thread's own that a signal handler on it may add to as well: neither loses the other's part. */
+#define PROFI_RAISE(field, value) ((void)__atomic_fetch_add(&(field), (value), __ATOMIC_RELAXED))
+
+/* The calling thread's, attached if need be; NULL when there is no memory for one, or it is &profi_away. */
+profi_thread *profi_thread_attached(void);
+
+/* The child of `parent` for `site`, made if need be; NULL when memory is spent.  The caller has stepped away. */
 profi_node *profi_node_child(profi_thread *thread, profi_node *parent, profi_site *site);
 
 /* Sampled nodes: decides whether the next call is timed, and books one that was. */

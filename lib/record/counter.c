@@ -11,6 +11,7 @@
 #include "record.h"
 
 #include "../base/region.h"
+#include "../base/system.h"
 
 #include <math.h>
 
@@ -32,6 +33,7 @@ static profi_counter *find_or_make(profi_thread *thread, profi_site *site)
     profi_counter *counter = find(thread, site);
     if (PROFI_LIKELY(counter != NULL))
         return counter;
+    PROFI_NO_CANCELLATION;
     counter = profi_region_alloc(sizeof(*counter), PROFI_REGION_TREE);
     if (counter == NULL)
         return NULL;
@@ -62,17 +64,19 @@ void prof_counter(prof_site *handle, double value)
 {
     if (handle == NULL || !__atomic_load_n(&prof_active, __ATOMIC_ACQUIRE))
         return;
-    profi_thread *self = profi_self != &profi_detached ? profi_self : profi_thread_attach();
+    profi_thread *self = profi_thread_attached();
     if (self == NULL) {
-        __atomic_fetch_add(&profi_unattached_values, 1u, __ATOMIC_RELAXED);
+        PROFI_RAISE(profi_unattached_values, 1u);
         return;
     }
-    profi_site *site = profi_site_of(handle);
+    profi_site *site = profi_is_busy(self) ? NULL : profi_site_of(handle);
+    profi_step_away(); /* a signal handler's values of the same counter do not come between */
     profi_counter *counter = site != NULL ? find_or_make(self, site) : NULL;
     if (counter != NULL)
         count(counter, value);
     else
-        PROFI_ADD(self->lost_values, 1u);
+        PROFI_RAISE(self->lost_values, 1u);
+    profi_come_back(self);
 }
 
 /* ---- threads that end ---- */

@@ -27,6 +27,7 @@
 
 #include "../base/error.h"
 #include "../base/region.h"
+#include "../base/system.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -144,12 +145,14 @@ void profi_kept_free(profi_kept_call *call)
 {
     if (call == NULL)
         return;
+    profi_thread *self = profi_step_away();
     for (page *at = call->first, *next; at != NULL; at = next) {
         next = at->next;
         profi_region_free(at, sizeof(*at), PROFI_REGION_TREE);
         __atomic_fetch_sub(&page_count, 1u, __ATOMIC_RELAXED);
     }
     profi_region_free(call, sizeof(*call), PROFI_REGION_TREE);
+    profi_come_back(self);
 }
 
 /* Appends a node's share; 0 when the queue is full or memory is spent. */
@@ -226,6 +229,7 @@ static int settle(profi_watch *watch, profi_kept_call *call)
 
 void profi_kept_begin(profi_thread *self, profi_node *node)
 {
+    PROFI_NO_CANCELLATION;
     profi_kept_need_saver(1);
     for (const profi_watch *open = self->open_watch; open != NULL; open = open->outer)
         if (open->root.node->site == node->site)
@@ -253,6 +257,7 @@ static int is_wanted(profi_site *site, uint64_t duration, profi_kept_facts *fact
 
 void profi_kept_end(profi_thread *self, profi_node *node, uint64_t start, uint64_t now)
 {
+    PROFI_NO_CANCELLATION;
     profi_watch *watch = node->watch;
     uint64_t duration = now > start ? now - start : 0;
     if (!watch->is_open)

@@ -152,21 +152,30 @@ struct profi_thread {
     profi_thread *previous, *next; /* in the registry */
     uint64_t number;     /* from 1, never given twice */
     int32_t tid;
+    uint32_t is_ending; /* the first round of its destructors has come by */
     uint32_t exited; /* 1 in the one that gathers what exited threads left */
 };
 
-/* The thread that calls; &profi_detached before its first scope and after its last. */
+/*
+ * The thread that calls: &profi_detached before its first scope; &profi_away
+ * while it holds locks or is half way through changing its tables, and after
+ * its data has been handed over.  A signal handler that records finds
+ * &profi_away there, which fits no hot compare, and its scopes count as lost.
+ */
 #define profi_self ((profi_thread *)prof_inline_self_1)
 static inline void profi_become(profi_thread *thread) { prof_inline_self_1 = thread; }
-extern profi_thread profi_detached;
+extern profi_thread profi_detached, profi_away;
 
 /* Its `last` and `follower` are itself and its key fits no site: it stands where a null check would. */
 extern profi_node profi_nobody;
 
 static inline int profi_is_recording(void) { return PROFI_GET(prof_active) != 0; }
 
-/* Tells whether the caller interrupts the thread while it closes a scope: only a signal handler can. */
-static inline int profi_is_busy(const profi_thread *self) { return self->current == self->busy && self != &profi_detached; }
+/*
+ * Tells whether the caller interrupts the thread while it closes a scope: only
+ * a signal handler can.  The two stand-ins above have no busy node.
+ */
+static inline int profi_is_busy(const profi_thread *self) { return self->current == self->busy; }
 
 /* Whether the next call of a sampled node is one of those that are not timed; counts down to the one that is. */
 static inline int profi_sample_skips(profi_node *node)

@@ -15,8 +15,13 @@
 /* Reserves the region, of which event rings may take half, and fixes the clock.  Once; later calls do nothing. */
 prof_status profi_record_open(uint64_t memory_bytes, int keeps_events, profi_clock_choice clock, prof_error *err);
 
-/* Makes fork() safe; once, when the library is loaded, before those above register handlers of their own. */
-void profi_record_handle_forks(void);
+/*
+ * When the library is loaded: makes fork() safe, before those above register
+ * handlers of their own, and takes the key that tells of threads' ends.  An
+ * early key is a low one, for which a thread's first scope allocates nothing,
+ * so that it may be in a signal handler.
+ */
+void profi_record_load(void);
 
 /* Lets scopes through, or not: prof_active and its hidden twin. */
 void profi_record_enable(int on);

@@ -10,6 +10,7 @@
 #include "cold.h"
 
 #include "../base/region.h"
+#include "../base/system.h"
 #include "record.h"
 
 #include <pthread.h>
@@ -234,6 +235,7 @@ static void continue_in(profi_thread *thread, profi_chunk *chunk, uint64_t first
 
 void profi_ring_turn(profi_thread *thread)
 {
+    PROFI_NO_CANCELLATION;
     profi_ring *ring = &thread->ring;
     pthread_mutex_lock(&lock);
     uint64_t issued = issued_by(thread), kept = ring->current ? 0 : used_cells(thread);
@@ -314,6 +316,7 @@ void profi_ring_retire(profi_thread *thread)
 void profi_rings_count(uint64_t *issued, uint64_t *lost)
 {
     const profi_thread *thread = profi_registry_lock(); /* so that none ends */
+    profi_thread *self = profi_step_away();
     pthread_mutex_lock(&lock);
     *issued = *lost = 0;
     if (chunk_limit != 0) {
@@ -323,6 +326,7 @@ void profi_rings_count(uint64_t *issued, uint64_t *lost)
             *issued += thread->exited ? 0 : issued_by(thread);
     }
     pthread_mutex_unlock(&lock);
+    profi_come_back(self);
     profi_registry_unlock();
 }
 
@@ -388,10 +392,12 @@ uint64_t profi_rings_copy(profi_event *events, uint64_t room)
     const profi_thread *thread = profi_registry_lock(); /* so that none ends */
     for (uint64_t i = 0; i < made; i++)
         copy_chunk(chunks[i], UINT64_MAX, &list);
+    profi_thread *self = profi_step_away();
     pthread_mutex_lock(&lock);
     for (; thread != NULL; thread = thread->next)
         copy_first_cells(thread, &list);
     pthread_mutex_unlock(&lock);
+    profi_come_back(self);
     profi_registry_unlock();
     return list.count;
 }
@@ -447,6 +453,7 @@ int profi_rings_read(profi_rings_view *view)
     event_list list = { NULL, 0, 0 };
     *view = (profi_rings_view){ 0 };
     profi_registry_lock(); /* so that no thread ends */
+    profi_thread *self = profi_step_away();
     int ok = lock_with_room(view, &list);
     if (ok) {
         uint64_t reading = begin_reading(view, &list), made = chunk_count;
@@ -454,6 +461,7 @@ int profi_rings_read(profi_rings_view *view)
         for (uint64_t i = 0; i < made; i++)
             copy_chunk(chunks[i], reading, &list);
     }
+    profi_come_back(self);
     profi_registry_unlock();
     view->events = list.events;
     view->event_count = list.count;

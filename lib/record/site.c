@@ -4,11 +4,14 @@
  * caller's own struct lies.  Text is cleaned and copied here, once.
  *
  * One lock, held for a look-up.  A site is never freed: nodes, and the
- * `intern` of callers' structs, point to it for good.
+ * `intern` of callers' structs, point to it for good.  Cleaned text waits in
+ * buffers of the lock's, not on the stack: a thread's first scope may be on
+ * one of 16 KiB, or on a signal handler's.
  */
 #include "cold.h"
 
 #include "../base/region.h"
+#include "../base/system.h"
 #include "../base/text.h"
 #include "record.h"
 
@@ -21,15 +24,21 @@ static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static profi_table by_text;
 static profi_site **pages[PAGES]; /* sites by id; a page is made when its first id is */
 static uint32_t site_count;       /* stored with release after the site's slot */
+static char clean_name[PROFI_TEXT_MAX], clean_file[PROFI_TEXT_MAX]; /* under the lock */
+static profi_thread *holder; /* who came by profi_site_lock() */
 
 void profi_site_lock(void)
 {
+    profi_thread *self = profi_step_away();
     pthread_mutex_lock(&lock);
+    holder = self;
 }
 
 void profi_site_unlock(void)
 {
+    profi_thread *self = holder;
     pthread_mutex_unlock(&lock);
+    profi_come_back(self);
 }
 
 static const char *copy_text(const char *text, size_t bytes)
@@ -93,21 +102,21 @@ static profi_site *make(uint64_t hash, const char *name, size_t name_bytes, cons
 profi_site *profi_site_intern(const char *name, size_t name_bytes, const char *file, uint32_t line, uint32_t flags,
                               uint32_t sample_every)
 {
-    char clean_name[PROFI_TEXT_MAX], clean_file[PROFI_TEXT_MAX];
+    PROFI_NO_CANCELLATION;
     if (file == NULL)
         line = 0;
+    profi_site_lock();
     name_bytes = profi_text_clean(clean_name, name, name_bytes);
     size_t file_bytes = file ? profi_text_clean(clean_file, file, strlen(file)) : 0;
     uint64_t hash = profi_text_hash(clean_name, name_bytes, profi_hash_seed() ^ line);
     if (file != NULL)
         hash = profi_text_hash(clean_file, file_bytes, hash);
 
-    pthread_mutex_lock(&lock);
     profi_site *site = find(hash, clean_name, file ? clean_file : NULL, line);
     if (site == NULL)
         site = make(hash, clean_name, name_bytes, file ? clean_file : NULL, file_bytes, line, flags,
                     sample_every);
-    pthread_mutex_unlock(&lock);
+    profi_site_unlock();
     return site;
 }
 
@@ -128,12 +137,12 @@ profi_site *profi_site_of(prof_site *handle)
 
 void profi_site_set_unit(profi_site *site, const char *unit)
 {
-    char clean[PROFI_TEXT_MAX];
-    size_t bytes = profi_text_clean(clean, unit, strlen(unit));
-    pthread_mutex_lock(&lock);
+    PROFI_NO_CANCELLATION;
+    profi_site_lock();
+    size_t bytes = profi_text_clean(clean_name, unit, strlen(unit));
     if (site->unit == NULL)
-        __atomic_store_n(&site->unit, copy_text(clean, bytes), __ATOMIC_RELEASE);
-    pthread_mutex_unlock(&lock);
+        __atomic_store_n(&site->unit, copy_text(clean_name, bytes), __ATOMIC_RELEASE);
+    profi_site_unlock();
 }
 
 uint32_t profi_site_count(void)

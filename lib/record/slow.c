@@ -5,9 +5,17 @@
  *
  * Runs on the caller's thread on data that it owns.  It may take the short
  * locks of the region and of the site table; it never waits for a snapshot.
+ *
+ * A signal handler may interrupt any line here, and record.  What it must not
+ * find half done runs away or at the busy node (see node.h); elsewhere each
+ * step leaves the thread where a handler's scopes can be opened and closed.
  */
 #include "cold.h"
 #include "record.h"
+
+#include "../base/system.h"
+
+#include <signal.h>
 
 /* Tells where the thread stands when it is inside lost scopes. */
 static int is_in_overflow(const profi_thread *self) { return self->current == &self->overflow; }
@@ -25,13 +33,17 @@ static uintptr_t token_of(const profi_node *node)
  */
 static void read_probes(uint64_t probes, profi_readings *readings)
 {
+    PROFI_NO_CANCELLATION;
     uint64_t begin = profi_clock_now();
     profi_probes_read(probes, readings);
     if (profi_self != &profi_detached)
-        PROFI_ADD(profi_self->probe_ticks, profi_clock_now() - begin);
+        PROFI_RAISE(profi_self->probe_ticks, profi_clock_now() - begin);
 }
 
-/* A scope that gets no node: everything down to its end is lost, and nothing is booked on a wrong parent. */
+/*
+ * A scope that gets no node: everything down to its end is lost, and nothing
+ * is booked on a wrong parent.  The caller has stepped away.
+ */
 static prof_scope enter_overflow(profi_thread *self)
 {
     if (!is_in_overflow(self)) {
@@ -39,14 +51,18 @@ static prof_scope enter_overflow(profi_thread *self)
         PROFI_PUT(self->current, &self->overflow);
     }
     self->overflow_depth++;
-    PROFI_ADD(self->lost, 1u);
+    PROFI_RAISE(self->lost, 1u);
     return (prof_scope){ token_of(&self->overflow) };
 }
 
-static void leave_overflow(profi_thread *self)
+/* Ends the innermost `count` of the lost scopes. */
+static void leave_overflow(profi_thread *self, uint64_t count)
 {
-    if (--self->overflow_depth == 0)
-        PROFI_PUT(self->current, self->overflow.parent);
+    profi_node *parent = self->overflow.parent; /* read first: from depth 0 on, a signal handler may enter anew */
+    __atomic_signal_fence(__ATOMIC_SEQ_CST);
+    self->overflow_depth -= count;
+    if (self->overflow_depth == 0)
+        PROFI_PUT(self->current, parent);
 }
 
 static void write_event(profi_thread *self, uint64_t what, uint64_t start, uint64_t end)
@@ -83,30 +99,49 @@ static void book_timed(profi_thread *self, profi_node *node, uint64_t start, uin
     write_event(self, node->event, start, now);
 }
 
-/* Closes the innermost scope, which is a node, at `now`. */
+static void book(profi_thread *self, profi_node *node, uint64_t start, uint64_t now)
+{
+    PROFI_PUT(node->start, 0u);
+    if (start != PROFI_UNTIMED)
+        book_timed(self, node, start, now);
+    __atomic_store_n(&node->calls, PROFI_GET(node->calls) + 1, __ATOMIC_RELEASE); /* after start: see copy.c */
+    if (node->watch != NULL)
+        profi_kept_end(self, node, start, now);
+}
+
+/*
+ * Closes the innermost scope, which is a node, at `now`.  One without a start
+ * was left in the middle of its own begin or end, by a cancellation or by
+ * siglongjmp() out of a handler: there is nothing to book.
+ */
 static void close_current(profi_thread *self, uint64_t now, const profi_readings *readings)
 {
     profi_node *node = self->current;
     profi_measures_end(node->measures, node->site->probes, readings);
     uint64_t start = PROFI_GET(node->start);
     PROFI_PUT(self->current, self->busy);
-    PROFI_PUT(node->start, 0u);
-    if (start != PROFI_UNTIMED)
-        book_timed(self, node, start, now);
-    __atomic_store_n(&node->calls, PROFI_GET(node->calls) + 1, __ATOMIC_RELEASE); /* after start: see copy.c */
+    __atomic_signal_fence(__ATOMIC_SEQ_CST);
+    if (start != 0)
+        book(self, node, start, now);
     node->parent->last = node;
-    if (node->watch != NULL)
-        profi_kept_end(self, node, start, now);
+    __atomic_signal_fence(__ATOMIC_SEQ_CST);
     PROFI_PUT(self->current, node->parent);
 }
 
-/* The calling thread's, attached if need be; NULL, which is counted, when there is no memory for it. */
+/* The calling thread's; NULL, which is counted, where its scope is lost. */
 static profi_thread *attached(void)
 {
-    profi_thread *self = profi_self != &profi_detached ? profi_self : profi_thread_attach();
+    profi_thread *self = profi_thread_attached();
     if (self == NULL)
-        __atomic_fetch_add(&profi_unattached_lost, 1u, __ATOMIC_RELAXED);
+        PROFI_RAISE(profi_unattached_lost, 1u);
     return self;
+}
+
+/* The node of `site` below where the thread stands, made if need be; NULL when memory is spent. */
+static profi_node *find_node(profi_thread *self, profi_site *site)
+{
+    profi_node *guess = self->current->last->follower;
+    return guess->site == site ? guess : profi_node_child(self, self->current, site);
 }
 
 /*
@@ -122,7 +157,7 @@ static prof_scope begin_at(prof_site *handle, uint64_t now)
     if (self == NULL)
         return PROF_SCOPE_NONE;
     if (profi_is_busy(self)) {
-        PROFI_ADD(self->lost, 1u);
+        PROFI_RAISE(self->lost, 1u);
         return PROF_SCOPE_NONE;
     }
     profi_site *site = is_in_overflow(self) ? NULL : profi_site_of(handle);
@@ -135,32 +170,40 @@ static prof_scope begin_at(prof_site *handle, uint64_t now)
             return PROF_SCOPE_NONE;
         site = is_in_overflow(self) ? NULL : site;
     }
-    profi_node *parent = self->current, *previous = parent->last, *node = NULL;
-    if (site != NULL)
-        node = previous->follower->site == site ? previous->follower : profi_node_child(self, parent, site);
+    profi_step_away();
+    profi_node *node = site != NULL ? find_node(self, site) : NULL;
+    prof_scope lost = node == NULL ? enter_overflow(self) : PROF_SCOPE_NONE;
+    profi_come_back(self);
     if (node == NULL)
-        return enter_overflow(self);
+        return lost;
+    profi_node *previous = self->current->last;
     if (previous != &profi_nobody)
         previous->follower = node;
-    profi_measures_begin(node->measures, site->probes, &readings);
     if (node->watch != NULL) {
         PROFI_PUT(self->current, self->busy);
         profi_kept_begin(self, node);
     }
+    /*
+     * First: a signal handler's scopes then lie below, and leave the node alone.  A node's first call comes through
+     * here: released, so that who finds it through `current` sees it whole.
+     */
+    __atomic_store_n(&self->current, node, __ATOMIC_RELEASE);
+    __atomic_signal_fence(__ATOMIC_SEQ_CST);
+    profi_measures_begin(node->measures, site->probes, &readings);
     if (node->sample != NULL && !profi_sample_wants(self, node))
         PROFI_PUT(node->start, PROFI_UNTIMED);
     else
         PROFI_PUT(node->start, now ? now : profi_clock_now());
-    /* A node's first call comes through here: released, so that who finds it through `current` sees it whole. */
-    __atomic_store_n(&self->current, node, __ATOMIC_RELEASE);
     return (prof_scope){ token_of(node) };
 }
 
 uint64_t profi_thread_depth(const profi_thread *self)
 {
+    if (self == &profi_detached || self == &profi_away)
+        return 0;
     uint64_t depth = is_in_overflow(self) ? self->overflow_depth : 0;
     const profi_node *node = is_in_overflow(self) ? self->overflow.parent : self->current;
-    for (; self != &profi_detached && node != &self->root; node = node->parent)
+    for (; node != &self->root; node = node->parent)
         depth++;
     return depth;
 }
@@ -172,10 +215,7 @@ static void count_unmatched(profi_thread *self)
     while (left != 0)
         if (__atomic_compare_exchange_n(&profi_ends_to_ignore, &left, left - 1, 0, __ATOMIC_RELAXED, __ATOMIC_RELAXED))
             return;
-    if (self != &profi_detached)
-        PROFI_ADD(self->unmatched, 1u);
-    else
-        __atomic_fetch_add(&profi_unattached_unmatched, 1u, __ATOMIC_RELAXED);
+    PROFI_RAISE(*(self != &profi_detached ? &self->unmatched : &profi_unattached_unmatched), 1u);
 }
 
 /* Whether `node` is the thread's own and open, inside `from` or `from` itself.  The pointer is compared, never followed. */
@@ -194,9 +234,8 @@ static const profi_node *open_node_of(profi_thread *self, prof_scope scope)
     if (self == &profi_detached)
         return NULL;
     if (is_in_overflow(self) && is_open(self, node, self->overflow.parent)) {
-        PROFI_ADD(self->repaired, self->overflow_depth);
-        self->overflow_depth = 0;
-        PROFI_PUT(self->current, self->overflow.parent);
+        PROFI_RAISE(self->repaired, self->overflow_depth);
+        leave_overflow(self, self->overflow_depth);
     }
     return !is_in_overflow(self) && is_open(self, node, self->current) ? node : NULL;
 }
@@ -213,12 +252,14 @@ static uint64_t probes_of(const profi_node *from, const profi_node *last)
 static void end_at(prof_scope scope, uint64_t now)
 {
     profi_thread *self = profi_self;
+    if (self == &profi_away) /* its scope was closed when the thread's data was handed over */
+        return;
     if (self == &profi_detached || profi_is_busy(self)) {
         count_unmatched(self);
         return;
     }
     if (is_in_overflow(self) && scope.place == token_of(&self->overflow)) {
-        leave_overflow(self);
+        leave_overflow(self, 1);
         return;
     }
     const profi_node *node = open_node_of(self, scope);
@@ -234,7 +275,7 @@ static void end_at(prof_scope scope, uint64_t now)
         count_unmatched(self);
         return;
     }
-    for (; self->current != node; PROFI_ADD(self->repaired, 1u))
+    for (; self->current != node; PROFI_RAISE(self->repaired, 1u))
         close_current(self, now, &readings);
     close_current(self, now, &readings);
 }
@@ -273,10 +314,10 @@ void profi_thread_close_all(profi_thread *self)
     if (profi_self != self)
         return;
     if (is_in_overflow(self)) {
-        PROFI_ADD(self->repaired, self->overflow_depth);
-        PROFI_PUT(self->current, self->overflow.parent);
+        PROFI_RAISE(self->repaired, self->overflow_depth);
+        leave_overflow(self, self->overflow_depth);
     }
-    for (; self->current != &self->root; PROFI_ADD(self->repaired, 1u))
+    for (; self->current != &self->root; PROFI_RAISE(self->repaired, 1u))
         close_current(self, now, &readings);
 }
 
@@ -302,6 +343,8 @@ prof_scope profi_phase_slow(prof_scope scope, prof_site *site)
 void prof_end_current(void)
 {
     profi_thread *self = profi_self;
+    if (self == &profi_away)
+        return;
     if (self == &profi_detached || self->current == &self->root || profi_is_busy(self)) {
         if (profi_is_recording()) /* while stopped, begins have recorded nothing to end */
             count_unmatched(self);
@@ -353,6 +396,10 @@ uint64_t profi_record_scope_cost(uint32_t *calls)
     thread.root.last = &node;
     thread.cell_end = cells + PAIRS + 1;
 
+    /* A signal handler that records would do so into this thread's stand-in. */
+    sigset_t all, callers;
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &callers);
     profi_thread *caller = profi_self;
     uint64_t best = UINT64_MAX;
     profi_become(&thread);
@@ -364,6 +411,7 @@ uint64_t profi_record_scope_cost(uint32_t *calls)
         best = profi_min_u64(best, profi_clock_now() - begin);
     }
     profi_become(caller);
+    pthread_sigmask(SIG_SETMASK, &callers, NULL);
     *calls = PAIRS;
     return best;
 }

@@ -17,6 +17,7 @@
 
 #include "../base/error.h"
 #include "../base/region.h"
+#include "../base/system.h"
 #include "../base/text.h"
 #include "kept.h"
 
@@ -30,6 +31,7 @@ uint64_t profi_ends_to_ignore;
 
 profi_node profi_nobody = { .key = PROFI_KEY_NONE, .sampled_key = PROFI_KEY_NONE, .last = &profi_nobody, .follower = &profi_nobody };
 profi_thread profi_detached = { .current = &profi_nobody };
+profi_thread profi_away = { .current = &profi_nobody };
 
 static pthread_mutex_t registry_lock = PTHREAD_MUTEX_INITIALIZER;
 static pthread_mutex_t list_lock = PTHREAD_MUTEX_INITIALIZER;
@@ -111,12 +113,10 @@ static void free_node(profi_node *node)
     profi_region_free(node, sizeof(*node), PROFI_REGION_TREE);
 }
 
-profi_node *profi_node_child(profi_thread *thread, profi_node *parent, profi_site *site)
+static profi_node *make_node(profi_thread *thread, profi_node *parent, profi_site *site)
 {
-    profi_node *node = find_child(thread, parent, site);
-    if (node != NULL)
-        return node;
-    node = profi_region_alloc(sizeof(*node), PROFI_REGION_TREE);
+    PROFI_NO_CANCELLATION;
+    profi_node *node = profi_region_alloc(sizeof(*node), PROFI_REGION_TREE);
     if (node == NULL)
         return NULL;
     node->site = site;
@@ -150,6 +150,12 @@ profi_node *profi_node_child(profi_thread *thread, profi_node *parent, profi_sit
     node->key = is_fast ? (uintptr_t)site : PROFI_KEY_NONE;
     link_child(thread, parent, node);
     return node;
+}
+
+profi_node *profi_node_child(profi_thread *thread, profi_node *parent, profi_site *site)
+{
+    profi_node *node = find_child(thread, parent, site);
+    return node != NULL ? node : make_node(thread, parent, site);
 }
 
 void profi_thread_init(profi_thread *thread)
@@ -290,14 +296,25 @@ static void fold_sites(profi_thread *thread)
     }
 }
 
-/* The calling thread ends: what it recorded is handed over, and what it had open is closed. */
+/*
+ * The calling thread ends: what it recorded is handed over, and what it had
+ * open is closed.  In the second round of its destructors, since others may
+ * record in theirs in the first.  Scopes after that count as lost: nothing
+ * would collect them.
+ */
 static void thread_exit(void *argument)
 {
+    PROFI_NO_CANCELLATION;
     profi_thread *thread = argument;
+    if (!thread->is_ending && pthread_setspecific(exit_key, thread) == 0) {
+        thread->is_ending = 1;
+        return;
+    }
+    profi_become(thread); /* a cancellation may have found it away */
     profi_thread_close_all(thread);
     if (profi_self != thread) /* a probe of the program forked: this is the child, and the data is the parent's */
         return;
-    profi_become(&profi_detached);
+    profi_step_away();
 
     pthread_mutex_lock(&registry_lock);
     profi_ring_retire(thread);
@@ -319,11 +336,15 @@ static void thread_exit(void *argument)
 
 /* ---- attach ---- */
 
-profi_thread *profi_thread_attach(void)
+static profi_thread *make_thread(void)
 {
     PROFI_KEEP_ERRNO;
     if (!exit_key_made)
         return NULL;
+    /* A signal handler may have attached the thread a moment ago, unseen by what it interrupted. */
+    profi_thread *known = pthread_getspecific(exit_key);
+    if (known != NULL)
+        return known;
     profi_thread *thread = profi_region_alloc(sizeof(*thread), PROFI_REGION_TREE);
     if (thread == NULL)
         return NULL;
@@ -337,29 +358,46 @@ profi_thread *profi_thread_attach(void)
     thread->random = profi_mix64(thread->number ^ profi_clock_now()) | 1;
     profi_ring_attach(thread);
     registry_add(thread);
-    profi_become(thread);
     profi_kept_need_saver(0);
     return thread;
 }
 
+profi_thread *profi_thread_attached(void)
+{
+    profi_thread *self = profi_self;
+    if (PROFI_LIKELY(self != &profi_detached))
+        return self != &profi_away ? self : NULL;
+    PROFI_NO_CANCELLATION;
+    profi_step_away();
+    self = make_thread();
+    profi_come_back(self != NULL ? self : &profi_detached);
+    return self;
+}
+
 /* ---- fork ---- */
+
+static profi_thread *forking; /* written under the locks */
 
 static void before_fork(void)
 {
+    profi_thread *self = profi_step_away();
     pthread_mutex_lock(&registry_lock);
     pthread_mutex_lock(&list_lock);
     profi_site_lock();
     profi_rings_lock();
     profi_region_lock();
+    forking = self;
 }
 
 static void after_fork(void)
 {
+    profi_thread *self = forking;
     profi_region_unlock();
     profi_rings_unlock();
     profi_site_unlock();
     pthread_mutex_unlock(&list_lock);
     pthread_mutex_unlock(&registry_lock);
+    profi_come_back(self);
 }
 
 /* Frees what a thread recorded.  Not its tables: in a forked child one may be caught half way through a change. */
@@ -402,11 +440,6 @@ static void after_fork_in_child(void)
         pthread_setspecific(exit_key, NULL);
 }
 
-void profi_record_handle_forks(void)
-{
-    pthread_atfork(before_fork, after_fork, after_fork_in_child);
-}
-
 /* ---- opening ---- */
 
 static uint64_t ring_bytes;
@@ -419,6 +452,18 @@ static void open_once_only(void)
     registry_add(&exited);
 }
 
+static void make_key(void)
+{
+    if (!exit_key_made) /* again at each start: a host may have given keys back */
+        exit_key_made = pthread_key_create(&exit_key, thread_exit) == 0;
+}
+
+void profi_record_load(void)
+{
+    pthread_atfork(before_fork, after_fork, after_fork_in_child);
+    make_key();
+}
+
 prof_status profi_record_open(uint64_t memory_bytes, int keeps_events, profi_clock_choice clock, prof_error *err)
 {
     prof_status status = profi_region_open(memory_bytes ? memory_bytes : PROFI_REGION_DEFAULT_BYTES, err);
@@ -427,8 +472,7 @@ prof_status profi_record_open(uint64_t memory_bytes, int keeps_events, profi_clo
     profi_clock_init(clock);
     ring_bytes = keeps_events ? profi_region_limit() / 2 : 0;
     pthread_once(&open_once, open_once_only);
-    if (!exit_key_made) /* again at each try: a host may have given keys back */
-        exit_key_made = pthread_key_create(&exit_key, thread_exit) == 0;
+    make_key();
     if (!exit_key_made)
         return profi_fail(err, PROF_E_LIMIT, "the process has no thread-specific key left");
     return PROF_OK;

@@ -18,7 +18,7 @@ CANNOT_FAIL = {
     "the process itself, always there": r"__errno_location|environ|program_invocation_short_name|secure_getenv|getauxval|getpid|geteuid|closedir|"
                                         r"sysconf|time|clock_gettime|_GLOBAL_OFFSET_TABLE_|__tls_get_addr",
     "SYS_gettid only": r"syscall",
-    "fails only for a mutex or a state that is not one": r"pthread_(mutex_(try)?lock|mutex_unlock|once|sigmask|setcancelstate|attr_\w+|self)|"
+    "fails only for a mutex or a state that is not one": r"pthread_(mutex_(try)?lock|mutex_unlock|once|sigmask|setcancel(state|type)|getspecific|attr_\w+|self)|"
                                                          r"raise|sigpending|sigtimedwait|sem_(post|wait|clockwait)",
     "registers handlers when the library is loaded, before there is anyone to tell": r"pthread_atfork|at_quick_exit",
     "whose failure changes nothing: the notice is written all the same": r"poll",
