@@ -5,6 +5,7 @@
 #include "../base/error.h"
 #include "../base/input.h"
 #include "../base/publish.h"
+#include "../base/system.h"
 #include "../format/reader.h"
 #include "../format/writer.h"
 
@@ -16,6 +17,7 @@
 prof_status prof_snapshot_take(prof_snapshot **snapshot, prof_error *err)
 {
     PROFI_KEEP_ERRNO;
+    PROFI_NO_CANCELLATION;
     profi_run_facts facts;
     if (snapshot == NULL)
         return profi_fail(err, PROF_E_INVALID, "prof_snapshot_take: snapshot is NULL");
@@ -58,6 +60,7 @@ prof_status prof_snapshot_write(const prof_snapshot *snapshot, const char *forma
                                 prof_write_callback write, void *user, prof_error *err)
 {
     PROFI_KEEP_ERRNO;
+    PROFI_NO_CANCELLATION;
     const profi_writer *writer;
     if (snapshot == NULL || write == NULL)
         return profi_fail(err, PROF_E_INVALID, "prof_snapshot_write: %s is NULL", snapshot ? "write" : "snapshot");
@@ -140,6 +143,7 @@ prof_status prof_snapshot_write_file(const prof_snapshot *snapshot, const char *
                                      prof_error *err)
 {
     PROFI_KEEP_ERRNO;
+    PROFI_NO_CANCELLATION;
     char folder_path[4096];
     const char *name;
     const profi_writer *writer;

@@ -3,6 +3,7 @@
 #include "snapshot.h"
 
 #include "../base/error.h"
+#include "../base/system.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -23,6 +24,7 @@ prof_status profi_snapshot_check(const prof_snapshot *snapshot, uint32_t functio
 
 void prof_snapshot_close(prof_snapshot *snapshot)
 {
+    PROFI_NO_CANCELLATION;
     if (snapshot == NULL)
         return;
     for (uint32_t i = 0; i < snapshot->function_count; i++) {

@@ -6,6 +6,7 @@
 #include "snapshot.h"
 
 #include "../base/error.h"
+#include "../base/system.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -111,6 +112,7 @@ prof_status prof_snapshot_subtree(const prof_snapshot *snapshot, uint32_t functi
                                   prof_error *err)
 {
     PROFI_KEEP_ERRNO;
+    PROFI_NO_CANCELLATION;
     prof_status status = profi_snapshot_check(snapshot, function, err);
     if (status != PROF_OK)
         return status;
