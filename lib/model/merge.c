@@ -7,6 +7,7 @@
 #include "assemble.h"
 
 #include "../base/error.h"
+#include "../base/system.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -228,6 +229,7 @@ static prof_status check(const prof_snapshot *const *snapshots, size_t count, pr
 prof_status prof_snapshot_merge(const prof_snapshot *const *snapshots, size_t count, prof_snapshot **merged,
                                 prof_error *err)
 {
+    PROFI_NO_CANCELLATION;
     profi_builder builder;
     prof_status status = check(snapshots, count, err);
     if (status == PROF_OK && merged == NULL)

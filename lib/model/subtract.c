@@ -11,6 +11,7 @@
 #include "assemble.h"
 
 #include "../base/error.h"
+#include "../base/system.h"
 
 /* value less calls times cost, and not below 0. */
 static uint64_t less(uint64_t value, uint64_t calls, uint64_t cost_ps)
@@ -54,6 +55,7 @@ static void subtract(const prof_snapshot *from, prof_snapshot *made)
 
 prof_status prof_snapshot_subtract_cost(const prof_snapshot *snapshot, prof_snapshot **less_cost, prof_error *err)
 {
+    PROFI_NO_CANCELLATION;
     prof_snapshot *made;
     if (snapshot == NULL || less_cost == NULL)
         return profi_fail(err, PROF_E_INVALID, "prof_snapshot_subtract_cost: %s is NULL", snapshot ? "less" : "snapshot");
