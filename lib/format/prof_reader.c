@@ -131,7 +131,9 @@ static const char *without_brackets(prof_reader *r, const char *name)
         name++;
         bytes--;
     }
-    return profi_texts_add_clean(&r->builder->snapshot->texts, name, bytes);
+    const char *plain = profi_texts_add_clean(&r->builder->snapshot->texts, name, bytes);
+    r->builder->out_of_memory |= plain == NULL;
+    return plain;
 }
 
 /* A function by its key, (file, line, name). */
