@@ -196,7 +196,7 @@ typedef struct prof_about {
     uint64_t probe_ns;         /* that reading memory took, in all scopes that asked */
     uint64_t lost_count;       /* scopes not recorded because memory was spent */
     uint64_t rss_bytes;        /* resident memory of the process when the snapshot was taken */
-    uint64_t rss_peak_bytes;   /* at its highest */
+    uint64_t rss_peak_bytes;   /* at its highest; 0: not known */
     uint64_t rss_start_bytes;  /* when recording started; 0: not known */
 } prof_about;
 

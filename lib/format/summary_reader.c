@@ -455,7 +455,7 @@ static void read_memory(profi_json *j, const profi_json_value *root)
         return;
     }
     profi_json_need_count(j, memory, "rss_bytes", &about->rss_bytes);
-    profi_json_need_count(j, memory, "rss_peak_bytes", &about->rss_peak_bytes);
+    profi_json_count(j, memory, "rss_peak_bytes", UINT64_MAX, &about->rss_peak_bytes);
     profi_json_count(j, memory, "rss_start_bytes", UINT64_MAX, &about->rss_start_bytes);
     const profi_json_value *samples = profi_json_object(j, memory, "rss_samples");
     profi_json_count(j, samples, "every_ms", UINT64_MAX, &about->rss_every_ms);

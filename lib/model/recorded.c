@@ -252,7 +252,8 @@ static int describe_run(prof_snapshot *snapshot, const profi_run_facts *facts, c
     if (profi_rss_read(&reading)) {
         about->has |= PROF_ABOUT_HAS_RSS;
         about->rss_bytes = reading.value;
-        about->rss_peak_bytes = profi_max_u64(reading.high_water, reading.value); /* the kernel rounds the mark */
+        if (reading.high_water != 0)
+            about->rss_peak_bytes = profi_max_u64(reading.high_water, reading.value); /* the kernel rounds the mark */
         about->rss_start_bytes = facts->rss_start_bytes;
     }
     if (facts->rss_sample_count != 0) {
