@@ -355,6 +355,7 @@ static prof_status check_variable(const char *name, size_t name_bytes, const cha
 
 prof_status prof_environment_check(prof_variable_callback found, void *user, prof_error *err)
 {
+    PROFI_KEEP_ERRNO;
     PROFI_NO_CANCELLATION;
     if (found == NULL)
         return profi_fail(err, PROF_E_INVALID, "prof_environment_check: found is NULL");

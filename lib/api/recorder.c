@@ -341,6 +341,7 @@ prof_status prof_site_get(const char *name, size_t name_bytes, const char *file,
 
 prof_status prof_site_save_if(prof_site *site, uint64_t slower_than_ns, uint64_t every_nth, prof_error *err)
 {
+    PROFI_KEEP_ERRNO;
     PROFI_NO_CANCELLATION;
     if (site == NULL)
         return profi_fail(err, PROF_E_INVALID, "prof_site_save_if: site is NULL");
@@ -355,6 +356,7 @@ prof_status prof_site_save_if(prof_site *site, uint64_t slower_than_ns, uint64_t
 
 prof_status prof_probe_add(const prof_probe *probe, uint32_t *site_flag, prof_error *err)
 {
+    PROFI_KEEP_ERRNO;
     PROFI_NO_CANCELLATION;
     prof_probe given;
     prof_status status = profi_struct_read(&given, sizeof(given), probe, PROBE_SIZE_0, "prof_probe", err);

@@ -29,6 +29,7 @@ prof_status prof_snapshot_take(prof_snapshot **snapshot, prof_error *err)
 prof_status prof_snapshot_read(const void *data, size_t bytes, const char *what, prof_snapshot **snapshot,
                                prof_error *err)
 {
+    PROFI_KEEP_ERRNO;
     PROFI_NO_CANCELLATION;
     const profi_input input = { data, bytes, what != NULL ? what : "the data" };
     if ((data == NULL && bytes != 0) || snapshot == NULL)
@@ -38,6 +39,7 @@ prof_status prof_snapshot_read(const void *data, size_t bytes, const char *what,
 
 prof_status prof_snapshot_read_file(const char *path, prof_snapshot **snapshot, prof_error *err)
 {
+    PROFI_KEEP_ERRNO;
     PROFI_NO_CANCELLATION;
     char *data;
     size_t bytes;
@@ -73,6 +75,7 @@ prof_status prof_snapshot_write(const prof_snapshot *snapshot, const char *forma
 prof_status prof_snapshot_print(const prof_snapshot *snapshot, const prof_print_options *options,
                                 prof_write_callback write, void *user, prof_error *err)
 {
+    PROFI_KEEP_ERRNO;
     PROFI_NO_CANCELLATION;
     enum { OPTIONS_SIZE_0 = 32 }; /* as of version 0.1 */
     static const uint32_t known_flags = PROF_PRINT_REVERSE | PROF_PRINT_STRIP_DIRS | PROF_PRINT_COLOR;
@@ -92,6 +95,7 @@ prof_status prof_snapshot_print(const prof_snapshot *snapshot, const prof_print_
 
 prof_status prof_events_write(const char *format, prof_write_callback write, void *user, prof_error *err)
 {
+    PROFI_KEEP_ERRNO;
     PROFI_NO_CANCELLATION;
     profi_run_facts facts;
     const profi_writer *writer;

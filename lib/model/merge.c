@@ -229,6 +229,7 @@ static prof_status check(const prof_snapshot *const *snapshots, size_t count, pr
 prof_status prof_snapshot_merge(const prof_snapshot *const *snapshots, size_t count, prof_snapshot **merged,
                                 prof_error *err)
 {
+    PROFI_KEEP_ERRNO;
     PROFI_NO_CANCELLATION;
     profi_builder builder;
     prof_status status = check(snapshots, count, err);

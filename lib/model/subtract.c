@@ -55,6 +55,7 @@ static void subtract(const prof_snapshot *from, prof_snapshot *made)
 
 prof_status prof_snapshot_subtract_cost(const prof_snapshot *snapshot, prof_snapshot **less_cost, prof_error *err)
 {
+    PROFI_KEEP_ERRNO;
     PROFI_NO_CANCELLATION;
     prof_snapshot *made;
     if (snapshot == NULL || less_cost == NULL)
