@@ -71,11 +71,28 @@ static int after(prof_status status, const char *call)
 #define TRY(call) after((before(), (call)), #call)
 #define DO(call) (before(), (void)(call), (void)after(PROF_OK, #call))
 
+/* A file in memory that is not allocated. */
+typedef struct bytes_file {
+    size_t bytes;
+    char data[1 << 17];
+} bytes_file;
+
 static int take_bytes(void *user, const void *data, size_t bytes)
 {
-    (void)data;
-    *(size_t *)user += bytes;
+    bytes_file *file = user;
+    if (bytes > sizeof(file->data) - file->bytes)
+        return EFBIG;
+    memcpy(file->data + file->bytes, data, bytes);
+    file->bytes += bytes;
     return 0;
+}
+
+static void take_variable(void *user, const char *name, const char *value, const char *reason)
+{
+    (void)name;
+    (void)value;
+    (void)reason;
+    ++*(int *)user;
 }
 
 /* ---- the uses, in this order ---- */
@@ -103,6 +120,8 @@ static void use_constants(void)
     DO(prof_version());
     DO(prof_status_name(PROF_E_IO));
     DO(prof_bucket_upper_ns(20));
+    int variables = 0;
+    TRY(prof_environment_check(take_variable, &variables, &err));
 }
 
 static void use_start(void)
@@ -201,6 +220,10 @@ static void use_readers(void)
     TRY(prof_snapshot_function(snapshot, function, &row, &err));
     DO(prof_snapshot_caller_count(snapshot, function));
     TRY(prof_snapshot_caller(snapshot, function, 0, &row, &err));
+    DO(prof_snapshot_callee_count(snapshot, row.id));
+    TRY(prof_snapshot_callee(snapshot, row.id, 0, &row, &err));
+    prof_about about = PROF_ABOUT_INIT;
+    TRY(prof_snapshot_about(snapshot, &about, &err));
     TRY(prof_snapshot_percentile(snapshot, function, 0.5, &ns, &err));
     TRY(prof_snapshot_histogram(snapshot, function, counts, &err));
 }
@@ -234,12 +257,58 @@ static void use_subtree(void)
 static void use_writers(void)
 {
     static const char *const formats[] = { "txt", "prof", "json" };
+    static const char *const limits[] = { "inner|outer", "0.9", "10" };
+    static bytes_file file;
+    prof_print_options options = PROF_PRINT_OPTIONS_INIT;
+    options.limits = limits;
+    options.limit_count = 3;
     for (int i = 0; snapshot != NULL && i < 3; i++) {
         char path[32];
-        size_t bytes = 0;
-        TRY(prof_snapshot_write(snapshot, formats[i], NULL, take_bytes, &bytes, &err));
+        file.bytes = 0;
+        TRY(prof_snapshot_write(snapshot, formats[i], NULL, take_bytes, &file, &err));
         snprintf(path, sizeof(path), "written.%s", formats[i]);
         TRY(prof_snapshot_write_file(snapshot, formats[i], path, &err));
+        options.view = (uint32_t)i;
+        file.bytes = 0;
+        TRY(prof_snapshot_print(snapshot, &options, take_bytes, &file, &err));
+    }
+    file.bytes = 0;
+    TRY(prof_events_write("pftrace", take_bytes, &file, &err));
+}
+
+/* Whether a snapshot that was read has every function of the one that was written. */
+static void check_names(const prof_snapshot *again)
+{
+    uint32_t found;
+    for (uint32_t i = 0; i < prof_snapshot_function_count(snapshot); i++) {
+        prof_function row = PROF_FUNCTION_INIT;
+        prof_snapshot_function(snapshot, i, &row, NULL);
+        if (prof_snapshot_find(again, row.name, &found, NULL) != PROF_OK)
+            problem("a name did not come back", row.name);
+    }
+}
+
+/* Written, read back, merged, and less our own cost. */
+static void use_files(void)
+{
+    static bytes_file file;
+    prof_snapshot *again, *made, *from_file;
+    if (snapshot == NULL)
+        return;
+    for (int i = 0; i < 2; i++) {
+        file.bytes = 0;
+        if (!TRY(prof_snapshot_write(snapshot, i ? "json" : "prof", NULL, take_bytes, &file, &err)) ||
+            !TRY(prof_snapshot_read(file.data, file.bytes, "memory", &again, &err)))
+            continue;
+        check_names(again);
+        const prof_snapshot *both[] = { again, snapshot };
+        if (TRY(prof_snapshot_merge(both, 2, &made, &err)))
+            DO(prof_snapshot_close(made));
+        if (i == 1 && TRY(prof_snapshot_subtract_cost(again, &made, &err)))
+            DO(prof_snapshot_close(made));
+        DO(prof_snapshot_close(again));
+        if (TRY(prof_snapshot_read_file(i ? "written.json" : "written.prof", &from_file, &err)))
+            DO(prof_snapshot_close(from_file));
     }
 }
 
@@ -265,7 +334,7 @@ static const struct {
     const char *functions; /* with a space before and after each */
     void (*run)(void);
 } uses[] = {
-    { " prof_version prof_status_name prof_bucket_upper_ns ", use_constants },
+    { " prof_version prof_status_name prof_bucket_upper_ns prof_environment_check ", use_constants },
     { " prof_probe_add ", use_probe },
     { " prof_start ", use_start },
     { " prof_active prof_begin prof_end prof_end_current prof_phase prof_items prof_counter prof_inline_self_1 "
@@ -274,11 +343,13 @@ static const struct {
     { " prof_stats_get ", use_stats },
     { " prof_snapshot_take ", use_snapshot },
     { " prof_snapshot_function_count prof_snapshot_stats prof_snapshot_find prof_snapshot_function "
-      "prof_snapshot_caller_count prof_snapshot_caller prof_snapshot_percentile prof_snapshot_histogram ", use_readers },
+      "prof_snapshot_caller_count prof_snapshot_caller prof_snapshot_percentile prof_snapshot_histogram "
+      "prof_snapshot_callee_count prof_snapshot_callee prof_snapshot_about ", use_readers },
     { " prof_snapshot_probe_count prof_snapshot_probe prof_snapshot_measure prof_snapshot_counter_count "
       "prof_snapshot_counter ", use_measures },
     { " prof_snapshot_subtree ", use_subtree },
-    { " prof_snapshot_write prof_snapshot_write_file ", use_writers },
+    { " prof_snapshot_write prof_snapshot_write_file prof_snapshot_print prof_events_write ", use_writers },
+    { " prof_snapshot_read prof_snapshot_read_file prof_snapshot_merge prof_snapshot_subtract_cost ", use_files },
     { " prof_snapshot_close ", use_close },
     { " prof_save ", use_save },
     { " prof_stop ", use_stop },

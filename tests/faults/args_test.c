@@ -58,6 +58,8 @@ static void args_constants(void)
     }
     CHECK(prof_bucket_upper_ns(975) > prof_bucket_upper_ns(974));
     CHECK_U64(prof_version(), PROF_VERSION);
+    REFUSED(prof_environment_check(NULL, NULL, &err));
+    CHECK_I64(prof_environment_check(NULL, NULL, NULL), PROF_E_INVALID);
 }
 
 static void args_start(void)
@@ -306,10 +308,17 @@ static void args_functions(void)
     REFUSED(prof_snapshot_caller(snapshot, UINT32_MAX, 0, &row, &err));
     REFUSED(prof_snapshot_caller(snapshot, 0, UINT32_MAX, &row, &err));
     REFUSED(prof_snapshot_caller(snapshot, 0, prof_snapshot_caller_count(snapshot, 0), &row, &err));
+    CHECK_U64(prof_snapshot_callee_count(NULL, 0), 0);
+    CHECK_U64(prof_snapshot_callee_count(snapshot, count), 0);
+    REFUSED(prof_snapshot_callee(NULL, 0, 0, &row, &err));
+    REFUSED(prof_snapshot_callee(snapshot, UINT32_MAX, 0, &row, &err));
+    REFUSED(prof_snapshot_callee(snapshot, 0, UINT32_MAX, &row, &err));
+    REFUSED(prof_snapshot_callee(snapshot, 1, 0, &row, &err)); /* it called nobody */
     FOR_BAD_SIZES(row.size)
     {
         REFUSED(prof_snapshot_function(snapshot, 0, &row, &err));
         REFUSED(prof_snapshot_caller(snapshot, 1, 0, &row, &err));
+        REFUSED(prof_snapshot_callee(snapshot, 0, 0, &row, &err));
     }
     free(text);
 }
@@ -372,13 +381,92 @@ static void args_writers(void)
     free(text);
 }
 
+static int take_nothing(void *user, const void *data, size_t bytes)
+{
+    (void)user;
+    (void)data;
+    (void)bytes;
+    return 0;
+}
+
+static void args_print(void)
+{
+    static const char *const bad_limits[] = { "(", "[", "*", "-1", "1.5", "99999999999999999999", "a{99999999}", "" };
+    prof_print_options options = PROF_PRINT_OPTIONS_INIT;
+    char *text = long_text(70000, 'l');
+    const char *limit = text;
+    REFUSED(prof_snapshot_print(NULL, NULL, take_nothing, NULL, &err));
+    REFUSED(prof_snapshot_print(snapshot, NULL, NULL, NULL, &err));
+    FOR_BAD_SIZES(options.size)
+        REFUSED(prof_snapshot_print(snapshot, &options, take_nothing, NULL, &err));
+    for (int i = 0; i < 6; i++) {
+        options = (prof_print_options)PROF_PRINT_OPTIONS_INIT;
+        options.limits = i == 4 ? NULL : &limit;
+        options.limit_count = i == 2 ? UINT32_MAX : i == 4 || i == 5 ? 1 : 0;
+        options.flags = i == 0 ? 0xfffffff8 : 0;
+        options.view = i == 1 ? UINT32_MAX : 0;
+        options.sort = i == 3 ? text : NULL;
+        REFUSED(prof_snapshot_print(snapshot, &options, take_nothing, NULL, &err));
+    }
+    for (size_t i = 0; i < sizeof(bad_limits) / sizeof(bad_limits[0]); i++) {
+        options = (prof_print_options)PROF_PRINT_OPTIONS_INIT;
+        options.limits = &bad_limits[i];
+        options.limit_count = 1;
+        int status = prof_snapshot_print(snapshot, &options, take_nothing, NULL, NULL);
+        CHECK(status == PROF_OK || status == PROF_E_INVALID || status == PROF_E_NO_MEMORY);
+    }
+    limit = NULL;
+    options.limits = &limit;
+    REFUSED(prof_snapshot_print(snapshot, &options, take_nothing, NULL, &err));
+    REFUSED(prof_events_write(NULL, take_nothing, NULL, &err));
+    REFUSED(prof_events_write("", take_nothing, NULL, &err));
+    REFUSED(prof_events_write(text, take_nothing, NULL, &err));
+    REFUSED(prof_events_write("pftrace", NULL, NULL, &err));
+    REFUSED_AS(PROF_E_UNSUPPORTED, prof_events_write("json", take_nothing, NULL, &err));
+    free(text);
+}
+
+static void args_files(void)
+{
+    static const char *const paths[] = { "", "/", ".", "/dev/null", "/dev/zero", "/proc/self/mem", "no such file", "/no/such/folder/x" };
+    prof_snapshot *made = NULL;
+    prof_about about = PROF_ABOUT_INIT;
+    const prof_snapshot *some[] = { snapshot, NULL };
+    char *text = long_text(70000, '{');
+    REFUSED(prof_snapshot_read(NULL, 5, "x", &made, &err));
+    REFUSED(prof_snapshot_read(text, 5, "x", NULL, &err));
+    for (size_t bytes = 0; bytes <= 70000; bytes = bytes * 7 + 1)
+        REFUSED_AS(PROF_E_FORMAT, prof_snapshot_read(text, bytes, text, &made, &err));
+    REFUSED_AS(PROF_E_FORMAT, prof_snapshot_read("\xff\0{\n", 4, NULL, &made, &err));
+    REFUSED(prof_snapshot_read_file(NULL, &made, &err));
+    REFUSED(prof_snapshot_read_file("x", NULL, &err));
+    for (size_t i = 0; i <= sizeof(paths) / sizeof(paths[0]); i++) {
+        const char *path = i < sizeof(paths) / sizeof(paths[0]) ? paths[i] : text;
+        err = (prof_error)PROF_ERROR_INIT;
+        CHECK(prof_snapshot_read_file(path, &made, &err) != PROF_OK && err.message[0] != '\0');
+        CHECK(prof_snapshot_read_file(path, &made, NULL) != PROF_OK);
+    }
+    REFUSED(prof_snapshot_merge(NULL, 1, &made, &err));
+    REFUSED(prof_snapshot_merge(some, 0, &made, &err));
+    REFUSED(prof_snapshot_merge(some, 2, &made, &err));
+    REFUSED(prof_snapshot_merge(some, 1, NULL, &err));
+    REFUSED(prof_snapshot_subtract_cost(NULL, &made, &err));
+    REFUSED(prof_snapshot_subtract_cost(snapshot, NULL, &err));
+    REFUSED(prof_snapshot_about(NULL, &about, &err));
+    REFUSED(prof_snapshot_about(snapshot, NULL, &err));
+    FOR_BAD_SIZES(about.size)
+        REFUSED(prof_snapshot_about(snapshot, &about, &err));
+    CHECK(made == NULL);
+    free(text);
+}
+
 /* In this order: the first row before the recorder has started, the others with a snapshot of a function and its caller. */
 static const struct {
     const char *functions; /* with a space before and after each */
     void (*run)(void);
 } rows[] = {
     { " prof_start prof_stop prof_save prof_active ", args_start },
-    { " prof_status_name prof_bucket_upper_ns prof_version ", args_constants },
+    { " prof_status_name prof_bucket_upper_ns prof_version prof_environment_check ", args_constants },
     { " prof_begin prof_end prof_end_current prof_phase prof_items prof_counter prof_inline_self_1 prof_inline_turn_1 ",
       args_scopes },
     { " prof_probe_add ", args_probe },
@@ -388,9 +476,12 @@ static const struct {
     { " prof_stats_get prof_snapshot_stats ", args_stats },
     { " prof_snapshot_take prof_snapshot_close prof_snapshot_subtree ", args_snapshot },
     { " prof_snapshot_function_count prof_snapshot_function prof_snapshot_find prof_snapshot_caller_count "
-      "prof_snapshot_caller ", args_functions },
+      "prof_snapshot_caller prof_snapshot_callee_count prof_snapshot_callee ", args_functions },
     { " prof_snapshot_percentile prof_snapshot_histogram ", args_figures },
     { " prof_snapshot_write prof_snapshot_write_file ", args_writers },
+    { " prof_snapshot_print prof_events_write ", args_print },
+    { " prof_snapshot_read prof_snapshot_read_file prof_snapshot_merge prof_snapshot_subtract_cost prof_snapshot_about ",
+      args_files },
 };
 
 static const char *version_script = "";

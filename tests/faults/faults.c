@@ -13,6 +13,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
+#include <regex.h>
 #include <semaphore.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -116,6 +117,13 @@ WRAP_HEAP(void *, realloc, (void *block, size_t bytes), (block, bytes))
 WRAP_HEAP(void *, reallocarray, (void *block, size_t count, size_t bytes), (block, count, bytes))
 WRAP_HEAP(char *, strdup, (const char *text), (text))
 WRAP_HEAP(char *, strndup, (const char *text, size_t bytes), (text, bytes))
+
+int __real_regcomp(regex_t *expression, const char *text, int flags);
+int __wrap_regcomp(regex_t *expression, const char *text, int flags);
+int __wrap_regcomp(regex_t *expression, const char *text, int flags)
+{
+    return fault(FAULT_HEAP, "regcomp") != 0 ? REG_ESPACE : __real_regcomp(expression, text, flags);
+}
 
 void *__real_profi_region_alloc(size_t bytes, profi_region_use use);
 void *__wrap_profi_region_alloc(size_t bytes, profi_region_use use);

@@ -58,6 +58,26 @@ static int count_descriptors(void)
     return count;
 }
 
+/* A Perfetto trace is packets to its last byte: a tag, a length, so many bytes. */
+static int is_packets(const unsigned char *data, size_t bytes)
+{
+    size_t at = 0;
+    while (at < bytes && data[at++] == 0x0a) {
+        size_t length = 0;
+        for (unsigned shift = 0; at < bytes && shift < 35; shift += 7) {
+            length |= (size_t)(data[at] & 0x7f) << shift;
+            if (data[at++] < 0x80)
+                break;
+        }
+        if (length > bytes - at)
+            return 0;
+        at += length;
+        if (at == bytes)
+            return 1;
+    }
+    return 0;
+}
+
 /* Whether a file under a final name is what its format demands from end to end. */
 static int is_whole(const char *path, const char *extension)
 {
@@ -71,6 +91,8 @@ static int is_whole(const char *path, const char *extension)
         return bytes > 2 && text[0] == '{' && text[bytes - 1] == '0';
     if (strcmp(extension, ".txt") == 0)
         return strstr(text, "function call") != NULL && strstr(text, "Losses:") != NULL && text[bytes - 1] == '\n';
+    if (strcmp(extension, ".pftrace") == 0)
+        return is_packets((const unsigned char *)text, bytes);
     json_t *parsed = json_loads(text, 0, NULL);
     json_decref(parsed);
     return parsed != NULL;

@@ -23,6 +23,8 @@ driver, config_source, *is_plain = sys.argv[1:]
 driver = os.path.abspath(driver)
 number = failures = 0
 started = []
+RUN_FORMATS, TABLES = ("txt", "prof", "json", "pftrace"), ("txt", "prof", "json")
+FILES = len(RUN_FORMATS) + len(TABLES) # of a run, and of one function
 
 
 class Skip(Exception):
@@ -137,7 +139,7 @@ def _(folder):
     program = Program(folder, *mounted(f"mount -t tmpfs -o size=1m none {disk}", f"cd {disk}"))
     seen = f"/proc/{program.process.pid}/root{disk}"
     program.do("start", "work", "save")
-    check(len(names(seen)) == 6, names(seen))
+    check(len(names(seen)) == FILES, names(seen))
     before = {path: pathlib.Path(path).read_bytes() for path in files(seen)}
     program.do("work", "fill full")
     for _ in range(2):
@@ -148,11 +150,11 @@ def _(folder):
     check(answer.startswith("PROF_E_IO") and "written.json" in answer, answer)
     check(sorted(os.listdir(seen)) == ["full", "profiling_results"], os.listdir(seen))
     program.do("remove full", "save")
-    check(len(names(seen)) == 6 and sum(f["calls"] for f in summary(seen)["functions"] if f["name"] == "work") == 2, names(seen))
+    check(len(names(seen)) == FILES and sum(f["calls"] for f in summary(seen)["functions"] if f["name"] == "work") == 2, names(seen))
     # More than the disk holds, at the exit as well: the files go elsewhere.
     program.do("sites 5000", "work")
     check(program.ask("save").startswith("PROF_E_IO"), "2 MiB on a disk of 1 MiB")
-    check(len(names(seen)) == 6, names(seen))
+    check(len(names(seen)) == FILES, names(seen))
     program.ask("stop")
     said = program.end()
     check("No space left on device" in said, said)
@@ -166,7 +168,7 @@ def _(folder):
     answer = program.ask("save")
     check(answer.startswith("PROF_E_IO") and "File too large" in answer and names(folder) == [], (answer, names(folder)))
     program.do("limit -1", "save", "stop")
-    check(len(names(folder)) == 6, names(folder))
+    check(len(names(folder)) == FILES, names(folder))
     program.end()
 
 
@@ -177,7 +179,7 @@ def plant(folder, make):
     os.makedirs(os.path.join(folder, "profiling_results"), exist_ok=True)
     now = int(time.time())
     planted = [os.path.join(folder, f"profiling_results/{name}_{second}.{format_}") for name in ("run", "work")
-               for second in range(now, now + 20) for format_ in ("txt", "prof", "json")]
+               for second in range(now, now + 20) for format_ in RUN_FORMATS]
     for path in planted:
         make(path)
     return set(planted)
@@ -192,7 +194,7 @@ def check_planted(folder, make, what):
     program.do("start", "work", "save", "save", "stop")
     program.end()
     made = set(files(folder)) - planted - set(drafts)
-    check(len(made) == 6 and all("-2." in path for path in made), f"{what}: {sorted(made)}")
+    check(len(made) == FILES and all("-2." in path for path in made), f"{what}: {sorted(made)}")
     for path in made:
         found = os.lstat(path)
         check(stat.S_ISREG(found.st_mode) and found.st_nlink == 1 and found.st_mode & 0o777 == 0o600, f"{what}: {path}")
@@ -240,7 +242,7 @@ def _(folder):
         for name in os.listdir(shared):
             found = os.lstat(os.path.join(shared, name))
             check((found.st_uid, found.st_mode & 0o777) == (65534, 0o600), name)
-        check(len(os.listdir(shared)) == 6, os.listdir(shared))
+        check(len(os.listdir(shared)) == FILES, os.listdir(shared))
 
 
 @case("whatever_the_umask_nobody_else_can_read_a_file_or_write_into_a_folder")
@@ -249,7 +251,7 @@ def _(folder):
     for path in ("deep", "deep/profiling_results"):
         check(os.stat(os.path.join(folder, path)).st_mode & 0o022 == 0, path)
     found = glob.glob(os.path.join(folder, "deep/profiling_results/*"))
-    check(len(found) == 6 and all(os.stat(path).st_mode & 0o777 == 0o600 for path in found), found)
+    check(len(found) == FILES and all(os.stat(path).st_mode & 0o777 == 0o600 for path in found), found)
 
 
 @case("every_file_is_opened_exclusively_without_following_links_and_closed_on_exec")
@@ -290,9 +292,9 @@ def _(folder):
     program.end()
     check(os.listdir(folder) == ["profiling_results"], os.listdir(folder))
     found = names(folder)
-    check(len(found) == 3 * (len(raw) + 1), f"{len(found)} files for {len(raw)} names")
+    check(len(found) == len(TABLES) * len(raw) + len(RUN_FORMATS), f"{len(found)} files for {len(raw)} names")
     for name in found:
-        check(re.fullmatch(r"[A-Za-z0-9_-][A-Za-z0-9._-]*_\d+\.(txt|prof|json)", name) and len(name) < 140, name)
+        check(re.fullmatch(r"[A-Za-z0-9_-][A-Za-z0-9._-]*_\d+\.(txt|prof|json|pftrace)", name) and len(name) < 140, name)
     shown = [function["name"] for function in summary(folder)["functions"]]
     check(len(set(shown)) == len(raw), "names that differ must not become one")
     for name in shown:
@@ -305,7 +307,7 @@ def _(folder):
         inner = os.path.join(folder, str(i))
         os.mkdir(inner)
         said = run(inner, "start", "work", "stop", PROFCORE_NAME=name)
-        check(os.listdir(inner) == ["profiling_results"] and len(names(inner)) == 6, (name[:40], os.listdir(inner), names(inner)))
+        check(os.listdir(inner) == ["profiling_results"] and len(names(inner)) == FILES, (name[:40], os.listdir(inner), names(inner)))
         check(len(name) < 300 or "PROFCORE_NAME=" in said and len(said) < 2000, said)
 
 
@@ -330,7 +332,7 @@ def check_secure(folder, copy, **how):
     if "LeakSanitizer has encountered a fatal error" in done.stderr:
         raise Skip("LeakSanitizer cannot run in such a program; the plain build runs this case")
     found = names(where)
-    check(done.returncode == 0 and len(found) == 6 and all(re.match("driver_|work_", name) for name in found), (done, found))
+    check(done.returncode == 0 and len(found) == FILES and all(re.match("driver_|work_", name) for name in found), (done, found))
     check("PROFCORE" not in done.stderr and "stolen" not in done.stdout + done.stderr, done)
     check(not os.path.exists(os.path.join(folder, "taken")), "PROFCORE_DIR was obeyed")
 
@@ -405,11 +407,11 @@ def _(folder):
 
 
 def system_calls():
-    """Numbers of what the library calls, by name, as the C compiler's headers give them; not futex, without which libc itself
-    ends the process."""
+    """Numbers of what the library calls, by name, as the C compiler's headers give them; not futex and brk, without which libc
+    itself ends the process."""
     wanted = ("open openat read pread64 write fsync close stat fstat newfstatat statx lseek mkdir mkdirat rename renameat renameat2 "
               "link linkat unlink unlinkat rmdir getrusage uname clock_nanosleep nanosleep gettid getpid rt_sigprocmask rt_sigaction "
-              "rt_sigpending rt_sigtimedwait mmap munmap mprotect brk madvise clone clone3 prctl getrandom sysinfo ioctl fcntl").split()
+              "rt_sigpending rt_sigtimedwait mmap munmap mprotect madvise clone clone3 prctl getrandom sysinfo ioctl fcntl").split()
     text = "#include <sys/syscall.h>\n" + "".join(f"#ifdef SYS_{name}\n@{name} SYS_{name}\n#endif\n" for name in wanted)
     compiler = shutil.which("cc") or shutil.which("gcc")
     if compiler is None:
