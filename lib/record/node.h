@@ -152,7 +152,7 @@ struct profi_thread {
     profi_thread *previous, *next; /* in the registry */
     uint64_t number;     /* from 1, never given twice */
     int32_t tid;
-    uint32_t is_ending; /* the first round of its destructors has come by */
+    uint32_t ending_rounds; /* of its destructors that have come by */
     uint32_t exited; /* 1 in the one that gathers what exited threads left */
 };
 

@@ -21,6 +21,7 @@
 #include "../base/text.h"
 #include "kept.h"
 
+#include <limits.h>
 #include <pthread.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -298,18 +299,16 @@ static void fold_sites(profi_thread *thread)
 
 /*
  * The calling thread ends: what it recorded is handed over, and what it had
- * open is closed.  In the second round of its destructors, since others may
- * record in theirs in the first.  Scopes after that count as lost: nothing
- * would collect them.
+ * open is closed.  In the last round of its destructors, since others may
+ * record in the earlier ones.  Scopes after that count as lost: nothing would
+ * collect them.
  */
 static void thread_exit(void *argument)
 {
     PROFI_NO_CANCELLATION;
     profi_thread *thread = argument;
-    if (!thread->is_ending && pthread_setspecific(exit_key, thread) == 0) {
-        thread->is_ending = 1;
+    if (++thread->ending_rounds < PTHREAD_DESTRUCTOR_ITERATIONS && pthread_setspecific(exit_key, thread) == 0)
         return;
-    }
     profi_become(thread); /* a cancellation may have found it away */
     profi_thread_close_all(thread);
     if (profi_self != thread) /* a probe of the program forked: this is the child, and the data is the parent's */
