@@ -38,17 +38,19 @@ static int make_folders(const char *path)
 
 prof_status profi_folder_open(const char *path, int *folder, prof_error *err)
 {
-    int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (fd < 0 && errno == ENOENT && path[0] != '\0') {
+    /* Looked at before it is opened: where it cannot be, no descriptor is left that nobody dares to close. */
+    struct stat opened, named;
+    int is_there = stat(path, &named) == 0;
+    if (!is_there && errno == ENOENT && path[0] != '\0') {
         int error = make_folders(path);
         if (error != 0)
             return profi_fail_errno(err, error, "cannot make the folder \"%s\"", path);
-        fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        is_there = stat(path, &named) == 0;
     }
+    int fd = is_there ? open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC) : -1;
     if (fd < 0)
         return profi_fail_errno(err, errno, "cannot open the folder \"%s\"", path);
-    struct stat opened, named;
-    if (fstat(fd, &opened) != 0 || stat(path, &named) != 0 || opened.st_dev != named.st_dev || opened.st_ino != named.st_ino)
+    if (fstat(fd, &opened) != 0 || opened.st_dev != named.st_dev || opened.st_ino != named.st_ino)
         return profi_fail_errno(err, EBADF, "cannot open the folder \"%s\"", path); /* the number is the host's by now */
     held_folder = profi_identity_of_stat(&opened);
     *folder = fd;

@@ -164,7 +164,9 @@ static void child(worker *told, fault_kind kind, int error, int for_good)
     int wrong = api_uses_run();
     told->seen = faults_disarm();
     snprintf(told->first, sizeof(told->first), "%s", faults_first() ? faults_first() : "");
-    if (count_descriptors() > descriptors + KEPT)
+    /* Where fstat fails a descriptor may be the host's by now, for all that can be told: a folder and drafts are left. */
+    int in_doubt = strstr(told->first, "fstat") != NULL || (kind == FAULT_SYSTEM && for_good) ? 5 : 0;
+    if (count_descriptors() > descriptors + KEPT + in_doubt)
         wrong += problem("descriptors were left open", told->first);
     wrong += check_files(".", kind == FAULT_SYSTEM && for_good);
     if (for_good && kind != FAULT_REGION)
