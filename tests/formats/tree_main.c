@@ -122,7 +122,7 @@ int main(int argc, char **argv)
                                         "ncalls", "nfl", "pcalls", "stdname", "time", "tottime" };
     prof_options options = PROF_OPTIONS_INIT;
     prof_error err = PROF_ERROR_INIT;
-    prof_snapshot *snapshot;
+    prof_snapshot *snapshot = NULL;
     char path[4096];
     if (argc < 2)
         return 2;
@@ -154,5 +154,6 @@ int main(int argc, char **argv)
     return 0;
 fail:
     fprintf(stderr, "tree_main: %s\n", err.message);
+    prof_snapshot_close(snapshot);
     return 1;
 }
