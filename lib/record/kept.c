@@ -76,6 +76,7 @@ struct profi_kept_call {
 };
 
 static uint32_t is_enabled;
+static uint32_t has_counted; /* some site's outer_calls is not 0 */
 static profi_kept_call *queue; /* newest first */
 static uint64_t page_count;    /* in use; at most an eighth of the region */
 static uint64_t met, saved, lost, unsaved, removed, ticks;
@@ -244,6 +245,7 @@ void profi_kept_begin(profi_thread *self, profi_node *node)
 /* Whether a call that took `duration` ticks is to be kept, and why. */
 static int is_wanted(profi_site *site, uint64_t duration, profi_kept_facts *facts)
 {
+    PROFI_PUT(has_counted, 1u);
     facts->number = __atomic_add_fetch(&site->outer_calls, 1u, __ATOMIC_RELAXED);
     facts->limit_ns = PROFI_GET(site->slower_than_ns);
     facts->every_nth = PROFI_GET(site->every_nth);
@@ -407,6 +409,8 @@ void profi_kept_forget(void)
     }
     page_count = 0; /* a page that another thread was filling is nobody's now */
     met = saved = lost = unsaved = removed = ticks = 0;
-    for (uint32_t i = 0; i < profi_site_count(); i++)
-        profi_site_by_id(i)->outer_calls = 0;
+    for (uint32_t i = 0; has_counted && i < profi_site_count(); i++)
+        if (profi_site_by_id(i)->outer_calls != 0) /* not to be given a copy of its page for nothing */
+            profi_site_by_id(i)->outer_calls = 0;
+    has_counted = 0;
 }

@@ -42,6 +42,7 @@ static uint64_t thread_total; /* also the number of the youngest */
 static pthread_key_t exit_key;
 static pthread_once_t open_once = PTHREAD_ONCE_INIT;
 static int exit_key_made;
+static uint32_t is_inherited; /* in a forked child: all of the above is still its parent's */
 
 /* ---- nodes ---- */
 
@@ -192,9 +193,12 @@ static void registry_remove(profi_thread *thread)
     pthread_mutex_unlock(&list_lock);
 }
 
+static void drop_inherited(void);
+
 profi_thread *profi_registry_lock(void)
 {
     pthread_mutex_lock(&registry_lock);
+    drop_inherited();
     return __atomic_load_n(&registry, __ATOMIC_ACQUIRE);
 }
 
@@ -344,6 +348,10 @@ static profi_thread *make_thread(void)
     profi_thread *known = pthread_getspecific(exit_key);
     if (known != NULL)
         return known;
+    if (PROFI_UNLIKELY(__atomic_load_n(&is_inherited, __ATOMIC_ACQUIRE))) {
+        profi_registry_lock();
+        profi_registry_unlock();
+    }
     profi_thread *thread = profi_region_alloc(sizeof(*thread), PROFI_REGION_TREE);
     if (thread == NULL)
         return NULL;
@@ -414,6 +422,28 @@ static void drop_data(profi_thread *thread)
 }
 
 /*
+ * Gives back what the parent recorded.  Not at the fork, but when the child
+ * first records or is asked: most children exec or leave before that, and
+ * would be given copies of all these pages for nothing.
+ */
+static void drop_inherited(void)
+{
+    if (!is_inherited)
+        return;
+    for (profi_thread *thread = registry, *next; thread != NULL; thread = next) {
+        next = thread->next;
+        drop_data(thread);
+        if (thread != &exited)
+            profi_region_free(thread, sizeof(*thread), PROFI_REGION_TREE);
+    }
+    profi_thread_init(&exited);
+    exited.exited = 1;
+    registry = &exited;
+    profi_rings_reset();
+    __atomic_store_n(&is_inherited, 0u, __ATOMIC_RELEASE);
+}
+
+/*
  * The child starts from nothing: what was recorded is the parent's to write.
  * Its scopes that were open at the fork end unrecorded, and uncounted.
  */
@@ -421,18 +451,7 @@ static void after_fork_in_child(void)
 {
     after_fork();
     profi_ends_to_ignore = profi_thread_depth(profi_self);
-    for (profi_thread *thread = registry, *next; thread != NULL; thread = next) {
-        next = thread->next;
-        drop_data(thread);
-        if (thread != &exited)
-            profi_region_free(thread, sizeof(*thread), PROFI_REGION_TREE);
-    }
-    if (registry != NULL) {
-        profi_thread_init(&exited);
-        exited.exited = 1;
-        registry = &exited;
-    }
-    profi_rings_reset();
+    is_inherited = registry != NULL;
     thread_total = profi_unattached_lost = profi_unattached_unmatched = profi_unattached_values = 0;
     profi_become(&profi_detached);
     if (exit_key_made)

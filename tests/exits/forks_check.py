@@ -86,6 +86,17 @@ def _(folder):
     check(not drafts(folder), drafts(folder))
 
 
+@case("a_child_that_only_ends_is_given_no_copies_of_what_its_parent_recorded")
+def _(folder):
+    if sanitized:
+        raise Skip("a sanitizer's own pages are copied as well")
+    done = run(folder, program, "cost")
+    check(done.returncode == 0, done)
+    few, many = json.loads(done.stdout)
+    check(many < few + 200, f"{few} page faults beside an empty region, {many} beside 60,000 paths")
+    print(f"# {few} page faults beside an empty region, {many} beside 60,000 paths")
+
+
 @case("children_of_pythons_multiprocessing_save_what_is_theirs")
 def _(folder):
     if sanitized:
