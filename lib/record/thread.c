@@ -303,15 +303,15 @@ static void fold_sites(profi_thread *thread)
 
 /*
  * The calling thread ends: what it recorded is handed over, and what it had
- * open is closed.  In the last round of its destructors, since others may
- * record in the earlier ones.  Scopes after that count as lost: nothing would
- * collect them.
+ * open is closed.  In the last round of its destructors but one, since others
+ * may record in the earlier ones; the last is when sanitizers end.  Scopes
+ * after that count as lost: nothing would collect them.
  */
 static void thread_exit(void *argument)
 {
     PROFI_NO_CANCELLATION;
     profi_thread *thread = argument;
-    if (++thread->ending_rounds < PTHREAD_DESTRUCTOR_ITERATIONS && pthread_setspecific(exit_key, thread) == 0)
+    if (++thread->ending_rounds < PTHREAD_DESTRUCTOR_ITERATIONS - 1 && pthread_setspecific(exit_key, thread) == 0)
         return;
     profi_become(thread); /* a cancellation may have found it away */
     profi_thread_close_all(thread);

@@ -12,8 +12,9 @@ import sys
 from exits_common import calls_in, case, check, drafts, finish, results, run, summary
 
 program, sanitized = os.path.abspath(sys.argv[1]), sys.argv[2:] != [""]
-# Before ours nothing is recorded yet; what runs after ours is not in the file any more.
-ALWAYS = {"constructor": 1, "in_main": 1, "thread_main": 1, "key_destructor": 6}
+# Before ours nothing is recorded yet; what runs after ours is not in the file any more.  Of two keys whose destructors
+# run in three rounds each, the one after ours comes too late in the third: that scope counts as lost.
+ALWAYS = {"constructor": 1, "in_main": 1, "thread_main": 1, "key_destructor": 5}
 AT_END = {"at_exit": 1, "destructor": 1}
 
 
@@ -65,10 +66,10 @@ def _(folder):
 @case("a_main_thread_that_exits_leaves_the_last_thread_to_save")
 def _(folder):
     # Exit handlers then run on a thread whose data has been handed over: scopes there count as lost.
-    ends_normally(folder, "main_exits", {**ALWAYS, "thread_main": 2, "key_destructor": 9}, code=0)
+    ends_normally(folder, "main_exits", {**ALWAYS, "thread_main": 2, "key_destructor": 7}, code=0)
     with open(results(folder, "*.json")[0], encoding="utf-8") as file:
         losses = json.load(file)["losses"]
-    check(losses["lost"] == len(AT_END), losses)
+    check(losses["lost"] == len(AT_END) + 2, losses)
 
 
 @case("quick_exit_saves_as_exit_does")
