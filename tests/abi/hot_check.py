@@ -149,7 +149,7 @@ def clang_for_arm():
     if not clang or not tool:
         return None, "clang and llvm-objdump are not installed"
     command = [clang, "--target=aarch64-linux-gnu"]
-    if subprocess.run([*command, "-xc", "-c", "-o", os.devnull, "-"], input="", text=True, capture_output=True).returncode:
+    if subprocess.run([*command, "-xc", "-S", "-o", "-", "-"], input="", text=True, capture_output=True).returncode:
         return None, "this clang does not compile for arm64"
     return command, tool
 

@@ -419,7 +419,8 @@ class Answers(unittest.TestCase):
         folder = place / "profiles"
         done = self.ask("random", "--query", "what purrs?", "--query", "rain", environment={"PROFCORE": "1", "PROFCORE_DIR": str(folder)})
         names = sorted(re.sub(r"_\d+\.", ".", path.name) for path in folder.iterdir())
-        self.assertEqual(names, sorted(f"{stem}.{kind}" for stem in ("embed_query", "get_response", "rag_service") for kind in ("txt", "prof", "json")))
+        wanted = [f"{stem}.{kind}" for stem in ("embed_query", "get_response", "rag_service") for kind in ("txt", "prof", "json")]
+        self.assertEqual(names, sorted([*wanted, "rag_service.pftrace"]))
         whole = json.loads(next(folder.glob("rag_service_*.json")).read_text())
         functions = {function["name"]: function for function in whole["functions"]}
         self.assertEqual(functions["main"]["calls"], 1)
