@@ -46,11 +46,11 @@ static int run_scopes(uint64_t count)
     for (uint64_t i = 0; i < count / 2; i++) {
         PROF_BLOCK("outer");
         PROF_SCOPE("inner") { }
-        if (i == 1000)
+        if (i == count / 4) /* by then the event rings are full */
             before = rss_bytes();
     }
     uint64_t after = rss_bytes(), outer = calls_of("outer"), inner = calls_of("inner");
-    printf("%llu + %llu scopes recorded, resident %llu KiB after 2,000 and %llu KiB at the end\n", (unsigned long long)outer,
+    printf("%llu + %llu scopes recorded, resident %llu KiB half way and %llu KiB at the end\n", (unsigned long long)outer,
            (unsigned long long)inner, (unsigned long long)before / 1024, (unsigned long long)after / 1024);
     return outer != count / 2 || inner != count / 2 || after > before + (1 << 20);
 }
@@ -187,14 +187,14 @@ static int run_threads(uint64_t count)
                 return 1;
         for (int k = 0; k < 8; k++)
             pthread_join(threads[k], NULL);
-        if (i == 800) {
+        if (i == count / 5 / 8 * 8) { /* by then the event rings are full of what exited threads left */
             prof_stats_get(&early, NULL);
             rss_early = rss_bytes();
         }
     }
     prof_stats_get(&late, NULL);
     uint64_t calls = calls_of("work"), rss_late = rss_bytes();
-    printf("%llu threads, %llu calls kept; %llu bytes used after 808 threads and %llu at the end, resident %llu and %llu KiB\n",
+    printf("%llu threads, %llu calls kept; %llu bytes used after a fifth and %llu at the end, resident %llu and %llu KiB\n",
            (unsigned long long)late.thread_count, (unsigned long long)calls, (unsigned long long)early.memory_used_bytes,
            (unsigned long long)late.memory_used_bytes, (unsigned long long)rss_early / 1024,
            (unsigned long long)rss_late / 1024);
@@ -205,6 +205,8 @@ int main(int argc, char **argv)
 {
     prof_options options = PROF_OPTIONS_INIT;
     options.flags = PROF_NO_FILES;
+    if (argc == 3 && strcmp(argv[1], "threads") == 0)
+        options.memory_bytes = 1 << 20; /* rings that 7,000 threads fill */
     if (argc != 3 || prof_start(&options, NULL) != PROF_OK)
         return 2;
     uint64_t count = strtoull(argv[2], NULL, 10);
