@@ -4,7 +4,7 @@
  * paths, and 100,000 threads that come and go.  Counts must be exact and
  * memory flat.
  *
- *     soak_main scopes|names|paths|threads COUNT
+ *     soak_main scopes|names|paths|threads|cancelled COUNT
  *     soak_main full COUNT     COUNT scopes of ten children, each child named
  *                              after its parent, under whatever cap is set;
  *                              writes full.txt, full.prof and full.json
@@ -15,6 +15,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 #include <time.h>
 
 static uint64_t rss_bytes(void)
@@ -187,26 +188,63 @@ static int run_threads(uint64_t count)
                 return 1;
         for (int k = 0; k < 8; k++)
             pthread_join(threads[k], NULL);
-        if (i == count / 5 / 8 * 8) { /* by then the event rings are full of what exited threads left */
+        if (i == count / 16 * 8) { /* by then the event rings are full of what exited threads left */
             prof_stats_get(&early, NULL);
             rss_early = rss_bytes();
         }
     }
     prof_stats_get(&late, NULL);
     uint64_t calls = calls_of("work"), rss_late = rss_bytes();
-    printf("%llu threads, %llu calls kept; %llu bytes used after a fifth and %llu at the end, resident %llu and %llu KiB\n",
+    printf("%llu threads, %llu calls kept; %llu bytes used after half of them and %llu at the end, resident %llu and %llu KiB\n",
            (unsigned long long)late.thread_count, (unsigned long long)calls, (unsigned long long)early.memory_used_bytes,
            (unsigned long long)late.memory_used_bytes, (unsigned long long)rss_early / 1024,
            (unsigned long long)rss_late / 1024);
     return calls != count || late.memory_used_bytes > early.memory_used_bytes || rss_late > rss_early + (2 << 20);
 }
 
+/* Records until it is cancelled, wherever it is; each use of a site is a first one, which takes locks. */
+static void *cancelled_main(void *issued)
+{
+    pthread_setcanceltype(PTHREAD_CANCEL_ASYNCHRONOUS, NULL);
+    for (;;) {
+        prof_site sites[2] = { PROF_SITE_INIT("cancelled", "t", 1, 0), PROF_SITE_INIT("cancelled inside", "t", 2, 0) };
+        __atomic_fetch_add((uint64_t *)issued, 1, __ATOMIC_RELAXED);
+        prof_scope scope = prof_begin(&sites[0]);
+        __atomic_fetch_add((uint64_t *)issued, 1, __ATOMIC_RELAXED);
+        prof_begin(&sites[1]);
+        prof_end(scope);
+    }
+    return NULL;
+}
+
+static int run_cancelled(uint64_t count)
+{
+    prof_stats early = PROF_STATS_INIT, late = PROF_STATS_INIT;
+    uint64_t issued = 0;
+    for (uint64_t i = 0; i < count; i++) {
+        pthread_t thread;
+        if (pthread_create(&thread, NULL, cancelled_main, &issued) != 0)
+            return 1;
+        usleep((useconds_t)(rand() % 100));
+        pthread_cancel(thread);
+        pthread_join(thread, NULL);
+        if (i == 1000)
+            prof_stats_get(&early, NULL);
+    }
+    prof_stats_get(&late, NULL);
+    uint64_t calls = calls_of("cancelled") + calls_of("cancelled inside") + late.lost_count;
+    printf("%llu threads cancelled, %llu of %llu scopes recorded or lost; %llu bytes used after 1,000 threads and %llu at the end\n",
+           (unsigned long long)late.thread_count, (unsigned long long)calls, (unsigned long long)issued,
+           (unsigned long long)early.memory_used_bytes, (unsigned long long)late.memory_used_bytes);
+    /* Each may have been cancelled between the count and the scope, and within the scope's own begin or end. */
+    return calls > issued || calls + 2 * count < issued || late.live_thread_count != 0 ||
+           late.memory_used_bytes > early.memory_used_bytes;
+}
+
 int main(int argc, char **argv)
 {
     prof_options options = PROF_OPTIONS_INIT;
     options.flags = PROF_NO_FILES;
-    if (argc == 3 && strcmp(argv[1], "threads") == 0)
-        options.memory_bytes = 1 << 20; /* rings that 7,000 threads fill */
     if (argc != 3 || prof_start(&options, NULL) != PROF_OK)
         return 2;
     uint64_t count = strtoull(argv[2], NULL, 10);
@@ -218,5 +256,7 @@ int main(int argc, char **argv)
         return run_paths(count);
     if (strcmp(argv[1], "full") == 0)
         return run_full(count);
+    if (strcmp(argv[1], "cancelled") == 0)
+        return run_cancelled(count);
     return strcmp(argv[1], "threads") == 0 ? run_threads(count) : 2;
 }
