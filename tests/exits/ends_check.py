@@ -9,7 +9,8 @@ import os
 import signal
 import sys
 
-from exits_common import calls_in, case, check, drafts, finish, results, run, summary
+from exits_common import calls_in, drafts, results, run, summary
+from tap_cases import case, check, finish
 
 program, sanitized = os.path.abspath(sys.argv[1]), sys.argv[2:] != [""]
 # Before ours nothing is recorded yet; what runs after ours is not in the file any more.  Of two keys whose destructors

@@ -1,57 +1,21 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the checks of this folder share: cases in TAP, and what a run left in its folder."""
+"""What the checks of this folder share: running a program, and what it left in its folder."""
 import glob
 import json
 import marshal
 import os
 import re
-import shutil
 import subprocess
 import sys
-import tempfile
 
-number = failures = 0
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), os.pardir, "support"))
+from tap_cases import check, clean_environment
+
 RESULTS = "profiling_results"
 
 
-class Skip(Exception):
-    pass
-
-
-def case(name):
-    """EXITS_ONLY in the environment selects cases by a part of their name."""
-    def run(body):
-        global number, failures
-        if os.environ.get("EXITS_ONLY", "") not in name:
-            return
-        number += 1
-        folder = tempfile.mkdtemp()
-        try:
-            body(folder)
-            print(f"ok {number} {name}", flush=True)
-        except Skip as why:
-            print(f"ok {number} {name} # SKIP {why}", flush=True)
-        except Exception as error:
-            failures += 1
-            print("# " + (str(error) or repr(error)).replace("\n", "\n# ")[:2000])
-            print(f"not ok {number} {name}", flush=True)
-        finally:
-            shutil.rmtree(folder, ignore_errors=True)
-    return run
-
-
-def finish():
-    print(f"1..{number}")
-    sys.exit(failures != 0)
-
-
-def check(condition, what):
-    if not condition:
-        raise AssertionError(what)
-
-
 def run(folder, *command, limit_s=120, **variables):
-    clean = {k: v for k, v in os.environ.items() if not k.startswith(("PROFCORE", "EXITS"))}
+    clean = {name: value for name, value in clean_environment().items() if not name.startswith("EXITS")}
     clean["PROFCORE_FORMATS"] = "txt,prof,json"
     return subprocess.run([str(part) for part in command], cwd=folder, stdin=subprocess.DEVNULL, env={**clean, **variables},
                           capture_output=True, text=True, timeout=limit_s)

@@ -9,7 +9,8 @@ import json
 import os
 import sys
 
-from exits_common import RESULTS, Skip, calls_in, case, check, drafts, finish, results, run
+from exits_common import RESULTS, calls_in, drafts, results, run
+from tap_cases import Skip, case, check, finish
 
 program, forks, library, sanitized = os.path.abspath(sys.argv[1]), int(sys.argv[2]), os.path.abspath(sys.argv[3]), sys.argv[4:] != [""]
 

@@ -11,7 +11,8 @@ import subprocess
 import sys
 import time
 
-from exits_common import RESULTS, Skip, calls_in, case, check, drafts, finish, results, run
+from exits_common import RESULTS, calls_in, drafts, results, run
+from tap_cases import Skip, case, check, finish
 
 program, shim, sanitized = os.path.abspath(sys.argv[1]), os.path.abspath(sys.argv[2]), sys.argv[3:] != [""]
 SAVES = 3

@@ -8,7 +8,8 @@ import json
 import os
 import sys
 
-from exits_common import case, check, finish, results, run, summary
+from exits_common import results, run, summary
+from tap_cases import case, check, finish
 
 program, times, *libraries = sys.argv[1:]
 

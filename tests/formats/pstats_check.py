@@ -17,31 +17,11 @@ import random
 import re
 import subprocess
 import sys
-import tempfile
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), os.pardir, "support"))
+from tap_cases import case, equal, finish
 
 tree_main = os.path.abspath(sys.argv[1])
-number = failures = 0
-
-
-def case(name):
-    def run(body):
-        global number, failures
-        number += 1
-        try:
-            with tempfile.TemporaryDirectory() as folder:
-                body(folder)
-            print(f"ok {number} {name}", flush=True)
-        except Exception as error:  # a check that fails, or anything else that goes wrong
-            failures += 1
-            text = str(error) or repr(error)
-            print("# " + text.replace("\n", "\n# ")[:2000])
-            print(f"not ok {number} {name}", flush=True)
-    return run
-
-
-def equal(actual, expected, what):
-    if actual != expected:
-        raise AssertionError(f"{what}:\n{actual!r}\nis not\n{expected!r}")
 
 
 # ---- trees: (function, self time before the calls, [children]) ----
@@ -429,5 +409,4 @@ def _(folder):
 
 
 sys.setrecursionlimit(10_000)
-print(f"1..{number}")
-sys.exit(failures != 0)
+finish()

@@ -19,49 +19,27 @@ import sys
 import tempfile
 import time
 
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), os.pardir, "support"))
+from tap_cases import Skip, after_each, case, check, clean_environment, finish
+
 driver, config_source, *is_plain = sys.argv[1:]
 driver = os.path.abspath(driver)
-number = failures = 0
-started = []
 RUN_FORMATS, TABLES = ("txt", "prof", "json", "pftrace"), ("txt", "prof", "json")
-FILES = len(RUN_FORMATS) + len(TABLES) # of a run, and of one function
+FILES = len(RUN_FORMATS) + len(TABLES)  # of a run, and of one function
+started = []
 
 
-class Skip(Exception):
-    pass
+def stop_what_was_started():
+    for program in started:
+        program.kill()
+    started.clear()
 
 
-def case(name):
-    def run(body):
-        global number, failures
-        number += 1
-        folder = tempfile.mkdtemp()
-        os.chmod(folder, 0o755)
-        try:
-            body(folder)
-            print(f"ok {number} {name}", flush=True)
-        except Skip as why:
-            print(f"ok {number} {name} # SKIP {why}", flush=True)
-        except Exception as error:
-            failures += 1
-            print("# " + (str(error) or repr(error)).replace("\n", "\n# ")[:3000])
-            print(f"not ok {number} {name}", flush=True)
-        finally:
-            for program in started:
-                program.kill()
-            started.clear()
-            shutil.rmtree(folder, ignore_errors=True)
-    return run
-
-
-def check(condition, what):
-    if not condition:
-        raise AssertionError(what)
+after_each.append(stop_what_was_started)
 
 
 def environment(**variables):
-    clean = {k: v for k, v in os.environ.items() if not k.startswith("PROFCORE")}
-    return {**clean, "PROFCORE_NAME": "run", **variables}
+    return {**clean_environment(), "PROFCORE_NAME": "run", **variables}
 
 
 class Program:
@@ -445,5 +423,4 @@ def _(folder):
             check_unavailable(inner)
 
 
-print(f"1..{number}")
-sys.exit(failures != 0)
+finish()

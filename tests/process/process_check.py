@@ -12,40 +12,16 @@ import shutil
 import signal
 import subprocess
 import sys
-import tempfile
 import time
 
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), os.pardir, "support"))
+from tap_cases import Skip, case, check, clean_environment, finish
+
 victim = os.path.abspath(sys.argv[1])
-number = failures = 0
-
-
-class Skip(Exception):
-    pass
-
-
-def case(name):
-    def run(body):
-        global number, failures
-        number += 1
-        folder = tempfile.mkdtemp()
-        os.chmod(folder, 0o755)
-        try:
-            body(folder)
-            print(f"ok {number} {name}", flush=True)
-        except Skip as why:
-            print(f"ok {number} {name} # SKIP {why}", flush=True)
-        except Exception as error:
-            failures += 1
-            print("# " + (str(error) or repr(error)).replace("\n", "\n# ")[:2000])
-            print(f"not ok {number} {name}", flush=True)
-        finally:
-            shutil.rmtree(folder, ignore_errors=True)
-    return run
 
 
 def environment(**variables):
-    clean = {k: v for k, v in os.environ.items() if not k.startswith("PROFCORE")}
-    return {**clean, **variables}
+    return {**clean_environment(), **variables}
 
 
 def run(folder, mode="once", **variables):
@@ -72,11 +48,6 @@ def summary(folder, name="victim"):
 
 def calls(folder, function, name="victim"):
     return sum(f["calls"] for f in summary(folder, name)["functions"] if f["name"] == function)
-
-
-def check(condition, what):
-    if not condition:
-        raise AssertionError(what)
 
 
 def wait_until(condition, what, seconds=20):
@@ -474,5 +445,4 @@ def _(folder):
     check("each 1 to 60000" in run(folder, PROFCORE="1", PROFCORE_RSS_EVERY="60001").stderr, "a bad interval")
 
 
-print(f"1..{number}")
-sys.exit(failures != 0)
+finish()

@@ -16,48 +16,16 @@ import shutil
 import signal
 import subprocess
 import sys
-import tempfile
 import time
 
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), os.pardir, "support"))
+from tap_cases import Skip, case, check, clean_environment, equal, finish
+
 tool, victim = (os.path.abspath(path) for path in sys.argv[1:])
-number = failures = 0
-
-
-class Skip(Exception):
-    pass
-
-
-def case(name):
-    def run_case(body):
-        global number, failures
-        number += 1
-        folder = tempfile.mkdtemp()
-        try:
-            body(folder)
-            print(f"ok {number} {name}", flush=True)
-        except Skip as why:
-            print(f"ok {number} {name} # SKIP {why}", flush=True)
-        except Exception as error:
-            failures += 1
-            print("# " + (str(error) or repr(error)).replace("\n", "\n# ")[:3000])
-            print(f"not ok {number} {name}", flush=True)
-        finally:
-            shutil.rmtree(folder, ignore_errors=True)
-    return run_case
-
-
-def check(condition, what):
-    if not condition:
-        raise AssertionError(what)
-
-
-def equal(actual, expected, what):
-    if actual != expected:
-        raise AssertionError(f"{what}:\n{actual}\nis not\n{expected}")
 
 
 def environment(**variables):
-    clean = {k: v for k, v in os.environ.items() if not k.startswith("PROFCORE") and k != "NO_COLOR"}
+    clean = {name: value for name, value in clean_environment().items() if name != "NO_COLOR"}
     return {**clean, "TERM": "xterm", **variables}
 
 
@@ -672,5 +640,4 @@ def _(folder):
     check("CUDA 12.4, but cuInit() fails with 100" in by_name["CUDA driver"]["finding"], by_name["CUDA driver"])
 
 
-print(f"1..{number}")
-sys.exit(failures != 0)
+finish()
