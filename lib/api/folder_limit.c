@@ -16,6 +16,7 @@
  */
 #include "folder_limit.h"
 
+#include "../base/array.h"
 #include "../base/error.h"
 #include "../base/publish.h"
 #include "../record/kept.h"
@@ -116,14 +117,8 @@ static int add_file(listing *l, int folder, const char *name, const char *replac
     found_file file = { 0 };
     if (!read_name(name, &file) || fstatat(folder, name, &status, AT_SYMLINK_NOFOLLOW) != 0)
         return 1;
-    if (l->file_count == l->file_room) {
-        size_t room = l->file_room ? l->file_room * 2 : 64;
-        found_file *files = reallocarray(l->files, room, sizeof(*files));
-        if (files == NULL)
-            return 0;
-        l->files = files;
-        l->file_room = room;
-    }
+    if (!profi_array_grow(&l->files, &l->file_room, l->file_count, sizeof(*l->files)))
+        return 0;
     file.name = strdup(name);
     if (file.name == NULL)
         return 0;

@@ -2,6 +2,7 @@
 /* The scanner of Python's marshal format: see marshal.h. */
 #include "marshal.h"
 
+#include "../base/array.h"
 #include "../base/error.h"
 
 #include <stdlib.h>
@@ -159,14 +160,8 @@ static const char *take_body(profi_marshal *m, int code, profi_marshal_object *o
 
 static int append(profi_marshal_list *list, uint32_t number)
 {
-    if (list->count == list->room) {
-        size_t room = list->room ? list->room * 2 : 64;
-        uint32_t *numbers = reallocarray(list->numbers, room, sizeof(*numbers));
-        if (numbers == NULL)
-            return 0;
-        list->numbers = numbers;
-        list->room = room;
-    }
+    if (!profi_array_grow(&list->numbers, &list->room, list->count, sizeof(*list->numbers)))
+        return 0;
     list->numbers[list->count++] = number;
     return 1;
 }
@@ -174,14 +169,8 @@ static int append(profi_marshal_list *list, uint32_t number)
 /* Objects that references may name are counted in the order in which they begin. */
 static int remember(profi_marshal *m, profi_marshal_object *object, int is_flagged, int is_interned)
 {
-    if (m->named_count == m->named_room) {
-        size_t room = m->named_room ? m->named_room * 2 : 64;
-        profi_marshal_named *named = room < UINT32_MAX ? reallocarray(m->named, room, sizeof(*named)) : NULL;
-        if (named == NULL)
-            return 0;
-        m->named = named;
-        m->named_room = room;
-    }
+    if (m->named_count > INT32_MAX || !profi_array_grow(&m->named, &m->named_room, m->named_count, sizeof(*m->named)))
+        return 0;
     m->named[m->named_count++] = (profi_marshal_named){ object->offset, 0 };
     object->named = (uint32_t)m->named_count;
     return (!is_flagged || append(&m->flagged, object->named - 1)) &&

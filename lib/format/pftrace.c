@@ -15,6 +15,7 @@
  */
 #include "writer.h"
 
+#include "../base/array.h"
 #include "../base/error.h"
 #include "../base/text.h"
 
@@ -252,14 +253,8 @@ static void close_down_to(pftrace *p, size_t depth)
 
 static int open_slice(pftrace *p, const profi_slice *slice)
 {
-    if (p->open_count == p->open_room) {
-        size_t room = p->open_room ? p->open_room * 2 : 64;
-        uint64_t *larger = reallocarray(p->open_ends, room, sizeof(*larger));
-        if (larger == NULL)
-            return 0;
-        p->open_ends = larger;
-        p->open_room = room;
-    }
+    if (!profi_array_grow(&p->open_ends, &p->open_room, p->open_count, sizeof(*p->open_ends)))
+        return 0;
     write_begin(p, slice);
     p->open_ends[p->open_count++] = slice->end_ns;
     return 1;

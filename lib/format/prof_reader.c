@@ -12,6 +12,7 @@
 #include "pstats.h"
 #include "reader.h"
 
+#include "../base/array.h"
 #include "../base/error.h"
 
 #include <limits.h>
@@ -222,14 +223,8 @@ static prof_status read_callers(prof_reader *r, uint32_t callee)
 
 static prof_status note_row(prof_reader *r, uint32_t function)
 {
-    if (r->row_count == r->row_room) {
-        size_t room = r->row_room ? r->row_room * 2 : 64;
-        uint32_t *rows = reallocarray(r->rows, room, sizeof(*rows));
-        if (rows == NULL)
-            return profi_fail(r->err, PROF_E_NO_MEMORY, "%.300s: no memory for its functions", r->input->what);
-        r->rows = rows;
-        r->row_room = room;
-    }
+    if (!profi_array_grow(&r->rows, &r->row_room, r->row_count, sizeof(*r->rows)))
+        return profi_fail(r->err, PROF_E_NO_MEMORY, "%.300s: no memory for its functions", r->input->what);
     r->rows[r->row_count++] = function;
     return PROF_OK;
 }

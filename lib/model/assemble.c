@@ -2,6 +2,7 @@
 /* Snapshots from functions and edges: see assemble.h. */
 #include "assemble.h"
 
+#include "../base/array.h"
 #include "../base/error.h"
 #include "../base/text.h"
 
@@ -173,17 +174,11 @@ void profi_builder_edge(profi_builder *builder, const profi_edge *edge)
 {
     if (builder->out_of_memory)
         return;
-    if (builder->edge_count == builder->edge_room) {
-        size_t room = builder->edge_room ? builder->edge_room * 2 : 64;
-        profi_edge *edges = room < PROFI_NONE ? reallocarray(builder->snapshot->edges, room, sizeof(*edges)) : NULL;
-        if (edges == NULL) {
-            builder->out_of_memory = 1;
-            return;
-        }
-        builder->snapshot->edges = edges;
-        builder->edge_room = room;
-    }
-    builder->snapshot->edges[builder->edge_count++] = *edge;
+    profi_edge **edges = &builder->snapshot->edges;
+    if (builder->edge_count > INT32_MAX || !profi_array_grow(edges, &builder->edge_room, builder->edge_count, sizeof(**edges)))
+        builder->out_of_memory = 1;
+    else
+        (*edges)[builder->edge_count++] = *edge;
 }
 
 void profi_builder_renumber(profi_builder *builder, const uint32_t *new_id)

@@ -13,7 +13,7 @@ typedef struct profi_builder {
     prof_snapshot *snapshot;
     uint32_t *table; /* function ids by key, open addressing */
     uint32_t table_size, function_room;
-    uint32_t counter_room;
+    size_t counter_room;
     size_t edge_count, edge_room;
     int out_of_memory; /* sticky, as the next: asked for once, at the end */
     int overflow;      /* a sum did not fit */

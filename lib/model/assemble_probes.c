@@ -7,6 +7,8 @@
  */
 #include "assemble.h"
 
+#include "../base/array.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -83,15 +85,9 @@ void profi_builder_counter(profi_builder *builder, const profi_counter_info *fro
     prof_snapshot *snapshot = builder->snapshot;
     if (builder->out_of_memory)
         return;
-    if (snapshot->counter_count == builder->counter_room) {
-        uint32_t room = builder->counter_room ? builder->counter_room * 2 : 16;
-        profi_counter_info *counters = reallocarray(snapshot->counters, room, sizeof(*counters));
-        if (counters == NULL) {
-            builder->out_of_memory = 1;
-            return;
-        }
-        snapshot->counters = counters;
-        builder->counter_room = room;
+    if (!profi_array_grow(&snapshot->counters, &builder->counter_room, snapshot->counter_count, sizeof(*snapshot->counters))) {
+        builder->out_of_memory = 1;
+        return;
     }
     profi_counter_info *counter = &snapshot->counters[snapshot->counter_count++];
     *counter = *from;

@@ -8,6 +8,7 @@
  */
 #include "snapshot.h"
 
+#include "../base/array.h"
 #include "../base/text.h"
 
 #include <stdlib.h>
@@ -69,17 +70,6 @@ static int grow_table(prof_snapshot *snapshot)
     return 1;
 }
 
-static int grow_paths(prof_snapshot *snapshot)
-{
-    uint32_t room = snapshot->path_room ? snapshot->path_room * 2 : 64;
-    profi_path *paths = reallocarray(snapshot->paths, room, sizeof(*paths));
-    if (paths == NULL)
-        return 0;
-    snapshot->paths = paths;
-    snapshot->path_room = room;
-    return 1;
-}
-
 uint32_t profi_snapshot_path(prof_snapshot *snapshot, uint32_t parent, uint32_t function)
 {
     enum { MOST = 1 << 30 };
@@ -88,7 +78,7 @@ uint32_t profi_snapshot_path(prof_snapshot *snapshot, uint32_t parent, uint32_t 
     uint32_t *slot = find_slot(snapshot, parent, function);
     if (*slot != PROFI_NONE)
         return *slot;
-    if (snapshot->path_count >= MOST || (snapshot->path_count == snapshot->path_room && !grow_paths(snapshot)))
+    if (snapshot->path_count >= MOST || !profi_array_grow(&snapshot->paths, &snapshot->path_room, snapshot->path_count, sizeof(*snapshot->paths)))
         return PROFI_NONE;
     uint32_t index = snapshot->path_count;
     uint32_t *head = parent == PROFI_NONE ? &snapshot->first_root : &snapshot->paths[parent].first_child;

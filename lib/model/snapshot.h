@@ -123,7 +123,8 @@ typedef struct profi_call_about {
 struct prof_snapshot {
     profi_texts texts;           /* all text of functions and processes */
     profi_path *paths;           /* none in a snapshot that was read or merged */
-    uint32_t path_count, path_room;
+    uint32_t path_count;
+    size_t path_room;
     uint32_t first_root;         /* the outermost paths, linked by next_sibling */
     uint32_t *path_table;        /* open addressing, by (parent, function); while building */
     uint32_t path_table_size;

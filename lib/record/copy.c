@@ -14,6 +14,7 @@
 #include "cold.h"
 #include "kept.h"
 
+#include "../base/array.h"
 #include "../base/error.h"
 #include "../base/system.h"
 
@@ -25,22 +26,6 @@ typedef struct copier {
     profi_record_copy *copy;
     size_t node_room, bucket_room, thread_room, measure_room, counter_room;
 } copier;
-
-/* Makes room for one more element; 0 when memory is spent. */
-static int grow(void *array_at, size_t *room, size_t count, size_t element_bytes)
-{
-    void *array;
-    memcpy(&array, array_at, sizeof(array));
-    if (count < *room)
-        return 1;
-    size_t wanted = *room ? *room * 2 : 64;
-    void *larger = reallocarray(array, wanted, element_bytes);
-    if (larger == NULL)
-        return 0;
-    memcpy(array_at, &larger, sizeof(larger));
-    *room = wanted;
-    return 1;
-}
 
 static int copy_sites(profi_site_view **sites, size_t *site_count)
 {
@@ -65,7 +50,7 @@ static int copy_measures(copier *c, const profi_node *node)
     profi_record_copy *copy = c->copy;
     for (unsigned i = 0; i < profi_measure_count(node->site->probes); i++) {
         const profi_measure *from = &node->measures[i];
-        if (!grow(&copy->measures, &c->measure_room, copy->measure_count, sizeof(*copy->measures)))
+        if (!profi_array_grow(&copy->measures, &c->measure_room, copy->measure_count, sizeof(*copy->measures)))
             return 0;
         copy->measures[copy->measure_count++] =
             (profi_measure){ .is_bound = PROFI_GET(from->is_bound), .call_count = PROFI_GET(from->call_count),
@@ -78,7 +63,7 @@ static int copy_measures(copier *c, const profi_node *node)
 static int add_bucket(copier *c, const profi_site *site, uint32_t index, uint64_t count)
 {
     profi_record_copy *copy = c->copy;
-    if (!grow(&copy->buckets, &c->bucket_room, copy->bucket_count, sizeof(*copy->buckets)))
+    if (!profi_array_grow(&copy->buckets, &c->bucket_room, copy->bucket_count, sizeof(*copy->buckets)))
         return 0;
     copy->buckets[copy->bucket_count++] = (profi_bucket_copy){ site->id, index, count };
     return 1;
@@ -103,7 +88,7 @@ static void copy_sample(profi_node_copy *into, const profi_sample *sample)
 static int copy_node(copier *c, const profi_node *node, uint32_t parent)
 {
     profi_record_copy *copy = c->copy;
-    if (copy->node_count >= PROFI_NO_PARENT || !grow(&copy->nodes, &c->node_room, copy->node_count, sizeof(*copy->nodes)))
+    if (copy->node_count >= PROFI_NO_PARENT || !profi_array_grow(&copy->nodes, &c->node_room, copy->node_count, sizeof(*copy->nodes)))
         return 0;
     profi_node_copy *into = &copy->nodes[copy->node_count++];
     uint64_t calls = __atomic_load_n(&node->calls, __ATOMIC_ACQUIRE), start = PROFI_GET(node->start);
@@ -165,7 +150,7 @@ static int copy_counters(copier *c, const profi_thread *thread)
     profi_record_copy *copy = c->copy;
     const profi_counter *from = __atomic_load_n(&thread->first_counter, __ATOMIC_ACQUIRE);
     for (; from != NULL; from = from->next) {
-        if (!grow(&copy->counters, &c->counter_room, copy->counter_count, sizeof(*copy->counters)))
+        if (!profi_array_grow(&copy->counters, &c->counter_room, copy->counter_count, sizeof(*copy->counters)))
             return 0;
         copy->counters[copy->counter_count++] =
             (profi_counter_copy){ .site = from->site->id, .count = PROFI_GET(from->count),
@@ -189,7 +174,7 @@ void profi_thread_name(profi_thread_copy *thread)
 static int copy_thread(copier *c, const profi_thread *thread)
 {
     profi_record_copy *copy = c->copy;
-    if (!grow(&copy->threads, &c->thread_room, copy->thread_count, sizeof(*copy->threads)))
+    if (!profi_array_grow(&copy->threads, &c->thread_room, copy->thread_count, sizeof(*copy->threads)))
         return 0;
     profi_thread_copy *into = &copy->threads[copy->thread_count++];
     *into = (profi_thread_copy){ .tid = thread->tid, .exited = thread->exited, .lost = PROFI_GET(thread->lost),
