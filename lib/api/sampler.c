@@ -11,12 +11,11 @@
 #include "recorder.h"
 
 #include "../base/error.h"
+#include "../base/system.h"
 #include "../probe/probes.h"
 
 #include <errno.h>
-#include <pthread.h>
 #include <semaphore.h>
-#include <signal.h>
 #include <time.h>
 
 static sem_t wake;
@@ -67,9 +66,6 @@ static void *sampler_main(void *unused)
 
 prof_status profi_sampler_start(const profi_config *config, prof_error *err)
 {
-    pthread_t thread;
-    pthread_attr_t attributes;
-    sigset_t all, callers;
     if (config->rss_every_ms == 0)
         return PROF_OK;
     PROFI_PUT(interval_ms, config->rss_every_ms);
@@ -80,17 +76,10 @@ prof_status profi_sampler_start(const profi_config *config, prof_error *err)
     }
     if (sem_init(&wake, 0, 0) != 0)
         return profi_fail_errno(err, errno, "cannot make a semaphore");
-    pthread_attr_init(&attributes);
-    pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &callers); /* inherited: the host's signals are not for it */
-    int error = pthread_create(&thread, &attributes, sampler_main, NULL);
-    pthread_sigmask(SIG_SETMASK, &callers, NULL);
-    pthread_attr_destroy(&attributes);
+    int error = profi_thread_spawn(sampler_main, "profcore-rss");
     if (error != 0)
         return profi_fail_errno(err, error, "cannot start the thread that samples memory");
     is_started = 1;
-    pthread_setname_np(thread, "profcore-rss");
     return PROF_OK;
 }
 

@@ -15,11 +15,11 @@
 #include "recorder.h"
 
 #include "../base/error.h"
+#include "../base/system.h"
 
 #include <errno.h>
-#include <pthread.h>
 #include <semaphore.h>
-#include <string.h>
+#include <signal.h>
 #include <time.h>
 
 enum { SIGNAL_LIMIT = 65 };
@@ -151,9 +151,6 @@ static prof_status take_signals(const profi_config *config, prof_error *err)
 
 prof_status profi_saver_start(const profi_config *config, unsigned duties, prof_error *err)
 {
-    pthread_t thread;
-    pthread_attr_t attributes;
-    sigset_t all, callers;
     int has_signals = config->has_signals && (duties & PROFI_SAVER_SIGNALS);
     uint32_t kept = (duties & PROFI_SAVER_KEPT) != 0;
     if (config->save_every_s == 0 && !has_signals && !kept)
@@ -168,17 +165,10 @@ prof_status profi_saver_start(const profi_config *config, unsigned duties, prof_
         return PROF_OK;
     if (sem_init(&wake, 0, 0) != 0)
         return profi_fail_errno(err, errno, "cannot make a semaphore");
-    pthread_attr_init(&attributes);
-    pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &callers); /* inherited: the host's signals are not for the saver */
-    int error = pthread_create(&thread, &attributes, saver_main, NULL);
-    pthread_sigmask(SIG_SETMASK, &callers, NULL);
-    pthread_attr_destroy(&attributes);
+    int error = profi_thread_spawn(saver_main, "profcore-saver");
     if (error != 0)
         return profi_fail_errno(err, error, "cannot start the thread that saves");
     is_started = 1;
-    pthread_setname_np(thread, "profcore-saver");
     return has_signals ? take_signals(config, err) : PROF_OK;
 }
 

@@ -28,6 +28,23 @@ void profi_cancel_restore(int before)
     pthread_setcanceltype(before & 1 ? PTHREAD_CANCEL_ASYNCHRONOUS : PTHREAD_CANCEL_DEFERRED, NULL);
 }
 
+int profi_thread_spawn(void *(*run)(void *), const char *name)
+{
+    pthread_t thread;
+    pthread_attr_t attributes;
+    sigset_t all, callers;
+    pthread_attr_init(&attributes);
+    pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &callers); /* inherited */
+    int error = pthread_create(&thread, &attributes, run, NULL);
+    pthread_sigmask(SIG_SETMASK, &callers, NULL);
+    pthread_attr_destroy(&attributes);
+    if (error == 0)
+        pthread_setname_np(thread, name);
+    return error;
+}
+
 int profi_read_text(const char *path, char *text, size_t room)
 {
     int fd = open(path, O_RDONLY | O_CLOEXEC);

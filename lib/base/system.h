@@ -18,6 +18,12 @@ void profi_cancel_restore(int before);
     int no_cancellation __attribute__((cleanup(profi_cancel_restore_at), unused)) = profi_cancel_defer()
 static inline void profi_cancel_restore_at(const int *before) { profi_cancel_restore(*before); }
 
+/*
+ * Starts a detached thread that the host's signals are not delivered to;
+ * `name` is at most 15 bytes.  0, or an errno value.
+ */
+int profi_thread_spawn(void *(*run)(void *), const char *name);
+
 /* Reads a small file, such as one of /proc, as text; 0 when it cannot be had or is empty. */
 int profi_read_text(const char *path, char *text, size_t room);
 
