@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Perfetto's timeline file, `.pftrace`: a protobuf Trace of TrackEvent
- * packets, with an encoder of our own for the few fields that it needs.
+ * packets.
  *
  * One packet sequence for the process and one for each thread.  A sequence
  * begins with its defaults (clock, track) and interns a site's text in the
@@ -13,11 +13,11 @@
  * Times are CLOCK_MONOTONIC.  Where two are equal, only the order of packets
  * shows the nesting.  Source: Perfetto's protos/perfetto/trace/.
  */
+#include "protobuf.h"
 #include "writer.h"
 
 #include "../base/array.h"
 #include "../base/error.h"
-#include "../base/text.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -39,18 +39,12 @@ enum { ANNOTATION_UINT = 3, ANNOTATION_NAME = 10 };
 enum { INTERNED_NAMES = 2, INTERNED_SOURCES = 4 };
 enum { NAME_IID = 1, NAME_TEXT = 2, SOURCE_IID = 1, SOURCE_FILE = 2, SOURCE_LINE = 4 };
 
-/* A message that is being made.  Its texts are a site's name and file, PROFI_TEXT_MAX bytes each, the rest is small. */
-typedef struct message {
-    size_t used;
-    unsigned char data[2 * PROFI_TEXT_MAX + 512];
-} message;
-
 enum { CHUNK = 1 << 16, BATCH = 256, PROCESS_SEQUENCE = 1 };
 
 typedef struct pftrace {
     const profi_events *events;
     profi_output *out;
-    message packet, part, piece;    /* one inside the other */
+    profi_message packet, part, piece; /* one inside the other */
     unsigned char *is_interned;     /* by site, on the sequence at hand */
     uint64_t process_uuid;
     uint64_t track_uuid, sequence;  /* of the thread at hand */
@@ -60,71 +54,18 @@ typedef struct pftrace {
     profi_slice batch[BATCH];
 } pftrace;
 
-/* ---- protobuf ---- */
-
-static void put_bytes(message *m, const void *data, size_t bytes)
-{
-    if (bytes > sizeof(m->data) - m->used)
-        bytes = sizeof(m->data) - m->used; /* never: see message */
-    memcpy(m->data + m->used, data, bytes);
-    m->used += bytes;
-}
-
-static size_t varint(unsigned char bytes[10], uint64_t value)
-{
-    size_t used = 0;
-    for (; value >= 0x80; value >>= 7)
-        bytes[used++] = (unsigned char)(value | 0x80);
-    bytes[used++] = (unsigned char)value;
-    return used;
-}
-
-static void put_varint(message *m, uint64_t value)
-{
-    unsigned char bytes[10];
-    put_bytes(m, bytes, varint(bytes, value));
-}
-
-static void put_number(message *m, unsigned field, uint64_t value)
-{
-    put_varint(m, (uint64_t)field << 3);
-    put_varint(m, value);
-}
-
-static void put_block(message *m, unsigned field, const void *data, size_t bytes)
-{
-    put_varint(m, (uint64_t)field << 3 | 2);
-    put_varint(m, bytes);
-    put_bytes(m, data, bytes);
-}
-
-static void put_text(message *m, unsigned field, const char *text)
-{
-    put_block(m, field, text, strlen(text));
-}
-
-/* Puts a finished message into another, and empties it. */
-static void put_message(message *m, unsigned field, message *inner)
-{
-    put_block(m, field, inner->data, inner->used);
-    inner->used = 0;
-}
-
 static void write_packet(pftrace *p)
 {
-    unsigned char head[11] = { TRACE_PACKET << 3 | 2 };
-    profi_output_bytes(p->out, head, 1 + varint(head + 1, p->packet.used));
-    profi_output_bytes(p->out, p->packet.data, p->packet.used);
-    p->packet.used = 0;
+    profi_write_message(p->out, TRACE_PACKET, &p->packet);
 }
 
 /* ---- what stands before the slices ---- */
 
 static void put_clock(pftrace *p, uint64_t clock, uint64_t ns)
 {
-    put_number(&p->piece, CLOCK_ID, clock);
-    put_number(&p->piece, CLOCK_TIMESTAMP, ns);
-    put_message(&p->part, SNAPSHOT_CLOCKS, &p->piece);
+    profi_put_number(&p->piece, CLOCK_ID, clock);
+    profi_put_number(&p->piece, CLOCK_TIMESTAMP, ns);
+    profi_put_message(&p->part, SNAPSHOT_CLOCKS, &p->piece);
 }
 
 static void write_clocks(pftrace *p)
@@ -132,48 +73,48 @@ static void write_clocks(pftrace *p)
     put_clock(p, CLOCK_IS_MONOTONIC, p->events->taken.monotonic_ns);
     put_clock(p, CLOCK_IS_BOOTTIME, p->events->taken.boot_ns);
     put_clock(p, CLOCK_IS_REALTIME, p->events->taken.unix_ns);
-    put_number(&p->part, SNAPSHOT_PRIMARY, CLOCK_IS_MONOTONIC);
-    put_number(&p->packet, PACKET_SEQUENCE, PROCESS_SEQUENCE);
-    put_message(&p->packet, PACKET_CLOCK_SNAPSHOT, &p->part);
+    profi_put_number(&p->part, SNAPSHOT_PRIMARY, CLOCK_IS_MONOTONIC);
+    profi_put_number(&p->packet, PACKET_SEQUENCE, PROCESS_SEQUENCE);
+    profi_put_message(&p->packet, PACKET_CLOCK_SNAPSHOT, &p->part);
     write_packet(p);
 }
 
 static void write_process(pftrace *p)
 {
-    put_number(&p->part, TRACK_UUID, p->process_uuid);
-    put_number(&p->piece, PROCESS_PID, (uint64_t)p->events->pid);
-    put_text(&p->piece, PROCESS_NAME, p->events->run_name);
-    put_message(&p->part, TRACK_PROCESS, &p->piece);
-    put_number(&p->packet, PACKET_SEQUENCE, PROCESS_SEQUENCE);
-    put_message(&p->packet, PACKET_TRACK, &p->part);
+    profi_put_number(&p->part, TRACK_UUID, p->process_uuid);
+    profi_put_number(&p->piece, PROCESS_PID, (uint64_t)p->events->pid);
+    profi_put_text(&p->piece, PROCESS_NAME, p->events->run_name);
+    profi_put_message(&p->part, TRACK_PROCESS, &p->piece);
+    profi_put_number(&p->packet, PACKET_SEQUENCE, PROCESS_SEQUENCE);
+    profi_put_message(&p->packet, PACKET_TRACK, &p->part);
     write_packet(p);
 }
 
 static void put_track(pftrace *p, const profi_events_thread *thread)
 {
-    put_number(&p->part, TRACK_UUID, p->track_uuid);
-    put_number(&p->part, TRACK_PARENT, p->process_uuid);
+    profi_put_number(&p->part, TRACK_UUID, p->track_uuid);
+    profi_put_number(&p->part, TRACK_PARENT, p->process_uuid);
     if (thread->tid != 0) {
-        put_number(&p->piece, THREAD_PID, (uint64_t)p->events->pid);
-        put_number(&p->piece, THREAD_TID, (uint64_t)thread->tid);
-        put_text(&p->piece, THREAD_NAME, thread->name);
-        put_message(&p->part, TRACK_THREAD, &p->piece);
+        profi_put_number(&p->piece, THREAD_PID, (uint64_t)p->events->pid);
+        profi_put_number(&p->piece, THREAD_TID, (uint64_t)thread->tid);
+        profi_put_text(&p->piece, THREAD_NAME, thread->name);
+        profi_put_message(&p->part, TRACK_THREAD, &p->piece);
     } else {
-        put_text(&p->part, TRACK_NAME, thread->name);
+        profi_put_text(&p->part, TRACK_NAME, thread->name);
     }
-    put_message(&p->packet, PACKET_TRACK, &p->part);
+    profi_put_message(&p->packet, PACKET_TRACK, &p->part);
 }
 
 /* Begins a thread's sequence, or begins it anew: whoever reads on from here needs nothing that came before. */
 static void begin_sequence(pftrace *p, const profi_events_thread *thread)
 {
     memset(p->is_interned, 0, p->events->site_count);
-    put_number(&p->packet, PACKET_SEQUENCE, p->sequence);
-    put_number(&p->packet, PACKET_FLAGS, FLAG_CLEARED);
-    put_number(&p->part, DEFAULTS_CLOCK, CLOCK_IS_MONOTONIC);
-    put_number(&p->piece, EVENT_TRACK, p->track_uuid);
-    put_message(&p->part, DEFAULTS_EVENT, &p->piece);
-    put_message(&p->packet, PACKET_DEFAULTS, &p->part);
+    profi_put_number(&p->packet, PACKET_SEQUENCE, p->sequence);
+    profi_put_number(&p->packet, PACKET_FLAGS, FLAG_CLEARED);
+    profi_put_number(&p->part, DEFAULTS_CLOCK, CLOCK_IS_MONOTONIC);
+    profi_put_number(&p->piece, EVENT_TRACK, p->track_uuid);
+    profi_put_message(&p->part, DEFAULTS_EVENT, &p->piece);
+    profi_put_message(&p->packet, PACKET_DEFAULTS, &p->part);
     put_track(p, thread);
     write_packet(p);
 }
@@ -183,16 +124,16 @@ static void write_loss(pftrace *p, uint64_t sequence, uint64_t track, uint64_t n
 {
     char name[64];
     snprintf(name, sizeof(name), "<profcore: %llu events lost>", (unsigned long long)lost);
-    put_number(&p->packet, PACKET_TIMESTAMP, ns);
-    put_number(&p->packet, PACKET_CLOCK, CLOCK_IS_MONOTONIC);
-    put_number(&p->packet, PACKET_SEQUENCE, sequence);
-    put_number(&p->part, EVENT_TYPE, TYPE_INSTANT);
-    put_number(&p->part, EVENT_TRACK, track);
-    put_text(&p->part, EVENT_NAME, name);
-    put_text(&p->piece, ANNOTATION_NAME, "lost");
-    put_number(&p->piece, ANNOTATION_UINT, lost);
-    put_message(&p->part, EVENT_ANNOTATION, &p->piece);
-    put_message(&p->packet, PACKET_EVENT, &p->part);
+    profi_put_number(&p->packet, PACKET_TIMESTAMP, ns);
+    profi_put_number(&p->packet, PACKET_CLOCK, CLOCK_IS_MONOTONIC);
+    profi_put_number(&p->packet, PACKET_SEQUENCE, sequence);
+    profi_put_number(&p->part, EVENT_TYPE, TYPE_INSTANT);
+    profi_put_number(&p->part, EVENT_TRACK, track);
+    profi_put_text(&p->part, EVENT_NAME, name);
+    profi_put_text(&p->piece, ANNOTATION_NAME, "lost");
+    profi_put_number(&p->piece, ANNOTATION_UINT, lost);
+    profi_put_message(&p->part, EVENT_ANNOTATION, &p->piece);
+    profi_put_message(&p->packet, PACKET_EVENT, &p->part);
     write_packet(p);
 }
 
@@ -203,24 +144,24 @@ static void intern(pftrace *p, uint32_t site)
 {
     const profi_events_site *text = &p->events->sites[site];
     p->is_interned[site] = 1;
-    put_number(&p->piece, NAME_IID, site + 1);
-    put_text(&p->piece, NAME_TEXT, text->name);
-    put_message(&p->part, INTERNED_NAMES, &p->piece);
+    profi_put_number(&p->piece, NAME_IID, site + 1);
+    profi_put_text(&p->piece, NAME_TEXT, text->name);
+    profi_put_message(&p->part, INTERNED_NAMES, &p->piece);
     if (text->file != NULL) {
-        put_number(&p->piece, SOURCE_IID, site + 1);
-        put_text(&p->piece, SOURCE_FILE, text->file);
-        put_number(&p->piece, SOURCE_LINE, text->line);
-        put_message(&p->part, INTERNED_SOURCES, &p->piece);
+        profi_put_number(&p->piece, SOURCE_IID, site + 1);
+        profi_put_text(&p->piece, SOURCE_FILE, text->file);
+        profi_put_number(&p->piece, SOURCE_LINE, text->line);
+        profi_put_message(&p->part, INTERNED_SOURCES, &p->piece);
     }
-    put_message(&p->packet, PACKET_INTERNED, &p->part);
+    profi_put_message(&p->packet, PACKET_INTERNED, &p->part);
 }
 
 static void begin_event(pftrace *p, uint64_t ns)
 {
     p->last_ns = profi_max_u64(p->last_ns, ns);
-    put_number(&p->packet, PACKET_TIMESTAMP, p->last_ns);
-    put_number(&p->packet, PACKET_SEQUENCE, p->sequence);
-    put_number(&p->packet, PACKET_FLAGS, FLAG_NEEDS);
+    profi_put_number(&p->packet, PACKET_TIMESTAMP, p->last_ns);
+    profi_put_number(&p->packet, PACKET_SEQUENCE, p->sequence);
+    profi_put_number(&p->packet, PACKET_FLAGS, FLAG_NEEDS);
 }
 
 static void write_begin(pftrace *p, const profi_slice *slice)
@@ -228,19 +169,19 @@ static void write_begin(pftrace *p, const profi_slice *slice)
     begin_event(p, slice->start_ns);
     if (!p->is_interned[slice->site])
         intern(p, slice->site);
-    put_number(&p->part, EVENT_TYPE, TYPE_BEGIN);
-    put_number(&p->part, EVENT_NAME_IID, slice->site + 1);
+    profi_put_number(&p->part, EVENT_TYPE, TYPE_BEGIN);
+    profi_put_number(&p->part, EVENT_NAME_IID, slice->site + 1);
     if (p->events->sites[slice->site].file != NULL)
-        put_number(&p->part, EVENT_SOURCE_IID, slice->site + 1);
-    put_message(&p->packet, PACKET_EVENT, &p->part);
+        profi_put_number(&p->part, EVENT_SOURCE_IID, slice->site + 1);
+    profi_put_message(&p->packet, PACKET_EVENT, &p->part);
     write_packet(p);
 }
 
 static void write_end(pftrace *p, uint64_t ns)
 {
     begin_event(p, ns);
-    put_number(&p->part, EVENT_TYPE, TYPE_END);
-    put_message(&p->packet, PACKET_EVENT, &p->part);
+    profi_put_number(&p->part, EVENT_TYPE, TYPE_END);
+    profi_put_message(&p->packet, PACKET_EVENT, &p->part);
     write_packet(p);
 }
 

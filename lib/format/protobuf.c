@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Protobuf's wire format: see protobuf.h. */
+#include "protobuf.h"
+
+#include <string.h>
+
+static void put_bytes(profi_message *m, const void *data, size_t bytes)
+{
+    if (bytes > sizeof(m->data) - m->used)
+        bytes = sizeof(m->data) - m->used; /* never: see profi_message */
+    memcpy(m->data + m->used, data, bytes);
+    m->used += bytes;
+}
+
+static size_t varint(unsigned char bytes[10], uint64_t value)
+{
+    size_t used = 0;
+    for (; value >= 0x80; value >>= 7)
+        bytes[used++] = (unsigned char)(value | 0x80);
+    bytes[used++] = (unsigned char)value;
+    return used;
+}
+
+void profi_put_varint(profi_message *m, uint64_t value)
+{
+    unsigned char bytes[10];
+    put_bytes(m, bytes, varint(bytes, value));
+}
+
+void profi_put_number(profi_message *m, unsigned field, uint64_t value)
+{
+    profi_put_varint(m, (uint64_t)field << 3);
+    profi_put_varint(m, value);
+}
+
+void profi_put_block(profi_message *m, unsigned field, const void *data, size_t bytes)
+{
+    profi_put_varint(m, (uint64_t)field << 3 | 2);
+    profi_put_varint(m, bytes);
+    put_bytes(m, data, bytes);
+}
+
+void profi_put_text(profi_message *m, unsigned field, const char *text)
+{
+    profi_put_block(m, field, text, strlen(text));
+}
+
+void profi_put_message(profi_message *m, unsigned field, profi_message *inner)
+{
+    profi_put_block(m, field, inner->data, inner->used);
+    inner->used = 0;
+}
+
+void profi_write_message(profi_output *out, unsigned field, profi_message *m)
+{
+    unsigned char head[20];
+    size_t used = varint(head, (uint64_t)field << 3 | 2);
+    profi_output_bytes(out, head, used + varint(head + used, m->used));
+    profi_output_bytes(out, m->data, m->used);
+    m->used = 0;
+}

@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Protobuf's wire format, as far as the formats here write it: numbers as
+ * varints, and blocks of bytes with their length before them, which texts and
+ * messages are.  A small message is made in memory; one of any size is
+ * written as it is made, once its length is known.
+ *
+ * Source: protobuf.dev/programming-guides/encoding.
+ */
+#ifndef PROFI_PROTOBUF_H
+#define PROFI_PROTOBUF_H
+
+#include "../base/output.h"
+#include "../base/text.h"
+
+/* A message that is being made.  Its texts are a site's name and file, PROFI_TEXT_MAX bytes each, the rest is small. */
+typedef struct profi_message {
+    size_t used;
+    unsigned char data[2 * PROFI_TEXT_MAX + 512];
+} profi_message;
+
+void profi_put_varint(profi_message *m, uint64_t value);
+void profi_put_number(profi_message *m, unsigned field, uint64_t value);
+void profi_put_block(profi_message *m, unsigned field, const void *data, size_t bytes);
+void profi_put_text(profi_message *m, unsigned field, const char *text);
+
+/* Puts a finished message into another, and empties it. */
+void profi_put_message(profi_message *m, unsigned field, profi_message *inner);
+
+/* Writes a finished message as a field of the outermost, and empties it. */
+void profi_write_message(profi_output *out, unsigned field, profi_message *m);
+
+#endif
