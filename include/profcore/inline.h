@@ -70,6 +70,8 @@ typedef struct __attribute__((may_alias)) prof_inline_thread {
     prof_inline_node *busy;    /* where it stands while a scope is being closed */
     prof_inline_cell *cell;    /* where the next event goes; cells before it are whole */
     prof_inline_cell *cell_end;
+    uint64_t event_min;        /* ticks; shorter scopes write no event */
+    uint64_t filtered;         /* of those */
 } prof_inline_thread;
 
 /* The calling thread's prof_inline_thread. */
@@ -134,14 +136,18 @@ static inline void *prof_inline_close_(prof_inline_thread *self, prof_inline_nod
         PROF_INLINE_PUT_(node->max, duration);
     PROF_INLINE_PUT_(*pending, PROF_INLINE_GET_(*pending) + 1);
     PROF_INLINE_PUT_(node->pending, histogram + prof_inline_bucket_(duration));
-    PROF_INLINE_PUT_(cell->what, node->event);
-    PROF_INLINE_PUT_(cell->start, start);
-    PROF_INLINE_PUT_(cell->end, now);
-    cell++;
-    __atomic_store_n(&self->cell, cell, __ATOMIC_RELEASE);
     parent->last = node;
-    if (PROF_INLINE_RARE_(cell == self->cell_end))
-        return PROF_INLINE_TURN_SLOW_(stand);
+    if (PROF_INLINE_RARE_(duration < self->event_min)) { /* a branch: the next event's place must not wait for the clock */
+        PROF_INLINE_PUT_(self->filtered, PROF_INLINE_GET_(self->filtered) + 1);
+    } else {
+        PROF_INLINE_PUT_(cell->what, node->event);
+        PROF_INLINE_PUT_(cell->start, start);
+        PROF_INLINE_PUT_(cell->end, now);
+        cell++;
+        __atomic_store_n(&self->cell, cell, __ATOMIC_RELEASE);
+        if (PROF_INLINE_RARE_(cell == self->cell_end))
+            return PROF_INLINE_TURN_SLOW_(stand);
+    }
     __atomic_signal_fence(__ATOMIC_SEQ_CST);
     PROF_INLINE_PUT_(self->current, stand);
     return stand;

@@ -391,7 +391,7 @@ typedef struct prof_stats {
     uint64_t unmatched_count;    /* prof_end() without an open scope to end; ignored */
     uint64_t memory_used_bytes;  /* of the region */
     uint64_t memory_limit_bytes; /* 0 before the first start */
-    uint64_t event_count;        /* scopes that went into the event rings */
+    uint64_t event_count;        /* scopes, instants, values and spans that went into the event rings */
     uint64_t event_lost_count;   /* of these, how many the rings do not hold any more */
     /* Calls that a rule kept (PROF_FUNCTION_SAVE_IF); those not in the three below wait to be written. */
     uint64_t kept_count;         /* that met their rule */
@@ -399,9 +399,10 @@ typedef struct prof_stats {
     uint64_t kept_lost_count;    /* of them: memory or its share for them was spent */
     uint64_t kept_unsaved_count; /* of them: the folder was full, or refused until the end */
     uint64_t removed_file_count; /* older files removed, so that the folder stays in its limits */
+    uint64_t event_filtered_count; /* scopes too short for the event rings (_EVENT_MIN_NS); not in event_count */
 } prof_stats;
 
-#define PROF_STATS_INIT { (uint32_t)sizeof(prof_stats), 0u, 0u, 0u, 0u, 0u, 0u, 0u, 0u, 0u, 0u, 0u, 0u, 0u, 0u }
+#define PROF_STATS_INIT { (uint32_t)sizeof(prof_stats), 0u, 0u, 0u, 0u, 0u, 0u, 0u, 0u, 0u, 0u, 0u, 0u, 0u, 0u, 0u }
 
 /*
  * Reads the recorder's counts.

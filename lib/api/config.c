@@ -254,6 +254,16 @@ static prof_status variable_mode(profi_config *config, const char *value, prof_e
     return PROF_OK;
 }
 
+static prof_status variable_event_min(profi_config *config, const char *value, prof_error *err)
+{
+    uint64_t ns;
+    const char *rest;
+    if (!parse_number(value, &ns, &rest) || *rest != '\0')
+        return profi_fail(err, PROF_E_INVALID, "not a whole number of nanoseconds");
+    config->event_min_ns = ns;
+    return PROF_OK;
+}
+
 /* Read when the library is loaded: see profi_config_start_wish(). */
 static prof_status variable_profcore(profi_config *config, const char *value, prof_error *err)
 {
@@ -284,6 +294,7 @@ static const struct variable {
     { "PROFCORE_SORT", set_sort },
     { "PROFCORE_MEMORY", variable_memory },
     { "PROFCORE_MODE", variable_mode },
+    { "PROFCORE_EVENT_MIN_NS", variable_event_min },
     { "PROFCORE_SAVE_EVERY", variable_save_every },
     { "PROFCORE_SAVE_IF", set_save_if },
     { "PROFCORE_MAX_FILES", variable_max_files },

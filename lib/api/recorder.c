@@ -129,6 +129,10 @@ static prof_status open_recorder(const profi_config *loaded, prof_error *err)
     prof_status status = profi_record_open(loaded->memory_bytes, loaded->keeps_events, loaded->clock, err);
     if (status != PROF_OK)
         return status;
+    if (loaded->event_min_ns != 0) {
+        profi_clock_scale scale = profi_clock_scale_now();
+        profi_rings_set_shortest(profi_clock_to_ticks(&scale, loaded->event_min_ns));
+    }
     install_probes();
     for (unsigned i = 0; i < loaded->probe_count; i++)
         profi_probe_wish_add(loaded->probes[i]);

@@ -76,6 +76,13 @@ static inline uint64_t profi_clock_to_ns(const profi_clock_scale *scale, uint64_
     return ns > UINT64_MAX ? UINT64_MAX : (uint64_t)ns;
 }
 
+/* The other way, rounding up. */
+static inline uint64_t profi_clock_to_ticks(const profi_clock_scale *scale, uint64_t ns)
+{
+    profi_u128 ticks = ((profi_u128)ns * scale->ticks + scale->ns - 1) / scale->ns;
+    return ticks > UINT64_MAX ? UINT64_MAX : (uint64_t)ticks;
+}
+
 /* The time of a moment in ticks, as CLOCK_MONOTONIC gives it, rounded down; never later for an earlier moment. */
 static inline uint64_t profi_clock_at(const profi_clock_scale *scale, uint64_t ticks)
 {

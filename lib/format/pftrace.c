@@ -8,7 +8,8 @@
  * packet that uses it first; it begins anew every CHUNK slices, so that
  * damage to a file costs no more than that.  A thread that lives has a thread
  * track; one that has ended has a track of the process, named by its number:
- * its thread id may be another's by now.
+ * its thread id may be another's by now.  Spans have tracks of their own, and
+ * so have counters.
  *
  * Times are CLOCK_MONOTONIC.  Where two are equal, only the order of packets
  * shows the nesting.  Source: Perfetto's protos/perfetto/trace/.
@@ -31,21 +32,26 @@ enum { FLAG_CLEARED = 1, FLAG_NEEDS = 2 };
 enum { SNAPSHOT_CLOCKS = 1, SNAPSHOT_PRIMARY = 2, CLOCK_ID = 1, CLOCK_TIMESTAMP = 2 };
 enum { CLOCK_IS_REALTIME = 1, CLOCK_IS_MONOTONIC = 3, CLOCK_IS_BOOTTIME = 6 };
 enum { DEFAULTS_EVENT = 11, DEFAULTS_CLOCK = 58 };
-enum { TRACK_UUID = 1, TRACK_NAME = 2, TRACK_PROCESS = 3, TRACK_THREAD = 4, TRACK_PARENT = 5 };
+enum { TRACK_UUID = 1, TRACK_NAME = 2, TRACK_PROCESS = 3, TRACK_THREAD = 4, TRACK_PARENT = 5, TRACK_COUNTER = 8 };
 enum { PROCESS_PID = 1, PROCESS_NAME = 6, THREAD_PID = 1, THREAD_TID = 2, THREAD_NAME = 5 };
-enum { EVENT_ANNOTATION = 4, EVENT_TYPE = 9, EVENT_NAME_IID = 10, EVENT_TRACK = 11, EVENT_NAME = 23, EVENT_SOURCE_IID = 34 };
-enum { TYPE_BEGIN = 1, TYPE_END = 2, TYPE_INSTANT = 3 };
-enum { ANNOTATION_UINT = 3, ANNOTATION_NAME = 10 };
-enum { INTERNED_NAMES = 2, INTERNED_SOURCES = 4 };
+enum { EVENT_ANNOTATION = 4, EVENT_TYPE = 9, EVENT_NAME_IID = 10, EVENT_TRACK = 11, EVENT_NAME = 23, EVENT_SOURCE_IID = 34,
+       EVENT_VALUE = 44, EVENT_FLOW = 47, EVENT_LAST_FLOW = 48 };
+enum { TYPE_BEGIN = 1, TYPE_END = 2, TYPE_INSTANT = 3, TYPE_COUNTER = 4 };
+enum { ANNOTATION_NAME_IID = 1, ANNOTATION_UINT = 3, ANNOTATION_INT = 4, ANNOTATION_DOUBLE = 5, ANNOTATION_TEXT = 6, ANNOTATION_NAME = 10 };
+enum { INTERNED_NAMES = 2, INTERNED_ANNOTATIONS = 3, INTERNED_SOURCES = 4 };
 enum { NAME_IID = 1, NAME_TEXT = 2, SOURCE_IID = 1, SOURCE_FILE = 2, SOURCE_LINE = 4 };
 
 enum { CHUNK = 1 << 16, BATCH = 256, PROCESS_SEQUENCE = 1 };
+enum { MOST_ARGUMENTS = 8, MOST_FLOWS = 256 }; /* of one event; how many more there were is said */
+
+/* What is interned of a site on the sequence at hand. */
+enum { IS_EVENT_NAME = 1, IS_ARGUMENT_NAME = 2 };
 
 typedef struct pftrace {
     const profi_events *events;
     profi_output *out;
     profi_message packet, part, piece; /* one inside the other */
-    unsigned char *is_interned;     /* by site, on the sequence at hand */
+    unsigned char *interned;        /* by site: IS_… */
     uint64_t process_uuid;
     uint64_t track_uuid, sequence;  /* of the thread at hand */
     uint64_t last_ns;               /* on its track time does not go back, whatever the clocks of two cores say */
@@ -90,37 +96,62 @@ static void write_process(pftrace *p)
     write_packet(p);
 }
 
-static void put_track(pftrace *p, const profi_events_thread *thread)
+/* A track of events that follow each other: what it is called, and where its events stand. */
+typedef struct track {
+    const profi_events_thread *thread; /* NULL: a lane of spans */
+    const char *name;
+    uint64_t first, count;
+} track;
+
+static void put_track(pftrace *p, const track *t)
 {
     profi_put_number(&p->part, TRACK_UUID, p->track_uuid);
     profi_put_number(&p->part, TRACK_PARENT, p->process_uuid);
-    if (thread->tid != 0) {
+    if (t->thread != NULL && t->thread->tid != 0) {
         profi_put_number(&p->piece, THREAD_PID, (uint64_t)p->events->pid);
-        profi_put_number(&p->piece, THREAD_TID, (uint64_t)thread->tid);
-        profi_put_text(&p->piece, THREAD_NAME, thread->name);
+        profi_put_number(&p->piece, THREAD_TID, (uint64_t)t->thread->tid);
+        profi_put_text(&p->piece, THREAD_NAME, t->name);
         profi_put_message(&p->part, TRACK_THREAD, &p->piece);
     } else {
-        profi_put_text(&p->part, TRACK_NAME, thread->name);
+        profi_put_text(&p->part, TRACK_NAME, t->name);
     }
     profi_put_message(&p->packet, PACKET_TRACK, &p->part);
 }
 
-/* Begins a thread's sequence, or begins it anew: whoever reads on from here needs nothing that came before. */
-static void begin_sequence(pftrace *p, const profi_events_thread *thread)
+/* Begins a track's sequence, or begins it anew: whoever reads on from here needs nothing that came before. */
+static void begin_sequence(pftrace *p, const track *t)
 {
-    memset(p->is_interned, 0, p->events->site_count);
+    memset(p->interned, 0, p->events->site_count);
     profi_put_number(&p->packet, PACKET_SEQUENCE, p->sequence);
     profi_put_number(&p->packet, PACKET_FLAGS, FLAG_CLEARED);
     profi_put_number(&p->part, DEFAULTS_CLOCK, CLOCK_IS_MONOTONIC);
     profi_put_number(&p->piece, EVENT_TRACK, p->track_uuid);
     profi_put_message(&p->part, DEFAULTS_EVENT, &p->piece);
     profi_put_message(&p->packet, PACKET_DEFAULTS, &p->part);
-    put_track(p, thread);
+    put_track(p, t);
     write_packet(p);
 }
 
+/* A counter belongs to the process, whichever thread gave a value. */
+static uint64_t counter_uuid(const pftrace *p, uint32_t site) { return profi_mix64(~p->process_uuid + site); }
+
+static void write_counter_tracks(pftrace *p)
+{
+    for (uint32_t site = 0; site < p->events->site_count; site++) {
+        if (!p->events->sites[site].is_counter)
+            continue;
+        profi_put_number(&p->part, TRACK_UUID, counter_uuid(p, site));
+        profi_put_number(&p->part, TRACK_PARENT, p->process_uuid);
+        profi_put_text(&p->part, TRACK_NAME, p->events->sites[site].name);
+        profi_put_block(&p->part, TRACK_COUNTER, "", 0);
+        profi_put_number(&p->packet, PACKET_SEQUENCE, PROCESS_SEQUENCE);
+        profi_put_message(&p->packet, PACKET_TRACK, &p->part);
+        write_packet(p);
+    }
+}
+
 /* Says on a track how many events are missing there. */
-static void write_loss(pftrace *p, uint64_t sequence, uint64_t track, uint64_t ns, uint64_t lost)
+static void write_loss(pftrace *p, uint64_t sequence, uint64_t uuid, uint64_t ns, uint64_t lost)
 {
     char name[64];
     snprintf(name, sizeof(name), "<profcore: %llu events lost>", (unsigned long long)lost);
@@ -128,7 +159,7 @@ static void write_loss(pftrace *p, uint64_t sequence, uint64_t track, uint64_t n
     profi_put_number(&p->packet, PACKET_CLOCK, CLOCK_IS_MONOTONIC);
     profi_put_number(&p->packet, PACKET_SEQUENCE, sequence);
     profi_put_number(&p->part, EVENT_TYPE, TYPE_INSTANT);
-    profi_put_number(&p->part, EVENT_TRACK, track);
+    profi_put_number(&p->part, EVENT_TRACK, uuid);
     profi_put_text(&p->part, EVENT_NAME, name);
     profi_put_text(&p->piece, ANNOTATION_NAME, "lost");
     profi_put_number(&p->piece, ANNOTATION_UINT, lost);
@@ -137,13 +168,15 @@ static void write_loss(pftrace *p, uint64_t sequence, uint64_t track, uint64_t n
     write_packet(p);
 }
 
-/* ---- slices ---- */
+/* ---- events ---- */
 
-/* The interned number of a site's text is its own plus 1, for names and for places. */
-static void intern(pftrace *p, uint32_t site)
+/* The interned number of a site's text is its own plus 1, whatever it is used for. */
+static void intern_event(pftrace *p, uint32_t site)
 {
     const profi_events_site *text = &p->events->sites[site];
-    p->is_interned[site] = 1;
+    if (p->interned[site] & IS_EVENT_NAME)
+        return;
+    p->interned[site] |= IS_EVENT_NAME;
     profi_put_number(&p->piece, NAME_IID, site + 1);
     profi_put_text(&p->piece, NAME_TEXT, text->name);
     profi_put_message(&p->part, INTERNED_NAMES, &p->piece);
@@ -153,7 +186,84 @@ static void intern(pftrace *p, uint32_t site)
         profi_put_number(&p->piece, SOURCE_LINE, text->line);
         profi_put_message(&p->part, INTERNED_SOURCES, &p->piece);
     }
-    profi_put_message(&p->packet, PACKET_INTERNED, &p->part);
+}
+
+static void intern_argument(pftrace *p, uint32_t site)
+{
+    if (p->interned[site] & IS_ARGUMENT_NAME)
+        return;
+    p->interned[site] |= IS_ARGUMENT_NAME;
+    profi_put_number(&p->piece, NAME_IID, site + 1);
+    profi_put_text(&p->piece, NAME_TEXT, p->events->sites[site].name);
+    profi_put_message(&p->part, INTERNED_ANNOTATIONS, &p->piece);
+}
+
+static int is_argument(const profi_detail *detail) { return detail->kind <= PROFI_ARG_TEXT; }
+
+/* Interns what an event names first. */
+static void intern(pftrace *p, const profi_slice *slice)
+{
+    unsigned arguments = 0;
+    intern_event(p, slice->site);
+    for (size_t i = 0; i < slice->detail_count && arguments < MOST_ARGUMENTS; i++)
+        if (is_argument(&slice->details[i])) {
+            intern_argument(p, slice->details[i].name);
+            arguments++;
+        }
+    if (p->part.used != 0)
+        profi_put_message(&p->packet, PACKET_INTERNED, &p->part);
+}
+
+static void put_argument(pftrace *p, const profi_detail *detail)
+{
+    profi_put_number(&p->piece, ANNOTATION_NAME_IID, detail->name + 1);
+    if (detail->kind == PROFI_ARG_INT)
+        profi_put_number(&p->piece, ANNOTATION_INT, (uint64_t)detail->value.integer);
+    else if (detail->kind == PROFI_ARG_DOUBLE)
+        profi_put_double(&p->piece, ANNOTATION_DOUBLE, detail->value.number);
+    else
+        profi_put_text(&p->piece, ANNOTATION_TEXT, detail->value.text);
+    profi_put_message(&p->part, EVENT_ANNOTATION, &p->piece);
+}
+
+static void put_count(pftrace *p, const char *name, uint64_t count)
+{
+    if (count == 0)
+        return;
+    profi_put_text(&p->piece, ANNOTATION_NAME, name);
+    profi_put_number(&p->piece, ANNOTATION_UINT, count);
+    profi_put_message(&p->part, EVENT_ANNOTATION, &p->piece);
+}
+
+/* A number of its own as one, a trace id of 128 bits as W3C writes it. */
+static void put_request(pftrace *p, const profi_request_id *id)
+{
+    char hex[33];
+    profi_put_text(&p->piece, ANNOTATION_NAME, "request");
+    snprintf(hex, sizeof(hex), "%016llx%016llx", (unsigned long long)id->high, (unsigned long long)id->low);
+    if (id->high == 0)
+        profi_put_number(&p->piece, ANNOTATION_UINT, id->low);
+    else
+        profi_put_text(&p->piece, ANNOTATION_TEXT, hex);
+    profi_put_message(&p->part, EVENT_ANNOTATION, &p->piece);
+}
+
+static void put_details(pftrace *p, const profi_slice *slice)
+{
+    uint64_t arguments = 0, flows = 0;
+    for (size_t i = 0; i < slice->detail_count; i++) {
+        const profi_detail *detail = &slice->details[i];
+        if (is_argument(detail)) {
+            if (arguments++ < MOST_ARGUMENTS)
+                put_argument(p, detail);
+        } else if (flows++ < MOST_FLOWS) {
+            profi_put_fixed64(&p->part, detail->kind == PROFI_FLOW_LAST ? EVENT_LAST_FLOW : EVENT_FLOW, detail->value.flow);
+        }
+    }
+    put_count(p, "arguments left out", arguments > MOST_ARGUMENTS ? arguments - MOST_ARGUMENTS : 0);
+    put_count(p, "flows left out", flows > MOST_FLOWS ? flows - MOST_FLOWS : 0);
+    if (slice->request != NULL)
+        put_request(p, slice->request);
 }
 
 static void begin_event(pftrace *p, uint64_t ns)
@@ -164,15 +274,25 @@ static void begin_event(pftrace *p, uint64_t ns)
     profi_put_number(&p->packet, PACKET_FLAGS, FLAG_NEEDS);
 }
 
-static void write_begin(pftrace *p, const profi_slice *slice)
+static void write_event(pftrace *p, const profi_slice *slice, unsigned type)
 {
     begin_event(p, slice->start_ns);
-    if (!p->is_interned[slice->site])
-        intern(p, slice->site);
-    profi_put_number(&p->part, EVENT_TYPE, TYPE_BEGIN);
+    intern(p, slice);
+    profi_put_number(&p->part, EVENT_TYPE, type);
     profi_put_number(&p->part, EVENT_NAME_IID, slice->site + 1);
     if (p->events->sites[slice->site].file != NULL)
         profi_put_number(&p->part, EVENT_SOURCE_IID, slice->site + 1);
+    put_details(p, slice);
+    profi_put_message(&p->packet, PACKET_EVENT, &p->part);
+    write_packet(p);
+}
+
+static void write_value(pftrace *p, const profi_slice *slice)
+{
+    begin_event(p, slice->start_ns);
+    profi_put_number(&p->part, EVENT_TYPE, TYPE_COUNTER);
+    profi_put_number(&p->part, EVENT_TRACK, counter_uuid(p, slice->site));
+    profi_put_double(&p->part, EVENT_VALUE, slice->value);
     profi_put_message(&p->packet, PACKET_EVENT, &p->part);
     write_packet(p);
 }
@@ -192,46 +312,75 @@ static void close_down_to(pftrace *p, size_t depth)
         write_end(p, p->open_ends[--p->open_count]);
 }
 
-static int open_slice(pftrace *p, const profi_slice *slice)
+/* 0 when memory is spent. */
+static int write_slice(pftrace *p, const profi_slice *slice)
 {
-    if (!profi_array_grow(&p->open_ends, &p->open_room, p->open_count, sizeof(*p->open_ends)))
-        return 0;
-    write_begin(p, slice);
-    p->open_ends[p->open_count++] = slice->end_ns;
+    close_down_to(p, slice->depth);
+    if (slice->kind == PROFI_SLICE_COUNTER) {
+        write_value(p, slice);
+    } else if (slice->kind == PROFI_SLICE_INSTANT) {
+        write_event(p, slice, TYPE_INSTANT);
+    } else {
+        if (!profi_array_grow(&p->open_ends, &p->open_room, p->open_count, sizeof(*p->open_ends)))
+            return 0;
+        write_event(p, slice, TYPE_BEGIN);
+        p->open_ends[p->open_count++] = slice->end_ns;
+    }
     return 1;
 }
 
-static int write_thread(pftrace *p, uint32_t index)
+static int write_track(pftrace *p, const track *t, uint64_t lost)
 {
-    const profi_events_thread *thread = &p->events->threads[index];
     uint64_t done = 0;
     size_t count;
     p->last_ns = 0;
-    p->sequence = PROCESS_SEQUENCE + 1 + (uint64_t)index;
-    p->track_uuid = profi_mix64(p->process_uuid + thread->number);
-    begin_sequence(p, thread);
-    while ((count = profi_events_read(p->events, index, done, p->batch, BATCH)) != 0) {
-        if (done == 0 && thread->lost != 0)
-            write_loss(p, p->sequence, p->track_uuid, p->batch[0].start_ns, thread->lost);
+    begin_sequence(p, t);
+    while ((count = profi_events_read(p->events, t->first, t->count, done, p->batch, BATCH)) != 0) {
+        if (done == 0 && lost != 0)
+            write_loss(p, p->sequence, p->track_uuid, p->batch[0].start_ns, lost);
         if (done != 0 && done % CHUNK == 0)
-            begin_sequence(p, thread);
-        for (size_t i = 0; i < count; i++) {
-            close_down_to(p, p->batch[i].depth);
-            if (!open_slice(p, &p->batch[i]))
+            begin_sequence(p, t);
+        for (size_t i = 0; i < count; i++)
+            if (!write_slice(p, &p->batch[i]))
                 return 0;
-        }
         done += count;
     }
     close_down_to(p, 0);
-    if (done == 0 && thread->lost != 0)
-        write_loss(p, p->sequence, p->track_uuid, p->events->taken.monotonic_ns, thread->lost);
+    if (done == 0 && lost != 0)
+        write_loss(p, p->sequence, p->track_uuid, p->events->taken.monotonic_ns, lost);
+    return 1;
+}
+
+static int write_threads(pftrace *p)
+{
+    for (uint32_t i = 0; i < p->events->thread_count; i++) {
+        const profi_events_thread *thread = &p->events->threads[i];
+        const track t = { thread, thread->name, thread->first, thread->count };
+        p->sequence = PROCESS_SEQUENCE + 1 + (uint64_t)i;
+        p->track_uuid = profi_mix64(p->process_uuid + thread->number);
+        if (!write_track(p, &t, thread->lost))
+            return 0;
+    }
+    return 1;
+}
+
+static int write_lanes(pftrace *p)
+{
+    for (size_t i = 0; i < p->events->lane_count; i++) {
+        const profi_events_lane *lane = &p->events->lanes[i];
+        const track t = { NULL, p->events->sites[lane->site].name, lane->first, lane->count };
+        p->sequence = PROCESS_SEQUENCE + 1 + (uint64_t)p->events->thread_count + i;
+        p->track_uuid = profi_mix64(p->process_uuid ^ profi_mix64((uint64_t)lane->site << 32 | lane->number));
+        if (!write_track(p, &t, 0))
+            return 0;
+    }
     return 1;
 }
 
 prof_status profi_write_pftrace(const profi_events *events, profi_output *out, prof_error *err)
 {
     pftrace *p = calloc(1, sizeof(*p));
-    int ok = p != NULL && (p->is_interned = malloc((size_t)events->site_count + 1)) != NULL;
+    int ok = p != NULL && (p->interned = malloc((size_t)events->site_count + 1)) != NULL;
     if (ok) {
         p->events = events;
         p->out = out;
@@ -239,12 +388,12 @@ prof_status profi_write_pftrace(const profi_events *events, profi_output *out, p
         profi_output_text(out, PROFI_PFTRACE_START);
         write_clocks(p);
         write_process(p);
-        for (uint32_t i = 0; ok && i < events->thread_count; i++)
-            ok = write_thread(p, i);
+        write_counter_tracks(p);
+        ok = write_threads(p) && write_lanes(p);
         if (events->lost_of_unknown != 0)
             write_loss(p, PROCESS_SEQUENCE, p->process_uuid, events->taken.monotonic_ns, events->lost_of_unknown);
         free(p->open_ends);
-        free(p->is_interned);
+        free(p->interned);
     }
     free(p);
     return ok ? PROF_OK : profi_fail(err, PROF_E_NO_MEMORY, "no memory to write \"pftrace\"");

@@ -33,6 +33,20 @@ void profi_put_number(profi_message *m, unsigned field, uint64_t value)
     profi_put_varint(m, value);
 }
 
+void profi_put_fixed64(profi_message *m, unsigned field, uint64_t value)
+{
+    unsigned char bytes[8];
+    for (unsigned i = 0; i < sizeof(bytes); i++)
+        bytes[i] = (unsigned char)(value >> 8 * i);
+    profi_put_varint(m, (uint64_t)field << 3 | 1);
+    put_bytes(m, bytes, sizeof(bytes));
+}
+
+void profi_put_double(profi_message *m, unsigned field, double value)
+{
+    profi_put_fixed64(m, field, profi_double_bits(value));
+}
+
 void profi_put_block(profi_message *m, unsigned field, const void *data, size_t bytes)
 {
     profi_put_varint(m, (uint64_t)field << 3 | 2);

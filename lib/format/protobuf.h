@@ -13,14 +13,20 @@
 #include "../base/output.h"
 #include "../base/text.h"
 
-/* A message that is being made.  Its texts are a site's name and file, PROFI_TEXT_MAX bytes each, the rest is small. */
+/*
+ * A message that is being made.  Whoever makes one sees to it that it fits: a
+ * site's name and file are PROFI_TEXT_MAX bytes each, and what else stands in
+ * one is counted.
+ */
 typedef struct profi_message {
     size_t used;
-    unsigned char data[2 * PROFI_TEXT_MAX + 512];
+    unsigned char data[16 * PROFI_TEXT_MAX];
 } profi_message;
 
 void profi_put_varint(profi_message *m, uint64_t value);
 void profi_put_number(profi_message *m, unsigned field, uint64_t value);
+void profi_put_fixed64(profi_message *m, unsigned field, uint64_t value);
+void profi_put_double(profi_message *m, unsigned field, double value);
 void profi_put_block(profi_message *m, unsigned field, const void *data, size_t bytes);
 void profi_put_text(profi_message *m, unsigned field, const char *text);
 

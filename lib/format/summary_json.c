@@ -334,6 +334,7 @@ static json_t *losses_of(const prof_snapshot *snapshot, int *ok)
     set(object, "unmatched", number_if(has_counts, snapshot->stats.unmatched_count), ok);
     set(object, "events", number_if(has_events, snapshot->stats.event_count), ok);
     set(object, "events_lost", number_if(has_events, snapshot->stats.event_lost_count), ok);
+    set(object, "events_filtered", number_if(has_events, snapshot->stats.event_filtered_count), ok);
     set(object, "counter_values", number_if(has_counts, snapshot->lost_values), ok);
     return object;
 }

@@ -433,6 +433,7 @@ static void read_account(profi_json *j, const profi_json_value *root)
         about->has |= PROF_ABOUT_HAS_EVENTS;
         snapshot->stats.event_count = read.event_count;
         snapshot->stats.event_lost_count = read.event_lost_count;
+        profi_json_count(j, losses, "events_filtered", UINT64_MAX, &snapshot->stats.event_filtered_count);
     }
     snapshot->stats.size = sizeof(snapshot->stats);
     profi_json_count(j, losses, "lost", UINT64_MAX, &snapshot->stats.lost_count);

@@ -346,6 +346,18 @@ static void put_kept(const profi_listing *t)
                             stats->removed_file_count);
 }
 
+/* What the timeline can show of the run; nothing where no events are kept. */
+static void put_events(const profi_listing *t)
+{
+    const prof_stats *stats = &t->snapshot->stats;
+    if (t->snapshot->is_call || (stats->event_count == 0 && stats->event_filtered_count == 0))
+        return;
+    profi_output_printf(t->out, "   Events:   %" PRIu64 ", of them %" PRIu64 " not kept", stats->event_count, stats->event_lost_count);
+    if (stats->event_filtered_count != 0)
+        profi_output_printf(t->out, "; %" PRIu64 " scopes too short to be one", stats->event_filtered_count);
+    profi_output_text(t->out, "\n");
+}
+
 static void put_counts(const profi_listing *t)
 {
     const prof_snapshot *snapshot = t->snapshot;
@@ -370,8 +382,9 @@ static void put_counts(const profi_listing *t)
     profi_output_printf(t->out, ", %" PRIu64 " closed by repair, %" PRIu64 " ends without a scope\n",
                         stats->repaired_count, stats->unmatched_count);
     if (snapshot->lost_values != 0)
-        profi_output_printf(t->out, "             and %" PRIu64 " values of counters, for want of memory\n",
+        profi_output_printf(t->out, "             and %" PRIu64 " values and events beside scopes, for want of memory\n",
                             snapshot->lost_values);
+    put_events(t);
     put_kept(t);
     if (!snapshot->is_call)
         profi_output_printf(t->out, "   Memory:   %s of %s used for recording\n", used, limit);

@@ -1,14 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The event stream of this process: record/'s copy of the rings, sorted,
- * nested and counted.  Beside recorded.c the one file of model/ that knows
- * record/.
- *
- * The rings hold scopes in the order in which they ended, each with its level
- * in the call tree.  That tells which lies in which also where clock ticks
- * are coarse and times equal; nanoseconds are made when a slice is read.
+ * The event stream of this process: record/'s copy of the rings, thread by
+ * thread put together, nested (events_thread.c) and counted.  Nanoseconds are
+ * made when a slice is read.
  */
-#include "events.h"
+#include "events_thread.h"
 
 #include "../base/error.h"
 #include "../base/text.h"
@@ -19,13 +15,14 @@
 #include <string.h>
 #include <unistd.h>
 
-/* By thread, in the order in which scopes ended. */
-static int compare_events(const void *one, const void *other)
+/* By thread, in the order in which its cells were written. */
+static int compare_segments(const void *one, const void *other)
 {
-    const profi_event *a = one, *b = other;
+    const profi_segment *a = one, *b = other;
+    uint64_t a_place = a->first_index + a->first_detail, b_place = b->first_index + b->first_detail;
     if (a->thread != b->thread)
         return a->thread < b->thread ? -1 : 1;
-    return a->index < b->index ? -1 : a->index > b->index;
+    return a_place < b_place ? -1 : a_place > b_place;
 }
 
 static int compare_rings(const void *one, const void *other)
@@ -39,7 +36,8 @@ static void add_thread(profi_events *events, const profi_ring_view *ring, uint64
 {
     profi_events_thread *thread = &events->threads[events->thread_count++];
     char clean[PROFI_TEXT_MAX] = "";
-    *thread = (profi_events_thread){ .number = number, .tid = ring != NULL ? ring->tid : 0 };
+    *thread = (profi_events_thread){ .number = number, .tid = ring != NULL ? ring->tid : 0,
+                                     .filtered = ring != NULL ? ring->filtered : 0 };
     if (ring != NULL)
         profi_text_clean(clean, ring->name, strlen(ring->name));
     if (clean[0] != '\0')
@@ -49,20 +47,28 @@ static void add_thread(profi_events *events, const profi_ring_view *ring, uint64
 }
 
 /*
- * Counts a thread's events, which are sorted and begin at `first`.  What a live
- * thread had issued is known, and a few that came while the ring was read go
- * on from there without a gap; of one that has ended, what it issued up to
- * the last that is held is known, and of all of those together the rest.
+ * Takes a thread's cells from its segments, and counts its events.  What a
+ * live thread had issued is known, and a few that came while the ring was
+ * read go on from there without a gap; of one that has ended, what it issued
+ * up to the last that is held is known, and of all of those together the rest.
  */
-static void count_thread(profi_events *events, const profi_rings_view *rings, const profi_ring_view *ring, uint64_t first)
+static void fill_thread(profi_events_maker *maker, const profi_rings_view *rings, const profi_ring_view *ring,
+                        const profi_segment *segments, size_t count)
 {
+    profi_events *events = maker->events;
     profi_events_thread *thread = &events->threads[events->thread_count - 1];
     uint64_t issued = ring != NULL ? ring->issued : 0;
-    thread->first = first;
-    for (uint64_t i = first; i < rings->event_count && rings->events[i].thread == thread->number; i++) {
-        issued = profi_max_u64(issued, rings->events[i].index + 1);
-        thread->held++;
+    thread->first = maker->cell_count;
+    maker->waiting_count = 0;
+    for (size_t s = 0; s < count; s++) {
+        uint64_t index = segments[s].first_index;
+        profi_events_gap(maker);
+        for (uint64_t i = 0; i < segments[s].cell_count; i++)
+            index += profi_events_cell(maker, &rings->cells[segments[s].first_cell + i]);
+        thread->held += index - segments[s].first_index;
+        issued = profi_max_u64(issued, index);
     }
+    thread->count = maker->cell_count - thread->first;
     thread->lost = issued - thread->held;
     events->issued += issued;
     events->held += thread->held;
@@ -70,77 +76,86 @@ static void count_thread(profi_events *events, const profi_rings_view *rings, co
         events->lost_of_unknown -= issued;
 }
 
-/* One entry for each thread that has issued anything: two lists by number, merged. */
-static int list_threads(profi_events *events, const profi_rings_view *rings)
+/* How many of the segments, from the first on, are of one thread. */
+static size_t group_size(const profi_segment *segments, size_t count)
 {
+    size_t size = 0;
+    while (size < count && segments[size].thread == segments[0].thread)
+        size++;
+    return size;
+}
+
+/* One entry for each thread that has issued anything: two lists by number, merged. */
+static int list_threads(profi_events_maker *maker, const profi_rings_view *rings)
+{
+    profi_events *events = maker->events;
     uint64_t groups = rings->ring_count;
-    for (uint64_t i = 0; i < rings->event_count; i++)
-        groups += i == 0 || rings->events[i].thread != rings->events[i - 1].thread;
+    for (size_t i = 0; i < rings->segment_count; i += group_size(&rings->segments[i], rings->segment_count - i))
+        groups++;
     events->threads = calloc(groups + 1, sizeof(*events->threads));
     if (events->threads == NULL)
         return 0;
     events->lost_of_unknown = rings->exited_issued;
-    for (uint64_t r = 0, e = 0; r < rings->ring_count || e < rings->event_count;) {
+    events->filtered = rings->exited_filtered;
+    for (uint64_t r = 0, s = 0; r < rings->ring_count || s < rings->segment_count;) {
+        const profi_segment *segments = &rings->segments[s];
         const profi_ring_view *ring = r < rings->ring_count ? &rings->rings[r] : NULL;
-        uint64_t of_event = e < rings->event_count ? rings->events[e].thread : UINT64_MAX;
-        if (ring != NULL && ring->thread > of_event)
+        size_t count = group_size(segments, rings->segment_count - s);
+        if (ring != NULL && count != 0 && ring->thread > segments->thread)
             ring = NULL;
+        if (ring != NULL && count != 0 && ring->thread != segments->thread)
+            count = 0;
         r += ring != NULL;
-        if (ring != NULL && ring->issued == 0)
+        s += count;
+        events->filtered += ring != NULL ? ring->filtered : 0;
+        if (ring != NULL && ring->issued == 0 && ring->filtered == 0 && count == 0)
             continue;
-        add_thread(events, ring, ring != NULL ? ring->thread : of_event);
-        count_thread(events, rings, ring, e);
-        e += events->threads[events->thread_count - 1].held;
+        add_thread(events, ring, ring != NULL ? ring->thread : segments->thread);
+        fill_thread(maker, rings, ring, segments, count);
     }
     events->issued += events->lost_of_unknown;
     events->lost = events->issued - events->held;
-    return 1;
+    return !maker->is_memory_spent;
 }
 
-/* Whether a scope that ended earlier lies in one that ended later; the clocks of two cores may disagree a little. */
-static int lies_in(const profi_event *inner, const profi_event *outer)
+/* Room for all cells; what stands beside them only where there is any. */
+static int make_room(profi_events *events, const profi_rings_view *rings)
 {
-    return profi_event_level(inner->cell.what) > profi_event_level(outer->cell.what) &&
-           (inner->cell.start >= outer->cell.start || inner->cell.end > outer->cell.start);
+    int has_details = 0;
+    for (uint64_t i = 0; i < rings->cell_count && !has_details; i++)
+        has_details = profi_event_is_detail(rings->cells[i].what);
+    events->cells = malloc((rings->cell_count + 1) * sizeof(*events->cells));
+    events->depths = malloc((rings->cell_count + 1) * sizeof(*events->depths));
+    if (has_details)
+        events->extras = malloc((rings->cell_count + 1) * sizeof(*events->extras));
+    return events->cells != NULL && events->depths != NULL && (!has_details || events->extras != NULL);
 }
 
-/*
- * Brings a thread's events, which stand in the order of their ends, into the
- * order of their starts.  Both are orders of one forest: all that lies in an
- * event stands right before it, so what a new one encloses is found by
- * stepping back from subtree to subtree; and in the order of starts it stands
- * behind all that stood before its subtree and behind those that enclose it:
- *
- *     place = place by end - (size of its subtree - 1) + depth
- *
- * While this goes on, an event's `index` is the size of its subtree and
- * `thread` the place of what encloses it; then `index` is where it goes.  In
- * the end `thread` is its depth.
- */
-static void order_by_start(profi_event *events, uint64_t count)
+static void mark_counters(profi_events *events)
 {
-    const uint64_t outermost = UINT64_MAX;
-    for (uint64_t i = 0; i < count; i++) {
-        uint64_t below = i; /* events from here to i lie in i */
-        while (below > 0 && lies_in(&events[below - 1], &events[i])) {
-            events[below - 1].thread = i;
-            below -= events[below - 1].index;
+    for (uint32_t t = 0; t < events->thread_count; t++)
+        for (uint64_t i = 0; i < events->threads[t].count; i++) {
+            uint64_t what = events->cells[events->threads[t].first + i].what;
+            if (profi_event_kind(what) == PROFI_EVENT_COUNTER)
+                events->sites[profi_event_site(what)].is_counter = 1;
         }
-        events[i].index = i - below + 1;
-        events[i].thread = outermost;
-    }
-    for (uint64_t i = count; i-- > 0;) {
-        uint64_t outer = events[i].thread;
-        events[i].thread = outer == outermost ? 0 : events[outer].thread + 1;
-        events[i].index = i + 1 - events[i].index + events[i].thread;
-    }
-    for (uint64_t i = 0; i < count; i++)
-        while (events[i].index != i) {
-            uint64_t place = events[i].index;
-            profi_event there = events[place];
-            events[place] = events[i];
-            events[i] = there;
-        }
+}
+
+static int make_events(profi_events *events, profi_rings_view *rings)
+{
+    profi_events_maker maker = { .events = events };
+    if (rings->ring_count != 0)
+        qsort(rings->rings, rings->ring_count, sizeof(*rings->rings), compare_rings);
+    if (rings->segment_count != 0)
+        qsort(rings->segments, rings->segment_count, sizeof(*rings->segments), compare_segments);
+    int ok = make_room(events, rings) && list_threads(&maker, rings);
+    for (uint32_t i = 0; ok && i < events->thread_count; i++)
+        ok = profi_events_order(events, events->threads[i].first, events->threads[i].count);
+    ok = ok && profi_events_place_spans(&maker);
+    profi_events_maker_fini(&maker);
+    if (ok)
+        mark_counters(events);
+    return ok;
 }
 
 static int copy_sites(profi_events *events, const profi_events_copy *copy)
@@ -150,7 +165,7 @@ static int copy_sites(profi_events *events, const profi_events_copy *copy)
         return 0;
     events->site_count = (uint32_t)copy->site_count;
     for (size_t i = 0; i < copy->site_count; i++)
-        events->sites[i] = (profi_events_site){ copy->sites[i].name, copy->sites[i].file, copy->sites[i].line };
+        events->sites[i] = (profi_events_site){ copy->sites[i].name, copy->sites[i].file, copy->sites[i].line, 0 };
     return 1;
 }
 
@@ -160,17 +175,9 @@ static prof_status fill(profi_events *events, const char *run_name, prof_error *
     prof_status status = profi_events_take(&copy, err);
     if (status != PROF_OK)
         return status;
-    profi_rings_view *rings = &copy.rings;
-    qsort(rings->rings, rings->ring_count, sizeof(*rings->rings), compare_rings);
-    if (rings->event_count != 0)
-        qsort(rings->events, rings->event_count, sizeof(*rings->events), compare_events);
     events->run_name = strdup(run_name);
-    if (events->run_name == NULL || !copy_sites(events, &copy) || !list_threads(events, rings))
+    if (events->run_name == NULL || !copy_sites(events, &copy) || !make_events(events, &copy.rings))
         status = profi_fail(err, PROF_E_NO_MEMORY, "no memory for the event stream");
-    for (uint32_t i = 0; i < events->thread_count; i++)
-        order_by_start(&rings->events[events->threads[i].first], events->threads[i].held);
-    events->source = rings->events;
-    rings->events = NULL;
     profi_events_copy_fini(&copy);
     return status;
 }
@@ -199,19 +206,51 @@ void profi_events_close(profi_events *events)
     free((char *)events->run_name);
     free(events->sites);
     free(events->threads);
-    free(events->source);
+    free(events->lanes);
+    free(events->cells);
+    free(events->depths);
+    free(events->extras);
+    free(events->details);
+    free(events->requests);
+    profi_texts_fini(&events->texts);
     free(events);
 }
 
-size_t profi_events_read(const profi_events *events, uint32_t thread, uint64_t from, profi_slice *slices, size_t room)
+static profi_slice_kind kind_of(const prof_inline_cell *cell)
 {
-    const profi_events_thread *of = &events->threads[thread];
-    size_t count = 0;
-    for (; count < room && from < of->held; count++, from++) {
-        const profi_event *event = &events->source[of->first + from];
-        slices[count] = (profi_slice){ .site = profi_event_site(event->cell.what), .depth = (uint32_t)event->thread,
-                                       .start_ns = profi_clock_at(&events->scale, event->cell.start),
-                                       .end_ns = profi_clock_at(&events->scale, event->cell.end) };
+    switch (profi_event_kind(cell->what)) {
+    case PROFI_EVENT_INSTANT: return PROFI_SLICE_INSTANT;
+    case PROFI_EVENT_COUNTER: return PROFI_SLICE_COUNTER;
+    case PROFI_EVENT_SPAN: return PROFI_SLICE_SPAN;
+    default: return PROFI_SLICE_SCOPE;
     }
-    return count;
+}
+
+static profi_slice slice_of(const profi_events *events, uint64_t index)
+{
+    const prof_inline_cell *cell = &events->cells[index];
+    profi_slice slice = { .kind = kind_of(cell), .site = profi_event_site(cell->what), .depth = events->depths[index],
+                          .end_ns = profi_clock_at(&events->scale, cell->end) };
+    if (slice.kind == PROFI_SLICE_COUNTER) {
+        slice.value = profi_bits_double(cell->start);
+        slice.start_ns = slice.end_ns;
+    } else {
+        slice.start_ns = profi_clock_at(&events->scale, cell->start);
+    }
+    if (events->extras != NULL) {
+        const profi_extra *extra = &events->extras[index];
+        slice.details = extra->detail_count ? events->details + extra->first_detail : NULL;
+        slice.detail_count = extra->detail_count;
+        slice.request = extra->request ? &events->requests[extra->request - 1] : NULL;
+    }
+    return slice;
+}
+
+size_t profi_events_read(const profi_events *events, uint64_t first, uint64_t count, uint64_t from, profi_slice *slices,
+                         size_t room)
+{
+    size_t stored = 0;
+    for (; stored < room && from < count; stored++, from++)
+        slices[stored] = slice_of(events, first + from);
+    return stored;
 }

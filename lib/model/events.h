@@ -13,10 +13,12 @@
 
 #include "../base/base.h"
 #include "../base/clock.h"
+#include "texts.h"
 
 typedef struct profi_events_site {
-    const char *name, *file; /* live as long as the process; file may be NULL */
+    const char *name, *file; /* live as long as the events; file may be NULL */
     uint32_t line;
+    uint32_t is_counter;     /* some event is a value of it */
 } profi_events_site;
 
 typedef struct profi_events_thread {
@@ -24,15 +26,69 @@ typedef struct profi_events_thread {
     int32_t tid;     /* 0: it has ended */
     char name[64];   /* cleaned; "thread <number>" where it is not known */
     uint64_t held, lost;
-    uint64_t first;  /* of its events, in what `source` holds */
+    uint64_t filtered;      /* scopes too short to be issued, as far as it is known */
+    uint64_t first, count;  /* its events in `cells`: those held, but for spans */
 } profi_events_thread;
 
+/*
+ * Spans begin on one thread and end on any, so they lie on lanes of their
+ * own: of those of one site no two overlap on a lane.
+ */
+typedef struct profi_events_lane {
+    uint32_t site;
+    uint32_t number;       /* of its site's lanes, from 0 */
+    uint64_t first, count; /* in `cells` */
+} profi_events_lane;
+
+typedef enum profi_slice_kind {
+    PROFI_SLICE_SCOPE,
+    PROFI_SLICE_SPAN,
+    PROFI_SLICE_INSTANT,
+    PROFI_SLICE_COUNTER
+} profi_slice_kind;
+
+/* What belongs to an event beside its name and times. */
+typedef enum profi_detail_kind {
+    PROFI_ARG_INT,
+    PROFI_ARG_DOUBLE,
+    PROFI_ARG_TEXT,
+    PROFI_FLOW_HERE, /* it is one of the stations of a flow */
+    PROFI_FLOW_LAST  /* the last of them */
+} profi_detail_kind;
+
+typedef struct profi_detail {
+    profi_detail_kind kind;
+    uint32_t name; /* an argument's: in `sites` */
+    union {
+        int64_t integer;
+        double number;
+        const char *text; /* cleaned */
+        uint64_t flow;
+    } value;
+} profi_detail;
+
+typedef struct profi_request_id {
+    uint64_t low, high;
+} profi_request_id;
+
 typedef struct profi_slice {
+    profi_slice_kind kind;
     uint32_t site;
     uint32_t depth; /* how many scopes of this thread it lies in */
-    uint64_t start_ns, end_ns; /* CLOCK_MONOTONIC */
+    uint64_t start_ns, end_ns; /* CLOCK_MONOTONIC; equal for what has no duration */
+    double value;              /* a counter's */
+    const profi_detail *details;
+    size_t detail_count;
+    const profi_request_id *request; /* under which it happened, or NULL */
 } profi_slice;
 
+/* Beside the cell of an event, where any of its thread has details or a request. */
+typedef struct profi_extra {
+    uint32_t first_detail, detail_count;
+    uint32_t request; /* its index in `requests` plus 1; 0: none */
+} profi_extra;
+
+struct prof_inline_cell;
 typedef struct profi_events {
     const char *run_name; /* owned */
     int64_t pid;
@@ -41,10 +97,20 @@ typedef struct profi_events {
     uint32_t site_count;
     profi_events_thread *threads; /* by number; those that have issued anything, as far as they are known */
     uint32_t thread_count;
+    profi_events_lane *lanes; /* by site, then number */
+    size_t lane_count;
     uint64_t issued, held, lost;
     uint64_t lost_of_unknown; /* of `lost`: by threads that have ended and of which nothing is held */
+    uint64_t filtered;        /* scopes too short to be issued */
     profi_clock_scale scale;
-    struct profi_event *source;
+    struct prof_inline_cell *cells;
+    uint32_t *depths;    /* one for each cell */
+    profi_extra *extras; /* likewise; NULL when there is none */
+    profi_detail *details;
+    size_t detail_count;
+    profi_request_id *requests;
+    size_t request_count;
+    profi_texts texts;
 } profi_events;
 
 /* Takes the stream from the rings, while threads go on recording.  issued is 0 where no ring is kept. */
@@ -52,11 +118,13 @@ prof_status profi_events_open(const char *run_name, profi_events **events, prof_
 void profi_events_close(profi_events *events); /* NULL is accepted */
 
 /*
- * The next batch of a thread's slices, from the one with this index on:
- * returns how many were stored, 0 at the end.  Where two slices have equal
- * times, their order and depth tell which lies in which.  Where the clocks of
- * two cores disagree, a slice may overlap its neighbours by as much.
+ * The next batch of `count` slices that stand from `first` on, a thread's or
+ * a lane's: those from the one with index `from` on.  Returns how many were
+ * stored, 0 at the end.  Where two slices have equal times, their order and
+ * depth tell which lies in which.  Where the clocks of two cores disagree, a
+ * slice may overlap its neighbours by as much.
  */
-size_t profi_events_read(const profi_events *events, uint32_t thread, uint64_t from, profi_slice *slices, size_t room);
+size_t profi_events_read(const profi_events *events, uint64_t first, uint64_t count, uint64_t from, profi_slice *slices,
+                         size_t room);
 
 #endif

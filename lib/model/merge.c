@@ -109,6 +109,7 @@ static void merge_stats(profi_builder *builder, prof_stats *into, const prof_sta
     profi_builder_sum(builder, &into->unmatched_count, from->unmatched_count);
     profi_builder_sum(builder, &into->event_count, from->event_count);
     profi_builder_sum(builder, &into->event_lost_count, from->event_lost_count);
+    profi_builder_sum(builder, &into->event_filtered_count, from->event_filtered_count);
     profi_builder_sum(builder, &into->kept_count, from->kept_count);
     profi_builder_sum(builder, &into->kept_saved_count, from->kept_saved_count);
     profi_builder_sum(builder, &into->kept_lost_count, from->kept_lost_count);
@@ -155,7 +156,7 @@ static void drop_unknown(profi_about *about, prof_stats *stats)
         stats->removed_file_count = about->refused_function_count = 0;
     }
     if (!(about->has & PROF_ABOUT_HAS_EVENTS))
-        stats->event_count = stats->event_lost_count = 0;
+        stats->event_count = stats->event_lost_count = stats->event_filtered_count = 0;
     if (!(about->has & PROF_ABOUT_HAS_THREADS))
         stats->thread_count = stats->live_thread_count = 0;
     if (!(about->has & PROF_ABOUT_HAS_HOST))

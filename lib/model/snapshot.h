@@ -139,7 +139,7 @@ struct prof_snapshot {
     size_t measure_count, measure_room;
     profi_counter_info *counters;
     uint32_t counter_count;
-    uint64_t lost_values;        /* of counters */
+    uint64_t lost_values;        /* of counters, and events beside scopes */
     profi_thread_info *threads;
     uint32_t thread_count;
     profi_process *processes;    /* of which it was merged; none: it is of one */

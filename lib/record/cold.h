@@ -74,6 +74,9 @@ extern uint64_t profi_ends_to_ignore;
 /* How many scopes the calling thread has open. */
 uint64_t profi_thread_depth(const profi_thread *thread);
 
+/* The level of an event that happens in the thread's innermost scope. */
+uint32_t profi_event_level_here(const profi_thread *self);
+
 /* Adds a thread's counters to those of another that nobody writes to; frees what is left over. */
 void profi_counters_fold(profi_thread *into, profi_thread *from);
 

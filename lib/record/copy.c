@@ -244,8 +244,7 @@ prof_status profi_events_take(profi_events_copy *copy, prof_error *err)
 
 void profi_events_copy_fini(profi_events_copy *copy)
 {
-    free(copy->rings.events);
-    free(copy->rings.rings);
+    profi_rings_view_fini(&copy->rings);
     free(copy->sites);
     *copy = (profi_events_copy){ 0 };
 }

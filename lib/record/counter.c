@@ -44,8 +44,9 @@ static profi_counter *find_or_make(profi_thread *thread, profi_site *site)
     return counter;
 }
 
-static void count(profi_counter *counter, double value)
+static void count(profi_thread *self, profi_counter *counter, double value)
 {
+    uint64_t now = profi_clock_now();
     if (!isfinite(value)) {
         PROFI_ADD(counter->not_finite_count, 1u);
         return;
@@ -53,11 +54,13 @@ static void count(profi_counter *counter, double value)
     PROFI_ADD(counter->count, 1u);
     PROFI_PUT(counter->sum, profi_double_bits(profi_bits_double(counter->sum) + value));
     PROFI_PUT(counter->last, profi_double_bits(value));
-    PROFI_PUT(counter->last_tick, profi_clock_now());
+    PROFI_PUT(counter->last_tick, now);
     if (value < profi_bits_double(counter->min))
         PROFI_PUT(counter->min, profi_double_bits(value));
     if (value > profi_bits_double(counter->max))
         PROFI_PUT(counter->max, profi_double_bits(value));
+    profi_ring_write(self, profi_event_what(PROFI_EVENT_COUNTER, profi_event_level_here(self), counter->site->id),
+                     profi_double_bits(value), now);
 }
 
 void prof_counter(prof_site *handle, double value)
@@ -73,7 +76,7 @@ void prof_counter(prof_site *handle, double value)
     profi_step_away(); /* a signal handler's values of the same counter do not come between */
     profi_counter *counter = site != NULL ? find_or_make(self, site) : NULL;
     if (counter != NULL)
-        count(counter, value);
+        count(self, counter, value);
     else
         PROFI_RAISE(self->lost_values, 1u);
     profi_come_back(self);

@@ -42,6 +42,8 @@ SAME_PLACE(profi_thread, prof_inline_thread, current);
 SAME_PLACE(profi_thread, prof_inline_thread, busy);
 SAME_PLACE(profi_thread, prof_inline_thread, cell);
 SAME_PLACE(profi_thread, prof_inline_thread, cell_end);
+SAME_PLACE(profi_thread, prof_inline_thread, event_min);
+SAME_PLACE(profi_thread, prof_inline_thread, filtered);
 
 /* Begins a call of a sampled site that is counted but not timed; all else is rare. */
 static inline prof_scope begin_untimed(prof_site *site)

@@ -132,11 +132,12 @@ struct profi_thread {
     profi_node *current; /* its innermost open scope, the overflow node, the busy node, or root */
     profi_node *busy;    /* &busy_node */
     prof_inline_cell *cell, *cell_end;
+    uint64_t event_min, filtered;
 
     uint64_t lost, repaired, unmatched;
     uint64_t backward;       /* scopes that the clock says ended before they began: counted with duration 0 */
     uint64_t probe_ticks;    /* spent in reading probes */
-    uint64_t lost_values;    /* of counters */
+    uint64_t lost_values;    /* of counters, and events beside scopes */
     uint64_t overflow_depth; /* scopes open in the overflow node */
     uint64_t random;         /* state of the generator that picks calls of sampled sites */
     profi_watch *open_watch; /* the innermost; no site has two */

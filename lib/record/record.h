@@ -101,7 +101,7 @@ typedef struct profi_record_copy {
     size_t measure_count;
     profi_counter_copy *counters;
     size_t counter_count;
-    uint64_t lost_values;      /* of counters */
+    uint64_t lost_values;      /* of counters, and events beside scopes */
     uint64_t probe_ticks;      /* that reading probes took, on all threads */
     uint64_t kept_ticks;       /* that telling single calls apart took */
     uint64_t backward;         /* scopes for which the clock went back */

@@ -15,8 +15,10 @@
  * full chunk of the thread that holds most is written anew: so a busy thread
  * recycles its own, and a quiet one keeps what it has.
  *
- * What a thread has issued and what the rings still hold are known exactly
- * from the chunks' first indices: the rest is lost.
+ * Cells are events, or details of one: an argument, a flow.  Details stand
+ * before their event, in its thread.  Only events are counted: what a thread has
+ * issued and what the rings still hold are known exactly from the chunks'
+ * first indices, the rest is lost.
  */
 #ifndef PROFI_RING_H
 #define PROFI_RING_H
@@ -25,34 +27,84 @@
 #include <profcore/inline.h>
 
 /*
- * What a cell is: the highest byte of its first word.  Of a scope, the lower
- * half is the site's id, and between stands its level in the thread's tree, 1
- * for the outermost: where ticks are coarse nothing else tells a child from a
- * sibling.  A run says whose the cells behind it are: their
- * number, the thread's number as start, the first one's index as end.
+ * What a cell is: the highest byte of its first word.  The lower half is the
+ * id of a site (of an argument, its name's), and between stands a level in the
+ * thread's tree, 1 for the outermost: where ticks are coarse nothing else
+ * tells a child from a sibling.  An event's own level, or that of the scope
+ * which a detail belongs to, PROFI_EVENT_LEVEL_MAX for that of the next event
+ * that is no scope.
+ *
+ *     kind                     second word        third word
+ *     SCOPE                    start              end
+ *     INSTANT                  time               time
+ *     COUNTER                  value, a double    time
+ *     SPAN                     start              end; its thread is the one that ended it
+ *     INT, DOUBLE              value              time
+ *     TEXT                     bytes              time; the bytes follow in cells of MORE
+ *     MORE                     16 bytes of a text
+ *     FLOW, FLOW_END           id                 time
+ *     REQUEST                  its id, low        and high; of all cells behind it, 0: of none
+ *     RUN                      thread's number    index of its first event
+ *
+ * A run says whose the cells behind it are; the first word is made by
+ * profi_event_run().
  */
-enum { PROFI_EVENT_RUN = 1, PROFI_EVENT_SCOPE };
+enum {
+    PROFI_EVENT_RUN = 1,
+    PROFI_EVENT_SCOPE,
+    PROFI_EVENT_INSTANT,
+    PROFI_EVENT_COUNTER,
+    PROFI_EVENT_SPAN,
+    PROFI_DETAIL_INT, /* from here on: no events */
+    PROFI_DETAIL_DOUBLE,
+    PROFI_DETAIL_TEXT,
+    PROFI_DETAIL_MORE,
+    PROFI_DETAIL_FLOW,
+    PROFI_DETAIL_FLOW_END,
+    PROFI_DETAIL_REQUEST
+};
 #define PROFI_EVENT_KIND_SHIFT 56
 #define PROFI_EVENT_LEVEL_SHIFT 32
 #define PROFI_EVENT_LEVEL_MAX 0xffffffu /* and all that lie deeper */
 
+static inline uint64_t profi_event_what(unsigned kind, uint64_t level, uint32_t site)
+{
+    return (uint64_t)kind << PROFI_EVENT_KIND_SHIFT | profi_min_u64(level, PROFI_EVENT_LEVEL_MAX) << PROFI_EVENT_LEVEL_SHIFT | site;
+}
+static inline unsigned profi_event_kind(uint64_t what) { return (unsigned)(what >> PROFI_EVENT_KIND_SHIFT); }
 static inline uint32_t profi_event_site(uint64_t what) { return (uint32_t)what; }
 static inline uint32_t profi_event_level(uint64_t what) { return (uint32_t)(what >> PROFI_EVENT_LEVEL_SHIFT) & PROFI_EVENT_LEVEL_MAX; }
+static inline int profi_event_is_detail(uint64_t what) { return profi_event_kind(what) >= PROFI_DETAIL_INT; }
+
+/* A run of so many cells, and how many details of its thread came before. */
+#define PROFI_RUN_COUNT_BITS 16
+static inline uint64_t profi_event_run(uint64_t count, uint64_t details)
+{
+    const uint64_t room = (uint64_t)1 << (PROFI_EVENT_KIND_SHIFT - PROFI_RUN_COUNT_BITS);
+    return (uint64_t)PROFI_EVENT_RUN << PROFI_EVENT_KIND_SHIFT | (details & (room - 1)) << PROFI_RUN_COUNT_BITS | count;
+}
+static inline uint64_t profi_event_run_details(uint64_t what)
+{
+    return what << (64 - PROFI_EVENT_KIND_SHIFT) >> (64 - PROFI_EVENT_KIND_SHIFT + PROFI_RUN_COUNT_BITS);
+}
 
 typedef struct profi_chunk profi_chunk;
 
 enum { PROFI_FIRST_CELLS = 8 };
 
-/* A part of each thread, written by it and, but for `base`, under the pool's lock. */
+/* A part of each thread, written by it, under the pool's lock but for `details`. */
 typedef struct profi_ring {
     struct profi_ring *previous, *next; /* of all rings */
     profi_chunk *current;        /* being written; NULL: first_cells are */
     profi_chunk *oldest, *newest; /* full ones, linked by age */
     uint64_t chunk_count;        /* all of them */
-    uint64_t base;               /* index of the first event in first_cells */
+    uint64_t first_index;        /* events that the thread issued before those in `current` or in first_cells */
+    uint64_t first_detail;       /* and details */
+    uint64_t details;            /* in `current` or in first_cells; raised before the cell is there */
     uint64_t thread;             /* the thread's number; 0: what exited threads left */
     int32_t tid;
     uint32_t is_without;         /* there is no ring for this thread: its events are lost */
+    uint64_t request[2];         /* what is in force, low and high */
     prof_inline_cell first_cells[PROFI_FIRST_CELLS]; /* a thread with few events takes no chunk */
 } profi_ring;
 
@@ -65,47 +117,57 @@ void profi_ring_attach(profi_thread *thread);
 void profi_ring_turn(profi_thread *thread); /* the thread has used up its room for cells */
 void profi_ring_retire(profi_thread *thread);
 
-/* Events of all threads, exited ones included; `lost` is no longer held. */
-void profi_rings_count(uint64_t *issued, uint64_t *lost);
-
-/* An event as a reader sees it. */
-typedef struct profi_event {
-    uint64_t thread; /* number */
-    uint64_t index;  /* of the thread's events, from 0 */
-    prof_inline_cell cell;
-} profi_event;
-
 /*
- * Copies what the rings hold, chunk by chunk, while threads write: a chunk
- * that is recycled meanwhile is left out.  Returns the number of events, of
- * which at most `room` are stored.
+ * Writes a cell of the calling thread, which a signal handler must not find
+ * between two scopes: it is away, or stands at its busy node.
  */
-uint64_t profi_rings_copy(profi_event *events, uint64_t room);
+void profi_ring_write(profi_thread *thread, uint64_t what, uint64_t start, uint64_t end);
+void profi_ring_write_detail(profi_thread *thread, uint64_t what, uint64_t start, uint64_t end);
+
+/* Scopes of the calling process's threads shorter than this stay out of the rings; for threads that attach later. */
+void profi_rings_set_shortest(uint64_t ticks);
+
+/* Events of all threads, exited ones included: issued, of them no longer held, and left out for being short. */
+typedef struct profi_rings_total {
+    uint64_t issued, lost, filtered;
+} profi_rings_total;
+profi_rings_total profi_rings_count(void);
+
+/* Cells that follow each other in one thread, none missing between them. */
+typedef struct profi_segment {
+    uint64_t thread;       /* number */
+    uint64_t first_index;  /* events that the thread issued before */
+    uint64_t first_detail; /* and details */
+    uint64_t first_cell, cell_count; /* in the view's cells */
+} profi_segment;
 
 /* A thread's ring as a reader sees it. */
 typedef struct profi_ring_view {
-    uint64_t thread; /* number */
-    uint64_t issued; /* events until the moment of the reading */
+    uint64_t thread;   /* number */
+    uint64_t issued;   /* events until the moment of the reading */
+    uint64_t filtered;
     int32_t tid;
-    char name[16];   /* for who reads it from the system: "" */
+    char name[16];     /* for who reads it from the system: "" */
 } profi_ring_view;
 
 /* All rings at one moment. */
 typedef struct profi_rings_view {
-    profi_event *events;    /* what was held; behind it, without a gap, a live thread may have some that are younger */
-    uint64_t event_count;
-    profi_ring_view *rings; /* of live threads */
+    prof_inline_cell *cells; /* what was held; behind it, without a gap, a live thread may have some that are younger */
+    uint64_t cell_count;
+    profi_segment *segments; /* in no order */
+    size_t segment_count;
+    profi_ring_view *rings;  /* of live threads */
     uint64_t ring_count;
-    uint64_t exited_issued; /* by threads that had ended */
+    uint64_t exited_issued, exited_filtered; /* by threads that had ended */
 } profi_rings_view;
 
 /*
- * Reads all rings while threads write: each event that was held at the
- * moment is there, once, unless it has been recycled meanwhile.  A thread that
- * ends meanwhile waits.  0 when there is no memory for it; the caller frees
- * both arrays.
+ * Reads all rings while threads write: each cell that was held at the moment
+ * is there, once, unless it has been recycled meanwhile.  A thread that ends
+ * meanwhile waits.  0 when there is no memory for it: the view is empty then.
  */
 int profi_rings_read(profi_rings_view *view);
+void profi_rings_view_fini(profi_rings_view *view);
 
 /* Around fork(): the child starts with empty rings. */
 void profi_rings_lock(void);

@@ -65,17 +65,6 @@ static void leave_overflow(profi_thread *self, uint64_t count)
         PROFI_PUT(self->current, parent);
 }
 
-static void write_event(profi_thread *self, uint64_t what, uint64_t start, uint64_t end)
-{
-    prof_inline_cell *cell = self->cell;
-    PROFI_PUT(cell->what, what);
-    PROFI_PUT(cell->start, start);
-    PROFI_PUT(cell->end, end);
-    __atomic_store_n(&self->cell, cell + 1, __ATOMIC_RELEASE);
-    if (cell + 1 == self->cell_end)
-        profi_ring_turn(self);
-}
-
 /* As prof_inline_close_(), for what that cannot serve: no histogram, a sampled site, a clock that went back. */
 static void book_timed(profi_thread *self, profi_node *node, uint64_t start, uint64_t now)
 {
@@ -96,7 +85,10 @@ static void book_timed(profi_thread *self, profi_node *node, uint64_t start, uin
     }
     if (node->sample != NULL)
         profi_sample_add(self, node, duration);
-    write_event(self, node->event, start, now);
+    if (duration < self->event_min)
+        PROFI_ADD(self->filtered, 1u);
+    else
+        profi_ring_write(self, node->event, start, now);
 }
 
 static void book(profi_thread *self, profi_node *node, uint64_t start, uint64_t now)

@@ -140,8 +140,7 @@ static profi_node *make_node(profi_thread *thread, profi_node *parent, profi_sit
     node->follower = node;
     node->sampled_key = PROFI_KEY_NONE;
     node->min = UINT64_MAX;
-    uint64_t level = profi_min_u64(profi_event_level(parent->event) + 1, PROFI_EVENT_LEVEL_MAX); /* a root's event is 0 */
-    node->event = (uint64_t)PROFI_EVENT_SCOPE << PROFI_EVENT_KIND_SHIFT | level << PROFI_EVENT_LEVEL_SHIFT | site->id;
+    node->event = profi_event_what(PROFI_EVENT_SCOPE, profi_event_level(parent->event) + 1, site->id); /* a root's event is 0 */
     node->pending = node->histogram = histogram_for(thread, site);
     if (site->flags & PROF_SITE_SAMPLED && node->measures == NULL && node->watch == NULL) {
         node->sample = profi_region_alloc(sizeof(*node->sample), PROFI_REGION_TREE); /* without it all calls are timed */
@@ -514,7 +513,10 @@ void profi_record_stats(prof_stats *stats)
         stats->unmatched_count += PROFI_GET(thread->unmatched);
     }
     profi_registry_unlock();
-    profi_rings_count(&stats->event_count, &stats->event_lost_count);
+    profi_rings_total events = profi_rings_count();
+    stats->event_count = events.issued;
+    stats->event_lost_count = events.lost;
+    stats->event_filtered_count = events.filtered;
     profi_kept_stats(stats);
     stats->memory_used_bytes = profi_region_used();
     stats->memory_limit_bytes = profi_region_limit();

@@ -8,6 +8,8 @@ import glob
 import re
 import sys
 
+VALUES = {"prof_scope", "prof_arg", "prof_span", "prof_request"} # passed as they are: they never grow
+
 headers, test = sys.argv[1:]
 with open(test, encoding="utf-8") as text:
     asserted = set(re.findall(r"^((?:AT|SIZE)\(\w+(?:, \w+)?), \d+\);$", text.read(), re.M))
@@ -21,11 +23,11 @@ for header in sorted(glob.glob(headers + "/*.h")):
         fields = [field for declaration in re.sub(r"\(\*(\w+)\)\([^)]*\)", r" \1", body).split(";")
                   for field in re.findall(r"[\s*](\w+)(?:\[[^]]*\])*\s*(?:,|$)", declaration.strip())]
         wanted += [f"AT({name}, {field}" for field in fields]
-        if fields[0] != "size" and name != "prof_scope" and not name.startswith("prof_inline_"):
+        if fields[0] != "size" and name not in VALUES and not name.startswith("prof_inline_"):
             without_size.append(name)
 cases = [("every_field_of_a_visible_struct_is_asserted", [f"layout_test.c lacks {each}, …);" for each in wanted if each not in asserted]),
          ("every_assertion_is_about_a_struct_of_today", sorted(asserted - set(wanted))),
-         ("every_visible_struct_but_the_token_and_the_inlined_begins_with_its_size", without_size),
+         ("every_visible_struct_but_small_values_and_the_inlined_begins_with_its_size", without_size),
          ("there_are_structs_to_look_at", [] if len(wanted) > 50 else [f"only {wanted}"])]
 for number, (name, wrong) in enumerate(cases, 1):
     print("".join(f"# {each}\n" for each in wrong), end="")

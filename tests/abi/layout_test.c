@@ -4,6 +4,7 @@
  * visible struct, which layout_check.py sees to.  A number here never
  * changes; a struct that grows gets lines behind its last, and a new SIZE.
  */
+#include <profcore/events.h>
 #include <profcore/inline.h>
 #include <profcore/snapshot.h>
 #include <profcore/torch.h>
@@ -42,7 +43,7 @@ AT(prof_options, save_if, 56);
 AT(prof_options, max_bytes, 64);
 AT(prof_options, max_files, 72);
 AT(prof_options, when_full, 76);
-SIZE(prof_stats, 112);
+SIZE(prof_stats, 120);
 AT(prof_stats, size, 0);
 AT(prof_stats, live_thread_count, 4);
 AT(prof_stats, thread_count, 8);
@@ -58,6 +59,7 @@ AT(prof_stats, kept_saved_count, 80);
 AT(prof_stats, kept_lost_count, 88);
 AT(prof_stats, kept_unsaved_count, 96);
 AT(prof_stats, removed_file_count, 104);
+AT(prof_stats, event_filtered_count, 112);
 SIZE(prof_probe, 40);
 AT(prof_probe, size, 0);
 AT(prof_probe, flags, 4);
@@ -176,11 +178,24 @@ SIZE(prof_inline_cell, 24);
 AT(prof_inline_cell, what, 0);
 AT(prof_inline_cell, start, 8);
 AT(prof_inline_cell, end, 16);
-SIZE(prof_inline_thread, 32);
+SIZE(prof_inline_thread, 48);
 AT(prof_inline_thread, current, 0);
 AT(prof_inline_thread, busy, 8);
 AT(prof_inline_thread, cell, 16);
 AT(prof_inline_thread, cell_end, 24);
+AT(prof_inline_thread, event_min, 32);
+AT(prof_inline_thread, filtered, 40);
+SIZE(prof_arg, 24);
+AT(prof_arg, name, 0);
+AT(prof_arg, type, 8);
+AT(prof_arg, reserved, 12);
+AT(prof_arg, value, 16);
+SIZE(prof_span, 16);
+AT(prof_span, what, 0);
+AT(prof_span, start, 8);
+SIZE(prof_request, 16);
+AT(prof_request, low, 0);
+AT(prof_request, high, 8);
 
 int main(void)
 {

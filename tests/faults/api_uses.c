@@ -4,6 +4,7 @@
 
 #include "version_script.h"
 
+#include <profcore/events.h>
 #include <profcore/inline.h>
 #include <profcore/snapshot.h>
 
@@ -140,6 +141,22 @@ static void use_start(void)
         TRY(prof_stop(&err));
 }
 
+/* What goes into the rings beside scopes; the innermost scope is open. */
+static void use_events(prof_site *name)
+{
+    const prof_arg args[] = { PROF_INT("one", 1), PROF_DOUBLE("half", 0.5), PROF_TEXT("text", "of more than sixteen bytes") };
+    prof_request previous;
+    prof_span span;
+    DO(previous = prof_request_begin((prof_request){ 1, 2 }));
+    DO(span = prof_span_begin(name));
+    DO(prof_args(args, 3));
+    DO(prof_instant(name, args, 3));
+    DO(prof_flow(7));
+    DO(prof_flow_end(7));
+    DO(prof_span_end(span, args, 1));
+    DO(prof_request_end(previous));
+}
+
 static void *use_scopes_in_thread(void *unused)
 {
     static prof_site outer = PROF_SITE_INIT("outer", "uses.c", 1, PROF_SITE_SAVE | PROF_SITE_RSS |
@@ -160,6 +177,7 @@ static void *use_scopes_in_thread(void *unused)
         DO(prof_begin(&inner));
         DO(prof_end_current());
         DO(prof_counter(&depth, i));
+        use_events(&depth);
         DO(second = prof_inline_begin(&inner));
         DO(second = prof_inline_phase(second, &next));
         DO(prof_inline_end(second));
@@ -338,7 +356,8 @@ static const struct {
     { " prof_probe_add ", use_probe },
     { " prof_start ", use_start },
     { " prof_active prof_begin prof_end prof_end_current prof_phase prof_items prof_counter prof_inline_self_1 "
-      "prof_inline_turn_1 ", use_scopes },
+      "prof_inline_turn_1 prof_args prof_instant prof_span_begin prof_span_end prof_flow prof_flow_end "
+      "prof_request_begin prof_request_end ", use_scopes },
     { " prof_site_get prof_site_save_if ", use_site },
     { " prof_stats_get ", use_stats },
     { " prof_snapshot_take ", use_snapshot },

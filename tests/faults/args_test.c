@@ -12,6 +12,7 @@
 #include "../unit/harness.h"
 #include "version_script.h"
 
+#include <profcore/events.h>
 #include <profcore/inline.h>
 #include <profcore/snapshot.h>
 
@@ -119,6 +120,31 @@ static void args_start(void)
     CHECK_U64(prof_active, 0);
 }
 
+static void args_events(prof_site *strange, prof_site *long_name, const char *text)
+{
+    const double values[] = { NAN, -INFINITY, 5e-324 };
+    prof_instant(NULL, NULL, 7);
+    prof_instant(strange, NULL, SIZE_MAX);
+    prof_args(NULL, SIZE_MAX);
+    prof_span_end(PROF_SPAN_NONE, NULL, SIZE_MAX);
+    prof_span_end((prof_span){ UINT64_MAX, UINT64_MAX }, NULL, 0);
+    for (unsigned i = 0; i < 8; i++) {
+        prof_arg args[] = { { i % 2 ? long_name : NULL, i, UINT32_MAX, { 0 } }, PROF_TEXT("", text), PROF_TEXT("\xff", NULL),
+                            PROF_DOUBLE("", values[i % 3]), PROF_INT("\n", INT64_MIN) };
+        prof_span span = prof_span_begin(i % 2 ? strange : NULL);
+        prof_args(args, sizeof(args) / sizeof(args[0]));
+        prof_instant(long_name, args, sizeof(args) / sizeof(args[0]));
+        span.start = i % 4 == 3 ? UINT64_MAX : span.start; /* from the future */
+        prof_span_end(span, args, 1);
+        prof_span_end(span, args, 1); /* once too often: it is one more */
+        prof_flow(i ? UINT64_MAX >> i : 0);
+        prof_flow_end(UINT64_MAX);
+        prof_request_end(prof_request_begin((prof_request){ i, UINT64_MAX }));
+    }
+    prof_request_end((prof_request){ UINT64_MAX, 0 }); /* of none that was begun */
+    prof_request_end((prof_request){ 0, 0 });
+}
+
 static void args_scopes(void)
 {
     static const uintptr_t places[] = { 1, 2, 3, 0x1000, 0x7fffffffffff, UINTPTR_MAX - 1, UINTPTR_MAX };
@@ -143,6 +169,7 @@ static void args_scopes(void)
         prof_counter(NULL, 1);
         for (size_t i = 0; i < sizeof(values) / sizeof(values[0]); i++)
             prof_counter(i % 2 ? &long_name : &strange, values[i]);
+        args_events(&strange, &long_name, text);
         prof_items(UINT64_MAX, NULL);
         prof_items(1, "");
         prof_items(0, text);
@@ -467,7 +494,8 @@ static const struct {
 } rows[] = {
     { " prof_start prof_stop prof_save prof_active ", args_start },
     { " prof_status_name prof_bucket_upper_ns prof_version prof_environment_check ", args_constants },
-    { " prof_begin prof_end prof_end_current prof_phase prof_items prof_counter prof_inline_self_1 prof_inline_turn_1 ",
+    { " prof_begin prof_end prof_end_current prof_phase prof_items prof_counter prof_inline_self_1 prof_inline_turn_1 "
+      "prof_args prof_instant prof_span_begin prof_span_end prof_flow prof_flow_end prof_request_begin prof_request_end ",
       args_scopes },
     { " prof_probe_add ", args_probe },
     { " prof_snapshot_probe_count prof_snapshot_probe prof_snapshot_measure prof_snapshot_counter_count "

@@ -7,6 +7,7 @@
 
 #include "base/clock.h"
 #include "model/events.h"
+#include <profcore/events.h>
 #include <profcore/snapshot.h>
 
 #include <pthread.h>
@@ -47,10 +48,15 @@ static uint64_t issued_by_all(void)
     return stats.event_count;
 }
 
+static size_t read_thread(uint32_t thread, uint64_t from, profi_slice *into, size_t room)
+{
+    return profi_events_read(events, events->threads[thread].first, events->threads[thread].count, from, into, room);
+}
+
 /* Opens the stream; checks what holds at any time: the sums, and that slices stand in order, each inside its parent. */
 static void look(void)
 {
-    uint64_t held = 0, lost = 0, ends[64];
+    uint64_t held = 0, lost = 0, read = 0, ends[64];
     profi_events_close(events);
     events = NULL;
     CHECK_I64(profi_events_open("test", &events, NULL), PROF_OK);
@@ -59,8 +65,9 @@ static void look(void)
         CHECK(t == 0 || thread[-1].number < thread->number);
         held += thread->held;
         lost += thread->lost;
-        size_t count = profi_events_read(events, t, 0, slices, 100000), depth = 0;
-        CHECK_U64(count, thread->held);
+        size_t count = profi_events_read(events, thread->first, thread->count, 0, slices, 100000), depth = 0;
+        CHECK_U64(count, thread->count);
+        read += count;
         for (size_t i = 0; i < count; i++) {
             REQUIRE(slices[i].depth <= depth && slices[i].depth < 64 && slices[i].site < events->site_count);
             CHECK(i == 0 || slices[i - 1].start_ns <= slices[i].start_ns);
@@ -70,6 +77,9 @@ static void look(void)
             ends[slices[i].depth] = slices[i].end_ns;
         }
     }
+    for (size_t i = 0; i < events->lane_count; i++)
+        read += events->lanes[i].count;
+    CHECK_U64(read, held);
     CHECK_U64(events->held, held);
     CHECK_U64(events->lost, lost + events->lost_of_unknown);
     CHECK_U64(events->held + events->lost, events->issued);
@@ -105,7 +115,7 @@ static void check_thread(uint32_t thread, const expected *wanted, size_t count)
 {
     REQUIRE(events != NULL && thread < events->thread_count);
     CHECK_U64(events->threads[thread].held, count);
-    REQUIRE(profi_events_read(events, thread, 0, slices, 100) == count);
+    REQUIRE(read_thread(thread, 0, slices, 100) == count);
     for (size_t i = 0; i < count; i++) {
         const profi_events_site *site = &events->sites[slices[i].site];
         CHECK_STR(site->name, wanted[i].name);
@@ -143,10 +153,10 @@ CASE(slices_come_in_the_order_of_their_starts_parents_before_children)
     CHECK_U64(events->lost, 0);
     CHECK_THREAD(0, { "a", 0, 21, 0 }, { "b", 1, 6, 1 }, { "c", 3, 6, 2 }, { "d", 10, 15, 1 }, { "e", 21, 21, 0 });
     profi_slice two[2];
-    CHECK_U64(profi_events_read(events, 0, 3, two, 2), 2);
+    CHECK_U64(read_thread(0, 3, two, 2), 2);
     CHECK_U64(two[1].start_ns, 5021);
-    CHECK_U64(profi_events_read(events, 0, 4, two, 2), 1);
-    CHECK_U64(profi_events_read(events, 0, 5, two, 2), 0);
+    CHECK_U64(read_thread(0, 4, two, 2), 1);
+    CHECK_U64(read_thread(0, 5, two, 2), 0);
 }
 
 CASE(phases_follow_each_other_and_do_not_nest)
@@ -340,6 +350,250 @@ CASE(without_rings_there_is_nothing)
     look();
     CHECK_U64(events->issued, 0);
     CHECK_U64(events->thread_count, 0);
+}
+
+/* ---- beyond scopes ---- */
+
+/* The thread's only slice of a name. */
+static const profi_slice *only(uint32_t thread, const char *name)
+{
+    static profi_slice found;
+    size_t count = read_thread(thread, 0, slices, 100000), matches = 0;
+    for (size_t i = 0; i < count; i++)
+        if (strcmp(events->sites[slices[i].site].name, name) == 0) {
+            found = slices[i];
+            matches++;
+        }
+    CHECK_U64(matches, 1);
+    return &found;
+}
+
+static void check_integer(const profi_slice *slice, size_t index, const char *name, int64_t value)
+{
+    REQUIRE(index < slice->detail_count);
+    CHECK_I64(slice->details[index].kind, PROFI_ARG_INT);
+    CHECK_STR(events->sites[slice->details[index].name].name, name);
+    CHECK_I64(slice->details[index].value.integer, value);
+}
+
+CASE(instants_and_values_stand_in_the_scope_in_which_they_happened)
+{
+    start();
+    PROF_INSTANT("outside");
+    prof_scope a = begin("a");
+    pass(1);
+    PROF_INSTANT("in a");
+    PROF_COUNTER("depth of queue", 2.5);
+    prof_scope b = begin("b");
+    PROF_INSTANT("in b");
+    pass(1);
+    prof_end(b);
+    PROF_COUNTER("depth of queue", -1);
+    prof_end(a);
+    look();
+    CHECK_U64(events->issued, 7);
+    static const struct { const char *name; profi_slice_kind kind; uint64_t start; uint32_t depth; } wanted[] = {
+        { "outside", PROFI_SLICE_INSTANT, 0, 0 },        { "a", PROFI_SLICE_SCOPE, 0, 0 },
+        { "in a", PROFI_SLICE_INSTANT, 1, 1 },           { "depth of queue", PROFI_SLICE_COUNTER, 1, 1 },
+        { "b", PROFI_SLICE_SCOPE, 1, 1 },                { "in b", PROFI_SLICE_INSTANT, 1, 2 },
+        { "depth of queue", PROFI_SLICE_COUNTER, 2, 1 },
+    };
+    REQUIRE(read_thread(0, 0, slices, 100) == 7);
+    for (size_t i = 0; i < 7; i++) {
+        CHECK_STR(events->sites[slices[i].site].name, wanted[i].name);
+        CHECK_I64(slices[i].kind, wanted[i].kind);
+        CHECK_U64(slices[i].start_ns, 5000 + wanted[i].start);
+        CHECK_U64(slices[i].depth, wanted[i].depth);
+    }
+    CHECK(slices[3].value == 2.5 && slices[6].value == -1 && slices[6].end_ns == 5002);
+    CHECK(events->sites[slices[3].site].is_counter && !events->sites[slices[1].site].is_counter);
+}
+
+CASE(arguments_belong_to_the_scope_in_which_they_were_given)
+{
+    char longest[200];
+    memset(longest, 'x', sizeof(longest));
+    longest[199] = '\0';
+    start();
+    PROF_ARGS(PROF_INT("nowhere", 0));
+    prof_scope a = begin("a");
+    PROF_ARGS(PROF_INT("first", 1));
+    prof_scope b = begin("b");
+    PROF_ARGS(PROF_INT("of b", INT64_MIN), PROF_DOUBLE("share", 0.25), PROF_TEXT("text", "seventeen bytes..\n"));
+    prof_end(b);
+    PROF_ARGS(PROF_INT("second", 2), PROF_TEXT("empty", ""), PROF_TEXT("long", longest), PROF_TEXT("none", NULL));
+    PROF_INSTANT_ARGS("instant", PROF_INT("of instant", 3));
+    prof_end(a);
+    prof_end(begin("c"));
+    look();
+    CHECK_U64(events->issued, 4);
+    const profi_slice *slice = only(0, "a");
+    CHECK_U64(slice->detail_count, 5);
+    check_integer(slice, 0, "first", 1);
+    check_integer(slice, 1, "second", 2);
+    CHECK_STR(slice->details[2].value.text, "");
+    CHECK_U64(strlen(slice->details[3].value.text), 128);
+    CHECK_STR(slice->details[4].value.text, "");
+    slice = only(0, "b");
+    CHECK_U64(slice->detail_count, 3);
+    check_integer(slice, 0, "of b", INT64_MIN);
+    CHECK(slice->details[1].kind == PROFI_ARG_DOUBLE && slice->details[1].value.number == 0.25);
+    CHECK_STR(slice->details[2].value.text, "seventeen bytes..\\n");
+    check_integer(only(0, "instant"), 0, "of instant", 3);
+    CHECK_U64(only(0, "c")->detail_count, 0);
+}
+
+CASE(flows_go_through_the_scopes_that_name_them)
+{
+    start();
+    prof_flow(1); /* in no scope */
+    prof_scope batch = begin("batch");
+    prof_flow(7);
+    prof_flow(8);
+    prof_end(batch);
+    prof_scope reply = begin("reply");
+    prof_flow_end(7);
+    prof_flow_end(0); /* no id */
+    prof_end(reply);
+    look();
+    const profi_slice *slice = only(0, "batch");
+    REQUIRE(slice->detail_count == 2);
+    CHECK(slice->details[0].kind == PROFI_FLOW_HERE && slice->details[0].value.flow == 7);
+    CHECK(slice->details[1].kind == PROFI_FLOW_HERE && slice->details[1].value.flow == 8);
+    slice = only(0, "reply");
+    REQUIRE(slice->detail_count == 1);
+    CHECK(slice->details[0].kind == PROFI_FLOW_LAST && slice->details[0].value.flow == 7);
+}
+
+CASE(a_request_marks_what_ends_while_it_is_in_force)
+{
+    start();
+    prof_end(begin("before"));
+    {
+        PROF_REQUEST(42);
+        prof_scope a = begin("a");
+        {
+            PROF_REQUEST_TRACE(0x0af7651916cd43ddu, 0x8448eb211c80319cu);
+            prof_end(begin("b"));
+        }
+        PROF_INSTANT("c");
+        for (int i = 0; i < 1000; i++) /* more than a chunk: it is said again in the next */
+            prof_end(begin("many"));
+        prof_end(a);
+    }
+    prof_end(begin("behind"));
+    look();
+    CHECK(only(0, "before")->request == NULL && only(0, "behind")->request == NULL);
+    CHECK_U64(only(0, "a")->request->low, 42);
+    CHECK_U64(only(0, "a")->request->high, 0);
+    CHECK_U64(only(0, "b")->request->high, 0x0af7651916cd43ddu);
+    CHECK_U64(only(0, "b")->request->low, 0x8448eb211c80319cu);
+    CHECK_U64(only(0, "c")->request->low, 42);
+    size_t count = read_thread(0, 0, slices, 100000);
+    CHECK_U64(count, 1005);
+    for (size_t i = 0; i < count; i++)
+        if (strcmp(events->sites[slices[i].site].name, "many") == 0)
+            CHECK(slices[i].request != NULL && slices[i].request->low == 42);
+}
+
+static void *end_span(void *span)
+{
+    PROF_INSTANT("of the other thread");
+    prof_arg arg = PROF_INT("tokens", 5);
+    prof_span_end(*(prof_span *)span, &arg, 1);
+    return NULL;
+}
+
+CASE(spans_that_overlap_lie_on_lanes_and_count_for_the_thread_that_ends_them)
+{
+    pthread_t thread;
+    start();
+    prof_span first = PROF_SPAN_BEGIN("wait");
+    pass(1);
+    static prof_site wait = PROF_SITE_INIT("wait too", NULL, 0, 0);
+    prof_span a = prof_span_begin(&wait), b;
+    pass(2);
+    b = prof_span_begin(&wait);
+    pass(2);
+    prof_span_end(a, NULL, 0);
+    prof_span c = prof_span_begin(&wait);
+    pass(1);
+    prof_span_end(c, NULL, 0);
+    prof_span_end(b, NULL, 0);
+    REQUIRE(pthread_create(&thread, NULL, end_span, &first) == 0);
+    pthread_join(thread, NULL);
+    prof_span_end(PROF_SPAN_NONE, NULL, 0);
+    prof_span_end((prof_span){ 1000000, 1 }, NULL, 0); /* made up */
+    look();
+    CHECK_U64(events->issued, 5);
+    CHECK_U64(events->threads[0].held, 3);
+    CHECK_U64(events->threads[0].count, 0);
+    CHECK_U64(events->threads[1].held, 2);
+    REQUIRE(events->lane_count == 3);
+    CHECK_STR(events->sites[events->lanes[0].site].name, "wait");
+    CHECK(events->lanes[1].site == events->lanes[2].site && events->lanes[1].number == 0 && events->lanes[2].number == 1);
+    REQUIRE(profi_events_read(events, events->lanes[0].first, events->lanes[0].count, 0, slices, 2) == 1);
+    CHECK(slices[0].kind == PROFI_SLICE_SPAN && slices[0].start_ns == 5000 && slices[0].end_ns == 5006);
+    check_integer(&slices[0], 0, "tokens", 5);
+    REQUIRE(profi_events_read(events, events->lanes[1].first, events->lanes[1].count, 0, slices, 3) == 2);
+    CHECK(slices[0].start_ns == 5001 && slices[0].end_ns == 5005 && slices[1].start_ns == 5005 && slices[1].end_ns == 5006);
+    REQUIRE(profi_events_read(events, events->lanes[2].first, events->lanes[2].count, 0, slices, 2) == 1);
+    CHECK(slices[0].start_ns == 5003 && slices[0].end_ns == 5006);
+}
+
+CASE(scopes_shorter_than_asked_stay_out_and_are_counted)
+{
+    setenv("PROFCORE_EVENT_MIN_NS", "10", 1);
+    start();
+    prof_scope outer = begin("outer"), scope = begin("short");
+    PROF_ARGS(PROF_INT("of short", 1));
+    pass(9);
+    prof_end(scope);
+    scope = begin("sibling");
+    pass(10);
+    prof_end(scope);
+    prof_end(outer);
+    look();
+    CHECK_U64(events->issued, 2);
+    CHECK_U64(events->filtered, 1);
+    CHECK_U64(events->threads[0].filtered, 1);
+    CHECK_U64(only(0, "sibling")->detail_count, 0);
+    prof_stats stats = PROF_STATS_INIT;
+    prof_stats_get(&stats, NULL);
+    CHECK_U64(stats.event_filtered_count, 1);
+}
+
+static void *details_only(void *count)
+{
+    prof_scope scope = begin("with details");
+    for (size_t i = 0; i < *(size_t *)count; i++)
+        PROF_ARGS(PROF_INT("number", i));
+    prof_end(scope);
+    return NULL;
+}
+
+/* Whole chunks without an event, in the order in which they were written. */
+CASE(details_take_room_but_are_no_events)
+{
+    size_t few = 3, many = 2000, busy = 100000;
+    start();
+    details_only(&many);
+    run_thread(details_only, &few);
+    run_thread(details_only, &many);
+    look();
+    CHECK_U64(events->issued, 3);
+    CHECK_U64(events->lost, 0);
+    CHECK_U64(only(0, "with details")->detail_count, many);
+    for (size_t i = 0; i < many; i++)
+        check_integer(only(0, "with details"), i, "number", (int64_t)i);
+    CHECK_U64(only(1, "with details")->detail_count, few);
+    CHECK_U64(only(2, "with details")->detail_count, many);
+    passing(&busy);
+    details_only(&busy); /* more than all rings hold */
+    look();
+    CHECK_U64(events->issued, 4 + busy);
+    CHECK_U64(only(0, "with details")->detail_count + few + many, events->detail_count);
+    CHECK(events->detail_count < busy && events->detail_count > 1000);
 }
 
 static int is_over;

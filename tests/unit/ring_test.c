@@ -12,8 +12,14 @@
 
 enum { MANY = 100000, CELLS = 338 };
 
+/* A cell that is an event, and which of its thread's events it is. */
+typedef struct event {
+    uint64_t thread, index;
+    prof_inline_cell cell;
+} event;
+
 static uint64_t now_ns = 1000;
-static profi_event events[MANY];
+static event events[MANY];
 static uint64_t event_count;
 
 static void pass(uint64_t ns)
@@ -47,12 +53,43 @@ static prof_stats stats(void)
     return read;
 }
 
+static int compare_by_thread_and_index(const void *one, const void *other)
+{
+    const event *a = one, *b = other;
+    if (a->thread != b->thread)
+        return a->thread < b->thread ? -1 : 1;
+    return a->index < b->index ? -1 : a->index > b->index;
+}
+
+static void list_events(const profi_rings_view *view)
+{
+    event_count = 0;
+    for (size_t s = 0; s < view->segment_count; s++) {
+        uint64_t index = view->segments[s].first_index;
+        for (uint64_t i = 0; i < view->segments[s].cell_count; i++) {
+            const prof_inline_cell *cell = &view->cells[view->segments[s].first_cell + i];
+            if (profi_event_is_detail(cell->what))
+                continue;
+            REQUIRE(event_count < MANY);
+            events[event_count++] = (event){ view->segments[s].thread, index++, *cell };
+        }
+    }
+    qsort(events, event_count, sizeof(events[0]), compare_by_thread_and_index);
+}
+
+static void read_rings(void)
+{
+    profi_rings_view view;
+    REQUIRE(profi_rings_read(&view));
+    list_events(&view);
+    profi_rings_view_fini(&view);
+}
+
 /* Reads the rings, and checks what holds at any time: held + lost = issued. */
 static void look(void)
 {
     prof_stats now = stats();
-    event_count = profi_rings_copy(events, MANY);
-    REQUIRE(event_count <= MANY);
+    read_rings();
     CHECK_U64(event_count + now.event_lost_count, now.event_count);
 }
 
@@ -249,8 +286,7 @@ TEST(a_reader_beside_writers_sees_only_whole_events_each_once)
     for (int i = 0; i < 2; i++)
         REQUIRE(pthread_create(&threads[i], NULL, writer, &is_over) == 0);
     for (int round = 0; round < 50; round++) {
-        event_count = profi_rings_copy(events, MANY);
-        REQUIRE(event_count <= MANY);
+        read_rings();
         for (uint64_t i = 0; i < event_count; i++) {
             REQUIRE(events[i].cell.what >> PROFI_EVENT_KIND_SHIFT == PROFI_EVENT_SCOPE);
             REQUIRE(events[i].cell.start <= events[i].cell.end);
@@ -296,29 +332,21 @@ static void *bring_newcomers(void *threads)
     return NULL;
 }
 
-static int compare_by_thread_and_index(const void *one, const void *other)
-{
-    const profi_event *a = one, *b = other;
-    if (a->thread != b->thread)
-        return a->thread < b->thread ? -1 : 1;
-    return a->index < b->index ? -1 : a->index > b->index;
-}
-
 /* Whether each thread above `oldest` is one that the view lists, and its events are its newest ones, each once. */
 static int is_exact(profi_rings_view *view, uint64_t oldest)
 {
-    qsort(view->events, view->event_count, sizeof(*view->events), compare_by_thread_and_index);
-    for (uint64_t i = 0; i < view->event_count; i++) {
-        const profi_event *event = &view->events[i];
-        int is_last = i + 1 == view->event_count || event[1].thread != event->thread;
+    list_events(view);
+    for (uint64_t i = 0; i < event_count; i++) {
+        const event *this = &events[i];
+        int is_last = i + 1 == event_count || this[1].thread != this->thread;
         uint64_t ring = 0;
-        if (event->thread <= oldest)
+        if (this->thread <= oldest)
             continue;
-        while (ring < view->ring_count && view->rings[ring].thread != event->thread)
+        while (ring < view->ring_count && view->rings[ring].thread != this->thread)
             ring++;
-        if (ring == view->ring_count || (is_last && event->index + 1 < view->rings[ring].issued))
+        if (ring == view->ring_count || (is_last && this->index + 1 < view->rings[ring].issued))
             return 0;
-        if (!is_last && event[1].index != event->index + 1)
+        if (!is_last && this[1].index != this->index + 1)
             return 0;
     }
     return 1;
@@ -334,8 +362,7 @@ TEST(a_reading_has_the_newest_events_of_each_thread_that_was_there_when_it_began
         profi_rings_view view;
         REQUIRE(profi_rings_read(&view));
         CHECK(is_exact(&view, oldest));
-        free(view.events);
-        free(view.rings);
+        profi_rings_view_fini(&view);
     }
     pthread_join(bringer, NULL);
     __atomic_store_n(&readings_over, 1, __ATOMIC_RELAXED);

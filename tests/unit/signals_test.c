@@ -14,6 +14,7 @@
  */
 #include "harness.h"
 
+#include <profcore/events.h>
 #include <profcore/snapshot.h>
 
 #include <errno.h>
@@ -58,6 +59,15 @@ static prof_scope begin(prof_site *site)
     return prof_begin(site);
 }
 
+/* What belongs to a scope: no event of its own. */
+static void tell_more(uint64_t about)
+{
+    prof_request before = prof_request_begin((prof_request){ about, 0 });
+    PROF_ARGS(PROF_INT("about", about), PROF_TEXT("text", "of more than one cell"));
+    prof_flow(about);
+    prof_request_end(before);
+}
+
 /* What the handler does: the sites that are being interrupted, its own, nested ones, and now and then a new one. */
 static void record_in_handler(void)
 {
@@ -69,6 +79,8 @@ static void record_in_handler(void)
         prof_items(1, "things");
         prof_end(scope);
     }
+    if (turn % 7 == 1)
+        tell_more(turn);
     if (turn % 8 == 3) {
         prof_end(begin(turn % 16 == 3 ? &sampled : &kept));
         prof_counter(&value, turn);
@@ -160,6 +172,11 @@ static void check_result(void)
             CHECK_STR(caller.name, "handler outer");
         }
     }
+    for (uint32_t i = 0; i < prof_snapshot_counter_count(snapshot); i++) {
+        prof_counter_row row = PROF_COUNTER_ROW_INIT;
+        CHECK_I64(prof_snapshot_counter(snapshot, i, &row, NULL), PROF_OK);
+        timed += row.count; /* each value is an event */
+    }
     prof_snapshot_close(snapshot);
     printf("# %u interrupts, %" PRIu64 " scopes issued, %" PRIu64 " recorded, %" PRIu64 " lost\n", interrupts, issued,
            recorded, stats.lost_count);
@@ -179,6 +196,7 @@ static void work(void)
     prof_scope scope = begin(&inner);
     scope = (__atomic_fetch_add(&issued, 1, __ATOMIC_RELAXED), prof_phase(scope, &phase));
     prof_items(1, "things");
+    tell_more(1);
     prof_end(scope);
     prof_end(begin(&sampled));
     prof_end(begin(&kept));

@@ -9,6 +9,7 @@
  * parted by tabs; for each loss: "lost", track, number.
  */
 #include "base/clock.h"
+#include <profcore/events.h>
 #include <profcore/snapshot.h>
 
 #include <errno.h>
@@ -172,6 +173,48 @@ static int hostile_case(const char *path)
     return save(path);
 }
 
+/* One of each that is no scope. */
+static void *reply(void *span)
+{
+    prof_request before = prof_request_begin((prof_request){ 0x8448eb211c80319cu, 0x0af7651916cd43ddu });
+    prctl(PR_SET_NAME, "worker a");
+    prof_scope scope = begin("reply", "service.c", 20);
+    prof_flow_end(7);
+    pass(30);
+    prof_end(scope);
+    prof_request_end(before);
+    PROF_SPAN_END(*(prof_span *)span);
+    sem_post(&is_done);
+    for (;;)
+        pause();
+    return NULL;
+}
+
+static int beyond_case(const char *path)
+{
+    pthread_t thread;
+    sem_init(&is_done, 0, 0);
+    prof_span wait = PROF_SPAN_BEGIN("queue wait"), second;
+    pass(10);
+    second = PROF_SPAN_BEGIN("queue wait");
+    prof_scope batch = begin("batch", "service.c", 19);
+    {
+        PROF_REQUEST(42);
+        prof_flow(7);
+        prof_flow(8);
+        PROF_ARGS(PROF_INT("size", -2), PROF_DOUBLE("share", 0.25), PROF_TEXT("model", "mini </script>"));
+        PROF_COUNTER("depth of queue", 3);
+        pass(20);
+        PROF_INSTANT_ARGS("cache miss", PROF_INT("page", 4096));
+        PROF_COUNTER("depth of queue", 1.5);
+        prof_end(batch);
+    }
+    PROF_SPAN_END(second);
+    pthread_create(&thread, NULL, reply, &wait);
+    sem_wait(&is_done);
+    return save(path);
+}
+
 int main(int argc, char **argv)
 {
     prof_options options = PROF_OPTIONS_INIT;
@@ -185,7 +228,11 @@ int main(int argc, char **argv)
     prctl(PR_SET_NAME, "main");
     if (prof_start(&options, NULL) != PROF_OK)
         return 1;
-    if (strcmp(argv[1], "threads") == 0)
-        return threads_case(argv[2]);
-    return strcmp(argv[1], "losses") == 0 ? losses_case(argv[2]) : hostile_case(argv[2]);
+    static const struct { const char *name; int (*run)(const char *path); } cases[] = {
+        { "threads", threads_case }, { "losses", losses_case }, { "hostile", hostile_case }, { "beyond", beyond_case },
+    };
+    for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++)
+        if (strcmp(argv[1], cases[i].name) == 0)
+            return cases[i].run(argv[2]);
+    return 2;
 }

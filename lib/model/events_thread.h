@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Making one thread's part of the event stream: shared by events.c and events_thread.c only. */
+#ifndef PROFI_EVENTS_THREAD_H
+#define PROFI_EVENTS_THREAD_H
+
+#include "events.h"
+#include <profcore/inline.h>
+
+/* A span, until it has its lane. */
+typedef struct profi_span_held {
+    prof_inline_cell cell;
+    profi_extra extra;
+    uint32_t lane; /* of its site's */
+} profi_span_held;
+
+/* A detail that waits for its event. */
+typedef struct profi_detail_waiting {
+    uint32_t level;
+    uint64_t tick; /* when it was given: its scope had begun */
+    profi_detail detail;
+} profi_detail_waiting;
+
+/* What is being made of the rings' cells, thread by thread, cell by cell. */
+typedef struct profi_events_maker {
+    profi_events *events;
+    size_t detail_room, request_room;
+    uint64_t cell_count; /* in events->cells so far */
+    profi_span_held *spans;
+    size_t span_count, span_room;
+    profi_detail_waiting *waiting; /* the deepest last */
+    size_t waiting_count, waiting_room;
+    uint32_t request; /* in force: as profi_extra.request */
+    char text[128];   /* a text whose bytes come in several cells: of text_bytes, text_used are there */
+    uint64_t text_bytes, text_used;
+    int is_memory_spent;
+} profi_events_maker;
+
+/* Cells follow that do not go on where those before ended. */
+void profi_events_gap(profi_events_maker *maker);
+
+/* The next cell of the thread; returns whether it is an event. */
+int profi_events_cell(profi_events_maker *maker, const prof_inline_cell *cell);
+
+/*
+ * Brings a thread's events, which stand in the order of their ends, into the
+ * order of their starts, and fills in their depths; 0 when memory is spent.
+ */
+int profi_events_order(profi_events *events, uint64_t first, uint64_t count);
+
+/* Gives the spans their lanes, and their place behind all other cells; 0 when memory is spent. */
+int profi_events_place_spans(profi_events_maker *maker);
+
+void profi_events_maker_fini(profi_events_maker *maker);
+
+#endif

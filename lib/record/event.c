@@ -1,0 +1,192 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Events beyond scopes, and what belongs to events.  All of it is cells of
+ * the calling thread's ring: see ring.h.
+ *
+ * Runs on the caller's thread on data that it owns.  While it writes, the
+ * thread is away: a signal handler's events do not come between, they count
+ * as lost.
+ */
+#include "cold.h"
+
+#include "../base/clock.h"
+#include "../base/system.h"
+
+#include <profcore/events.h>
+#include <string.h>
+
+/* The thread that may record now; NULL, and counted, where an event is lost. */
+static profi_thread *recording_thread(void)
+{
+    if (!__atomic_load_n(&prof_active, __ATOMIC_ACQUIRE))
+        return NULL;
+    profi_thread *self = profi_thread_attached();
+    if (self == NULL)
+        PROFI_RAISE(profi_unattached_values, 1u);
+    else if (profi_is_busy(self))
+        PROFI_RAISE(self->lost_values, 1u);
+    return self != NULL && !profi_is_busy(self) ? self : NULL;
+}
+
+/* The thread's innermost scope that has a node; the root where there is none. */
+static const profi_node *innermost(const profi_thread *self)
+{
+    return self->current == &self->overflow ? self->overflow.parent : self->current;
+}
+
+uint32_t profi_event_level_here(const profi_thread *self)
+{
+    return profi_event_level(innermost(self)->event) + 1;
+}
+
+static void write_text(profi_thread *self, uint64_t what, const char *text)
+{
+    enum { MOST_BYTES = 128 };
+    uint64_t words[2];
+    size_t bytes = text != NULL ? strnlen(text, MOST_BYTES) : 0;
+    profi_ring_write_detail(self, what, bytes, profi_clock_now());
+    for (size_t done = 0; done < bytes; done += sizeof(words)) {
+        memset(words, 0, sizeof(words));
+        memcpy(words, text + done, profi_min_u64(sizeof(words), bytes - done));
+        profi_ring_write_detail(self, profi_event_what(PROFI_DETAIL_MORE, 0, 0), words[0], words[1]);
+    }
+}
+
+static void write_argument(profi_thread *self, uint32_t level, const prof_arg *arg)
+{
+    const profi_site *name = arg->name != NULL ? profi_site_of(arg->name) : NULL;
+    if (name == NULL)
+        return;
+    if (arg->type == PROF_ARG_INT)
+        profi_ring_write_detail(self, profi_event_what(PROFI_DETAIL_INT, level, name->id), (uint64_t)arg->value.integer,
+                                profi_clock_now());
+    else if (arg->type == PROF_ARG_DOUBLE)
+        profi_ring_write_detail(self, profi_event_what(PROFI_DETAIL_DOUBLE, level, name->id),
+                                profi_double_bits(arg->value.number), profi_clock_now());
+    else if (arg->type == PROF_ARG_TEXT)
+        write_text(self, profi_event_what(PROFI_DETAIL_TEXT, level, name->id), arg->value.text);
+}
+
+/* An event that is no scope, behind its arguments. */
+static void write_event(profi_thread *self, uint64_t what, uint64_t start, uint64_t end, const prof_arg *args, size_t count)
+{
+    for (size_t i = 0; args != NULL && i < count; i++)
+        write_argument(self, PROFI_EVENT_LEVEL_MAX, &args[i]);
+    profi_ring_write(self, what, start, end);
+}
+
+/* The thread, if it is inside a scope that leaves an event which details can belong to. */
+static profi_thread *thread_in_scope(void)
+{
+    profi_thread *self = profi_self;
+    if (!profi_is_recording() || self == &profi_detached || self == &profi_away || profi_is_busy(self))
+        return NULL;
+    return self->current->site != NULL && PROFI_GET(self->current->start) != PROFI_UNTIMED ? self : NULL;
+}
+
+void prof_args(const prof_arg *args, size_t count)
+{
+    PROFI_NO_CANCELLATION;
+    profi_thread *self = thread_in_scope();
+    if (self == NULL || args == NULL)
+        return;
+    profi_step_away();
+    for (size_t i = 0; i < count; i++)
+        write_argument(self, profi_event_level(self->current->event), &args[i]);
+    profi_come_back(self);
+}
+
+void prof_instant(prof_site *handle, const prof_arg *args, size_t count)
+{
+    PROFI_NO_CANCELLATION;
+    profi_thread *self = handle != NULL ? recording_thread() : NULL;
+    if (self == NULL)
+        return;
+    profi_step_away();
+    const profi_site *site = profi_site_of(handle);
+    uint64_t now = profi_clock_now();
+    if (site != NULL)
+        write_event(self, profi_event_what(PROFI_EVENT_INSTANT, profi_event_level_here(self), site->id), now, now, args, count);
+    else
+        PROFI_RAISE(self->lost_values, 1u);
+    profi_come_back(self);
+}
+
+prof_span prof_span_begin(prof_site *handle)
+{
+    PROFI_NO_CANCELLATION;
+    const profi_site *site = NULL;
+    if (handle == NULL || !__atomic_load_n(&prof_active, __ATOMIC_ACQUIRE))
+        return PROF_SPAN_NONE;
+    profi_thread *self = profi_step_away();
+    site = self != &profi_away ? profi_site_of(handle) : PROFI_GET(handle->intern);
+    profi_come_back(self);
+    if (site == NULL)
+        PROFI_RAISE(profi_unattached_values, 1u);
+    return site != NULL ? (prof_span){ (uint64_t)site->id + 1, profi_clock_now() } : PROF_SPAN_NONE;
+}
+
+void prof_span_end(prof_span span, const prof_arg *args, size_t count)
+{
+    PROFI_NO_CANCELLATION;
+    if (span.what == 0 || span.what > profi_site_count())
+        return;
+    profi_thread *self = recording_thread();
+    uint64_t now = profi_clock_now();
+    if (self == NULL)
+        return;
+    profi_step_away();
+    write_event(self, profi_event_what(PROFI_EVENT_SPAN, 0, (uint32_t)(span.what - 1)), profi_min_u64(span.start, now), now,
+                args, count);
+    profi_come_back(self);
+}
+
+static void write_flow(unsigned kind, uint64_t id)
+{
+    profi_thread *self = thread_in_scope();
+    if (self == NULL || id == 0)
+        return;
+    profi_step_away();
+    profi_ring_write_detail(self, profi_event_what(kind, profi_event_level(self->current->event), 0), id, profi_clock_now());
+    profi_come_back(self);
+}
+
+void prof_flow(uint64_t id)
+{
+    write_flow(PROFI_DETAIL_FLOW, id);
+}
+
+void prof_flow_end(uint64_t id)
+{
+    write_flow(PROFI_DETAIL_FLOW_END, id);
+}
+
+static prof_request change_request(profi_thread *self, prof_request to)
+{
+    uint64_t *at = self->ring.request;
+    prof_request before = { at[0], at[1] };
+    if (before.low == to.low && before.high == to.high)
+        return before;
+    profi_step_away();
+    at[0] = to.low;
+    at[1] = to.high;
+    profi_ring_write_detail(self, profi_event_what(PROFI_DETAIL_REQUEST, 0, 0), to.low, to.high);
+    profi_come_back(self);
+    return before;
+}
+
+prof_request prof_request_begin(prof_request request)
+{
+    PROFI_NO_CANCELLATION;
+    profi_thread *self = __atomic_load_n(&prof_active, __ATOMIC_ACQUIRE) ? profi_thread_attached() : NULL;
+    return self != NULL && !profi_is_busy(self) ? change_request(self, request) : (prof_request){ 0, 0 };
+}
+
+/* Also while stopped: what follows the next start is not for this request any more. */
+void prof_request_end(prof_request previous)
+{
+    PROFI_NO_CANCELLATION;
+    profi_thread *self = profi_self;
+    if (self != &profi_detached && self != &profi_away && !profi_is_busy(self))
+        change_request(self, previous);
+}
