@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The event stream of this process: record/'s copy of the rings, thread by
- * thread put together, nested (events_thread.c) and counted.  Nanoseconds are
- * made when a slice is read.
+ * The event stream: a copy of the rings, this process's or another's, thread
+ * by thread put together, nested (events_thread.c) and counted.  Nanoseconds
+ * are made when a slice is read.
  */
 #include "events_thread.h"
 
@@ -10,6 +10,7 @@
 #include "../base/text.h"
 #include "../record/record.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -118,17 +119,21 @@ static int list_threads(profi_events_maker *maker, const profi_rings_view *rings
     return !maker->is_memory_spent;
 }
 
-/* Room for all cells; what stands beside them only where there is any. */
+/* Room for all cells; what stands beside them only where there is any.  0, or an errno value. */
 static int make_room(profi_events *events, const profi_rings_view *rings)
 {
     int has_details = 0;
+    uint64_t count = rings->cell_count + 1;
     for (uint64_t i = 0; i < rings->cell_count && !has_details; i++)
         has_details = profi_event_is_detail(rings->cells[i].what);
-    events->cells = malloc((rings->cell_count + 1) * sizeof(*events->cells));
-    events->depths = malloc((rings->cell_count + 1) * sizeof(*events->depths));
+    int error = profi_spool_reserve(&events->cell_spool, count * sizeof(*events->cells));
+    error = error ? error : profi_spool_reserve(&events->depth_spool, count * sizeof(*events->depths));
     if (has_details)
-        events->extras = malloc((rings->cell_count + 1) * sizeof(*events->extras));
-    return events->cells != NULL && events->depths != NULL && (!has_details || events->extras != NULL);
+        error = error ? error : profi_spool_reserve(&events->extra_spool, count * sizeof(*events->extras));
+    events->cells = events->cell_spool.data;
+    events->depths = events->depth_spool.data;
+    events->extras = has_details ? events->extra_spool.data : NULL;
+    return error;
 }
 
 static void mark_counters(profi_events *events)
@@ -141,62 +146,86 @@ static void mark_counters(profi_events *events)
         }
 }
 
-static int make_events(profi_events *events, profi_rings_view *rings)
+/* 0, or an errno value. */
+static int order_threads(const profi_events *events)
+{
+    profi_spool scratch = { 0 };
+    int error = 0;
+    for (uint32_t i = 0; error == 0 && i < events->thread_count; i++)
+        error = profi_events_order(events, events->threads[i].first, events->threads[i].count, &scratch);
+    profi_spool_fini(&scratch);
+    return error;
+}
+
+static int make_threads(profi_events *events, profi_rings_view *rings)
 {
     profi_events_maker maker = { .events = events };
     if (rings->ring_count != 0)
         qsort(rings->rings, rings->ring_count, sizeof(*rings->rings), compare_rings);
     if (rings->segment_count != 0)
         qsort(rings->segments, rings->segment_count, sizeof(*rings->segments), compare_segments);
-    int ok = make_room(events, rings) && list_threads(&maker, rings);
-    for (uint32_t i = 0; ok && i < events->thread_count; i++)
-        ok = profi_events_order(events, events->threads[i].first, events->threads[i].count);
-    ok = ok && profi_events_place_spans(&maker);
+    int error = make_room(events, rings);
+    if (error == 0 && !list_threads(&maker, rings))
+        error = ENOMEM;
+    if (error == 0)
+        error = order_threads(events);
+    if (error == 0 && !profi_events_place_spans(&maker))
+        error = ENOMEM;
     profi_events_maker_fini(&maker);
-    if (ok)
-        mark_counters(events);
-    return ok;
+    return error;
 }
 
-static int copy_sites(profi_events *events, const profi_events_copy *copy)
+static int make(profi_events *events, const profi_events_source *source)
 {
-    events->sites = calloc(copy->site_count + 1, sizeof(*events->sites));
-    if (events->sites == NULL)
-        return 0;
-    events->site_count = (uint32_t)copy->site_count;
-    for (size_t i = 0; i < copy->site_count; i++)
-        events->sites[i] = (profi_events_site){ copy->sites[i].name, copy->sites[i].file, copy->sites[i].line, 0 };
-    return 1;
+    events->pid = source->pid;
+    events->taken = source->taken;
+    events->scale = source->scale;
+    events->run_name = strdup(source->run_name);
+    events->sites = malloc(((size_t)source->site_count + 1) * sizeof(*events->sites));
+    if (events->run_name == NULL || events->sites == NULL)
+        return ENOMEM;
+    if (source->site_count != 0)
+        memcpy(events->sites, source->sites, source->site_count * sizeof(*events->sites));
+    events->site_count = source->site_count;
+    int error = make_threads(events, source->rings);
+    if (error == 0)
+        mark_counters(events);
+    return error;
 }
 
-static prof_status fill(profi_events *events, const char *run_name, prof_error *err)
+prof_status profi_events_make(const profi_events_source *source, profi_events **events, prof_error *err)
+{
+    profi_events *made = calloc(1, sizeof(*made));
+    int error = made != NULL ? make(made, source) : ENOMEM;
+    if (error == ENOMEM)
+        profi_fail(err, PROF_E_NO_MEMORY, "no memory for the event stream");
+    else if (error != 0)
+        profi_fail_errno(err, error, "no room in $TMPDIR for the event stream");
+    if (error != 0) {
+        profi_events_close(made);
+        return error == ENOMEM ? PROF_E_NO_MEMORY : PROF_E_IO;
+    }
+    *events = made;
+    return PROF_OK;
+}
+
+prof_status profi_events_open(const char *run_name, profi_events **events, prof_error *err)
 {
     profi_events_copy copy;
     prof_status status = profi_events_take(&copy, err);
     if (status != PROF_OK)
         return status;
-    events->run_name = strdup(run_name);
-    if (events->run_name == NULL || !copy_sites(events, &copy) || !make_events(events, &copy.rings))
-        status = profi_fail(err, PROF_E_NO_MEMORY, "no memory for the event stream");
+    profi_events_site *sites = malloc((copy.site_count + 1) * sizeof(*sites));
+    for (size_t i = 0; sites != NULL && i < copy.site_count; i++)
+        sites[i] = (profi_events_site){ copy.sites[i].name, copy.sites[i].file, copy.sites[i].line, 0 };
+    const profi_events_source source = { .run_name = run_name, .pid = getpid(), .taken = profi_clock_moment_now(),
+                                         .scale = profi_clock_scale_now(), .rings = &copy.rings, .sites = sites,
+                                         .site_count = (uint32_t)copy.site_count };
+    status = sites != NULL ? profi_events_make(&source, events, err)
+                           : profi_fail(err, PROF_E_NO_MEMORY, "no memory for the event stream");
+    free(sites);
     profi_events_copy_fini(&copy);
     return status;
-}
-
-prof_status profi_events_open(const char *run_name, profi_events **events, prof_error *err)
-{
-    profi_events *opened = calloc(1, sizeof(*opened));
-    if (opened == NULL)
-        return profi_fail(err, PROF_E_NO_MEMORY, "no memory for the event stream");
-    opened->pid = getpid();
-    prof_status status = fill(opened, run_name, err);
-    if (status != PROF_OK) {
-        profi_events_close(opened);
-        return status;
-    }
-    opened->scale = profi_clock_scale_now();
-    opened->taken = profi_clock_moment_now();
-    *events = opened;
-    return PROF_OK;
 }
 
 void profi_events_close(profi_events *events)
@@ -207,9 +236,9 @@ void profi_events_close(profi_events *events)
     free(events->sites);
     free(events->threads);
     free(events->lanes);
-    free(events->cells);
-    free(events->depths);
-    free(events->extras);
+    profi_spool_fini(&events->cell_spool);
+    profi_spool_fini(&events->depth_spool);
+    profi_spool_fini(&events->extra_spool);
     free(events->details);
     free(events->requests);
     profi_texts_fini(&events->texts);

@@ -2,7 +2,8 @@
 /*
  * The event stream as format/ and api/ see it: what the rings held at one
  * moment, in nanoseconds, thread by thread in the order of starts, a scope
- * before those inside it.
+ * before those inside it.  What is as large as the stream lies in spools, so
+ * that a stream may be larger than memory.
  *
  * What a thread has issued is held, or lost because the rings had no room:
  * held + lost = issued, exactly, for each thread and in all.  Scopes that are
@@ -13,6 +14,7 @@
 
 #include "../base/base.h"
 #include "../base/clock.h"
+#include "../base/spool.h"
 #include "texts.h"
 
 typedef struct profi_events_site {
@@ -103,15 +105,28 @@ typedef struct profi_events {
     uint64_t lost_of_unknown; /* of `lost`: by threads that have ended and of which nothing is held */
     uint64_t filtered;        /* scopes too short to be issued */
     profi_clock_scale scale;
-    struct prof_inline_cell *cells;
+    struct prof_inline_cell *cells; /* in cell_spool, and so on */
     uint32_t *depths;    /* one for each cell */
     profi_extra *extras; /* likewise; NULL when there is none */
+    profi_spool cell_spool, depth_spool, extra_spool;
     profi_detail *details;
     size_t detail_count;
     profi_request_id *requests;
     size_t request_count;
     profi_texts texts;
 } profi_events;
+
+/* What a stream is made of. */
+typedef struct profi_events_source {
+    const char *run_name; /* copied */
+    int64_t pid;
+    profi_clock_moment taken;
+    profi_clock_scale scale;
+    struct profi_rings_view *rings; /* its lists get another order */
+    const profi_events_site *sites; /* by the ids in the cells; copied, their texts live as long as the events */
+    uint32_t site_count;
+} profi_events_source;
+prof_status profi_events_make(const profi_events_source *source, profi_events **events, prof_error *err);
 
 /* Takes the stream from the rings, while threads go on recording.  issued is 0 where no ring is kept. */
 prof_status profi_events_open(const char *run_name, profi_events **events, prof_error *err);

@@ -180,7 +180,7 @@ static int lies_in(const prof_inline_cell *inner, const prof_inline_cell *outer)
            (start_of(inner) >= start_of(outer) || inner->end > start_of(outer));
 }
 
-static void swap_events(profi_events *events, uint64_t a, uint64_t b)
+static void swap_events(const profi_events *events, uint64_t a, uint64_t b)
 {
     prof_inline_cell cell = events->cells[a];
     uint32_t depth = events->depths[a];
@@ -203,13 +203,14 @@ static void swap_events(profi_events *events, uint64_t a, uint64_t b)
  *
  *     place = place by end - (size of its subtree - 1) + depth
  */
-int profi_events_order(profi_events *events, uint64_t first, uint64_t count)
+int profi_events_order(const profi_events *events, uint64_t first, uint64_t count, profi_spool *scratch)
 {
     const uint64_t outermost = UINT64_MAX;
     const prof_inline_cell *cells = events->cells + first;
-    uint64_t *size = malloc((2 * count + 1) * sizeof(*size)), *outer = size + count, *place = size;
-    if (size == NULL)
-        return 0;
+    int error = profi_spool_reserve(scratch, 2 * count * sizeof(uint64_t));
+    if (error != 0)
+        return error;
+    uint64_t *size = scratch->data, *outer = size + count, *place = size;
     for (uint64_t i = 0; i < count; i++) {
         uint64_t below = i; /* events from here to i lie in i */
         while (below > 0 && lies_in(&cells[below - 1], &cells[i])) {
@@ -231,8 +232,7 @@ int profi_events_order(profi_events *events, uint64_t first, uint64_t count)
             place[i] = place[to];
             place[to] = to;
         }
-    free(size);
-    return 1;
+    return 0;
 }
 
 /* ---- lanes ---- */

@@ -43,9 +43,10 @@ int profi_events_cell(profi_events_maker *maker, const prof_inline_cell *cell);
 
 /*
  * Brings a thread's events, which stand in the order of their ends, into the
- * order of their starts, and fills in their depths; 0 when memory is spent.
+ * order of their starts, and fills in their depths.  `scratch` may be used
+ * again for the next.  0, or an errno value.
  */
-int profi_events_order(profi_events *events, uint64_t first, uint64_t count);
+int profi_events_order(const profi_events *events, uint64_t first, uint64_t count, profi_spool *scratch);
 
 /* Gives the spans their lanes, and their place behind all other cells; 0 when memory is spent. */
 int profi_events_place_spans(profi_events_maker *maker);
