@@ -15,7 +15,7 @@ import sys
 import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), os.pardir, "support"))
-from tap_cases import Skip, case, check, clean_environment, finish
+from tap_cases import Skip, case, check, clean_environment, finish, launch
 
 victim = os.path.abspath(sys.argv[1])
 
@@ -30,8 +30,8 @@ def run(folder, mode="once", **variables):
 
 
 def start(folder, mode, **variables):
-    process = subprocess.Popen([victim, mode], cwd=folder, env=environment(**variables), stdout=subprocess.PIPE,
-                               stderr=subprocess.PIPE, text=True)
+    process = launch([victim, mode], cwd=folder, env=environment(**variables), stdout=subprocess.PIPE,
+                     stderr=subprocess.PIPE, text=True)
     if process.stdout.readline() != "ready\n":
         raise AssertionError("the victim did not get ready: " + process.stderr.read())
     return process

@@ -11,11 +11,19 @@ A case that cannot run here raises Skip("why").  CASES in the environment select
 """
 import os
 import shutil
+import signal
+import subprocess
 import sys
 import tempfile
 
 number = failures = 0
 after_each = []  # called when a case is over, however it ended
+started = []     # processes that do not outlive their case
+
+# What is sent to a program must reach it, also where whoever started this check ignores it, as nohup does.
+for each in (signal.SIGHUP, signal.SIGQUIT, signal.SIGTERM):
+    signal.signal(each, signal.SIG_DFL)
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 class Skip(Exception):
@@ -44,6 +52,23 @@ def case(name):
                 clean_up()
             shutil.rmtree(folder, ignore_errors=True)
     return run
+
+
+def launch(*arguments, **options):
+    """A process that is killed when the case ends before it."""
+    started.append(subprocess.Popen(*arguments, **options))
+    return started[-1]
+
+
+def end_started():
+    while started:
+        process = started.pop()
+        if process.poll() is None:
+            process.kill()
+            process.wait()
+
+
+after_each.append(end_started)
 
 
 def check(condition, what):

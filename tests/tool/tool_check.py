@@ -19,7 +19,7 @@ import sys
 import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), os.pardir, "support"))
-from tap_cases import Skip, case, check, clean_environment, equal, finish
+from tap_cases import Skip, case, check, clean_environment, equal, finish, launch
 
 tool, victim = (os.path.abspath(path) for path in sys.argv[1:])
 
@@ -464,8 +464,8 @@ def _(folder):
 # ---- run ----
 
 def start(folder, *arguments, **variables):
-    process = subprocess.Popen([tool, "run", *arguments], cwd=folder, env=environment(**variables), stdout=subprocess.PIPE,
-                               stderr=subprocess.PIPE, text=True)
+    process = launch([tool, "run", *arguments], cwd=folder, env=environment(**variables), stdout=subprocess.PIPE,
+                     stderr=subprocess.PIPE, text=True)
     equal(process.stdout.readline(), "ready\n", "the program's first line")
     return process
 

@@ -157,7 +157,7 @@ static int losses_case(const char *path)
 
 static const char *const hostile_names[] = {
     "</script><script>alert(1)</script>", "quo\"te", "back\\slash", "new\nline", "t\tab", "nul\x01", "\xff\xfe not UTF-8",
-    "\xf0\x9f\x98\x80", "%s%n%d", "\xe2\x80\xae" "bidi", "NaN", "", " ",
+    "\xf0\x9f\x98\x80", "%s%n%d", ("\xe2\x80\xae" "bidi"), "NaN", "", " ",
 };
 
 static int hostile_case(const char *path)
