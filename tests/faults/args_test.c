@@ -379,7 +379,7 @@ static void args_writers(void)
 {
     static const char *const formats[] = { "txt", "prof", "json" };
     static const char *const bad_paths[] = { "", "/", ".", "..", "a/", "/tmp/..", "no such folder/file", "/proc/self/nothing",
-                                             "/dev/null/x", "%n%n%s" "/x" };
+                                             "/dev/null/x", ("%n%n%s" "/x") };
     const int errors[] = { 1, EIO, ENOSPC, -1, INT_MAX, INT_MIN };
     char *text = long_text(70000, 'p');
     REFUSED(prof_snapshot_write(NULL, "txt", NULL, fail_with, text, &err));
