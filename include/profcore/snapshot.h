@@ -88,8 +88,8 @@ PROF_API void prof_snapshot_close(prof_snapshot *snapshot);
  * content, not in its name.
  *
  * What a file does not hold is unavailable in the snapshot, never 0: a .prof
- * has calls and times only.  Such a snapshot has functions, callers and
- * callees, and no call paths, so prof_snapshot_subtree() does not work on it.
+ * has calls and times only, of functions, callers and callees, and no call
+ * paths, so prof_snapshot_subtree() does not work on it.
  *
  *   path      A regular file of at most 256 MiB.
  *   snapshot  Receives it; close it with prof_snapshot_close().
@@ -120,8 +120,8 @@ PROF_API prof_status prof_snapshot_read(const void *data, size_t bytes, const ch
  * added, so that percentiles are those of the whole.
  *
  * A figure that one of them does not have is unavailable in the result: a
- * function that was called in a .prof has no percentiles, for instance.  The
- * result has no call paths, as one that was read.
+ * function that was called in a .prof has no percentiles, for instance, and
+ * there are call paths only if all of them have these.
  *
  *   snapshots  `count` of them, at least one; they stay the caller's.
  *   merged     Receives the new snapshot, independent of them.
@@ -137,8 +137,7 @@ PROF_API prof_status prof_snapshot_merge(const prof_snapshot *const *snapshots, 
  * Makes a snapshot whose times are less what recording took: each scope's
  * cost as measured at start (scope_cost_ps), taken off the times of the scopes
  * around it, never below 0.  It is an estimate, so no file has it unasked, and
- * each that has says so.  Extremes and percentiles stay as measured.  The
- * result has no call paths, as one that was read.
+ * each that has says so.  Extremes and percentiles stay as measured.
  *
  *   less      Receives the new snapshot, independent of the old.
  *   returns   PROF_OK; PROF_E_UNAVAILABLE where the cost is not known, as of a
@@ -154,11 +153,13 @@ PROF_API prof_status prof_snapshot_subtract_cost(const prof_snapshot *snapshot, 
  *
  * Percentiles of a function below it are there only if all its calls were
  * made from there, since histograms are kept for a function, not for a path.
+ * If the snapshot was read or merged, the same goes for extremes and items,
+ * and what probes measured is unavailable.
  *
  *   function  An id in `snapshot`, below prof_snapshot_function_count().
  *   subtree   Receives the new snapshot, independent of the old.
- *   returns   PROF_OK; PROF_E_UNSUPPORTED on a snapshot that was read or
- *             merged; PROF_E_INVALID; PROF_E_NO_MEMORY.
+ *   returns   PROF_OK; PROF_E_UNSUPPORTED on a snapshot without call paths, as
+ *             of a .prof; PROF_E_INVALID; PROF_E_NO_MEMORY.
  *   since     0.1
  */
 PROF_API prof_status prof_snapshot_subtree(const prof_snapshot *snapshot, uint32_t function, prof_snapshot **subtree,
@@ -175,7 +176,7 @@ PROF_API prof_status prof_snapshot_subtree(const prof_snapshot *snapshot, uint32
 #define PROF_ABOUT_COST_IS_SUBTRACTED 0x80u /* see prof_snapshot_subtract_cost() */
 #define PROF_ABOUT_HAS_COUNTS 0x100u      /* of prof_snapshot_stats(): repaired, unmatched, memory */
 #define PROF_ABOUT_HAS_RSS 0x200u         /* rss_bytes and rss_peak_bytes */
-#define PROF_ABOUT_HAS_PATHS 0x400u       /* prof_snapshot_subtree() works */
+#define PROF_ABOUT_HAS_PATHS 0x400u       /* it has call paths: prof_snapshot_subtree() works */
 #define PROF_ABOUT_HAS_THREADS 0x800u     /* of prof_snapshot_stats(): the counts of threads */
 #define PROF_ABOUT_HAS_EVENTS 0x1000u     /* of prof_snapshot_stats(): the counts of events */
 

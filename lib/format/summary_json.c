@@ -220,6 +220,26 @@ static json_t *edge_of(const prof_snapshot *snapshot, uint32_t index, int *ok)
     return object;
 }
 
+/*
+ * A call path: [parent, function, calls, total_ns, self_ns, open_calls, open_ns, estimated_calls], without the zeros at the
+ * end.  The parent is the place of another in the array, before it; null: outermost.
+ */
+static json_t *path_of(const prof_snapshot *snapshot, uint32_t index, int *ok)
+{
+    const profi_path *path = &snapshot->paths[index];
+    const uint64_t figures[] = { path->calls, path->total_ns, path->self_ns, path->open_calls, path->open_ns,
+                                 path->estimated_calls };
+    size_t count = PROFI_COUNT_OF(figures);
+    json_t *row = json_array();
+    while (count != 0 && figures[count - 1] == 0)
+        count--;
+    append(row, path->parent != PROFI_NONE ? json_integer(path->parent) : json_null(), ok);
+    append(row, json_integer(path->function), ok);
+    for (size_t i = 0; i < count; i++)
+        append(row, number(figures[i]), ok);
+    return row;
+}
+
 static json_t *probe_of(const prof_snapshot *snapshot, uint32_t index, int *ok)
 {
     const profi_probe_info *probe = &snapshot->probes[index];
@@ -388,9 +408,10 @@ static json_t *thread_counts_of(const prof_snapshot *snapshot, int *ok)
     return object;
 }
 
-/* Why facts are null; one reason serves for all but memory. */
-static json_t *missing_of(const profi_about *about, int *ok)
+/* Why facts are null; one reason serves for all but memory and call paths. */
+static json_t *missing_of(const prof_snapshot *snapshot, int *ok)
 {
+    const profi_about *about = &snapshot->about;
     static const struct { uint32_t bit; const char *key; } facts[] = {
         { PROF_ABOUT_HAS_HOST, "host" }, { PROF_ABOUT_HAS_PID, "pid" }, { PROF_ABOUT_HAS_TIME, "taken_unix_s" },
         { PROF_ABOUT_HAS_DURATION, "recorded_ns" }, { PROF_ABOUT_HAS_CLOCK, "clock" },
@@ -403,6 +424,8 @@ static json_t *missing_of(const profi_about *about, int *ok)
             set(reasons, facts[i].key, json_string(about->missing), ok);
     if (!(about->has & PROF_ABOUT_HAS_RSS))
         set(reasons, "memory", json_string(about->no_rss), ok);
+    if (snapshot->no_paths != NULL)
+        set(reasons, "paths", json_string(snapshot->no_paths), ok);
     return reasons;
 }
 
@@ -454,7 +477,7 @@ static void put_member(file *f, const char *key, json_t *value)
 static void put_facts(file *f, const prof_snapshot *snapshot)
 {
     const profi_about *about = &snapshot->about;
-    json_t *missing = missing_of(about, &f->ok);
+    json_t *missing = missing_of(snapshot, &f->ok);
     put_member(f, "schema", json_string("profcore.summary/1"));
     put_member(f, "name", json_string(snapshot->run_name));
     put_member(f, "root", text_or_null(snapshot->root));
@@ -499,6 +522,8 @@ prof_status profi_write_json(const prof_snapshot *snapshot, const char *sort, pr
     put_array(&f, "probes", snapshot, snapshot->probe_count, probe_of);
     put_array(&f, "counters", snapshot, snapshot->counter_count, counter_of);
     put_array(&f, "edges", snapshot, snapshot->edge_count, edge_of);
+    if (snapshot->path_count != 0)
+        put_array(&f, "paths", snapshot, snapshot->path_count, path_of);
     profi_output_text(out, "\n}\n");
     if (!f.ok)
         return profi_fail(err, PROF_E_NO_MEMORY, "no memory for a summary of %u functions",

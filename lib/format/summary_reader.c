@@ -3,7 +3,7 @@
  * Reads summaries, profcore.summary/1, as summary_json.c writes them.  Keys
  * that are not known are ignored; what is missing or null is unavailable.
  */
-#include "json_input.h"
+#include "summary_reader.h"
 
 #include "../base/error.h"
 #include "../base/text.h"
@@ -13,7 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const char not_said[] = "the file does not say", none_ended[] = "no call has ended";
+static const char not_said[] = PROFI_NOT_SAID, none_ended[] = "no call has ended";
 
 static const char *reason_or(profi_json *j, const char *key)
 {
@@ -182,20 +182,8 @@ static void read_figures(profi_json *j, const profi_json_value *object, profi_fu
     read_items(j, object, function);
 }
 
-/* A function's number in the file and in the snapshot. */
-typedef struct function_number {
-    uint64_t in_file;
-    uint32_t id;
-} function_number;
-
-static int compare_numbers(const void *a, const void *b)
-{
-    const function_number *x = a, *y = b;
-    return x->in_file < y->in_file ? -1 : x->in_file > y->in_file;
-}
-
 /* Adds a function; 1 when it has a histogram. */
-static uint32_t read_function(profi_json *j, const profi_json_value *object, function_number *number)
+static uint32_t read_function(profi_json *j, const profi_json_value *object, profi_function_number *number)
 {
     uint64_t counts[PROFI_BUCKET_COUNT], line = 0;
     profi_function read = { 0 };
@@ -218,22 +206,21 @@ static uint32_t read_function(profi_json *j, const profi_json_value *object, fun
     return read.histogram != NULL;
 }
 
-static uint32_t find_function(profi_json *j, const profi_json_value *object, const char *key, const function_number *numbers,
+static uint32_t find_function(profi_json *j, const profi_json_value *object, const char *key, const profi_function_number *numbers,
                               size_t count)
 {
-    function_number wanted = { 0, 0 };
-    if (!profi_json_count(j, object, key, UINT32_MAX, &wanted.in_file)) {
+    uint64_t number = 0;
+    if (!profi_json_count(j, object, key, UINT32_MAX, &number)) {
         profi_json_fail(j, key, "is missing");
         return PROFI_NONE;
     }
-    const function_number *found =
-        count != 0 ? bsearch(&wanted, numbers, count, sizeof(*numbers), compare_numbers) : NULL;
-    if (found == NULL)
+    uint32_t id = profi_find_function(number, numbers, count);
+    if (id == PROFI_NONE)
         profi_json_fail(j, key, "is no function's id");
-    return found != NULL ? found->id : PROFI_NONE;
+    return id;
 }
 
-static void read_edge(profi_json *j, const profi_json_value *object, const function_number *numbers, size_t count)
+static void read_edge(profi_json *j, const profi_json_value *object, const profi_function_number *numbers, size_t count)
 {
     profi_edge edge = { 0 };
     edge.caller = find_function(j, object, "caller", numbers, count);
@@ -254,7 +241,7 @@ static void read_functions(profi_json *j, const profi_json_value *root)
     const profi_json_value *edges = profi_json_array(j, root, "edges");
     const profi_json_value *object = NULL;
     uint32_t count = profi_json_size(functions), at;
-    function_number *numbers = calloc((size_t)count + 1, sizeof(*numbers));
+    profi_function_number *numbers = calloc((size_t)count + 1, sizeof(*numbers));
     j->builder->out_of_memory |= numbers == NULL;
     if (functions == NULL)
         profi_json_fail(j, "functions", "is missing");
@@ -266,12 +253,14 @@ static void read_functions(profi_json *j, const profi_json_value *root)
                                    (unsigned)MOST_HISTOGRAMS);
     }
     if (profi_json_is_ok(j))
-        qsort(numbers, count, sizeof(*numbers), compare_numbers);
+        qsort(numbers, count, sizeof(*numbers), profi_compare_numbers);
     for (uint32_t i = 1; i < count && profi_json_is_ok(j); i++)
         if (numbers[i].in_file == numbers[i - 1].in_file)
             profi_json_fail(j, "functions", "has two functions of one id");
     while ((object = profi_json_next_object(j, "edges", edges, object, &at)) != NULL)
         read_edge(j, object, numbers, count);
+    if (profi_json_is_ok(j))
+        profi_read_paths(j, root, numbers, count);
     free(numbers);
 }
 

@@ -13,6 +13,8 @@ void profi_builder_init(profi_builder *builder)
 {
     *builder = (profi_builder){ .snapshot = profi_snapshot_new(0) };
     builder->out_of_memory = builder->snapshot == NULL;
+    if (builder->snapshot != NULL)
+        builder->snapshot->has_bare_paths = 1;
 }
 
 void profi_builder_fini(profi_builder *builder)
@@ -250,6 +252,7 @@ prof_status profi_builder_finish(profi_builder *builder, const char *what, prof_
         for (uint32_t i = 0; i < made->function_count; i++)
             settle(builder, &made->functions[i]);
         settle_edges(builder);
+        profi_builder_settle_paths(builder);
         profi_builder_settle_counters(builder);
     }
     if (!builder->out_of_memory) {

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * A snapshot made of functions and edges, in any order, by a reader or a
- * merge: functions are found by file, line and name, edges added up, and all
- * sums checked.
+ * A snapshot made of functions, edges and perhaps call paths, in any order, by
+ * a reader or a merge: functions are found by file, line and name, edges and
+ * paths added up, and all sums checked.
  */
 #ifndef PROFI_ASSEMBLE_H
 #define PROFI_ASSEMBLE_H
@@ -15,6 +15,7 @@ typedef struct profi_builder {
     uint32_t table_size, function_room;
     size_t counter_room;
     size_t edge_count, edge_room;
+    uint64_t path_calls; /* in all paths */
     int out_of_memory; /* sticky, as the next: asked for once, at the end */
     int overflow;      /* a sum did not fit */
     char problem[128]; /* why the parts do not go together; empty: they do */
@@ -54,9 +55,20 @@ void profi_builder_settle_counters(profi_builder *builder);
 void profi_builder_edge(profi_builder *builder, const profi_edge *edge);
 
 /*
+ * Adds calls and times to the path of a function, from->function, below
+ * `parent` (PROFI_NONE: outermost), which is made if need be.  Returns its
+ * index; PROFI_NONE when memory is spent.
+ */
+uint32_t profi_builder_path(profi_builder *builder, uint32_t parent, const profi_path *from);
+
+/* Sums the paths up, or drops them where the snapshot has a reason not to have any; for profi_builder_finish(). */
+void profi_builder_settle_paths(profi_builder *builder);
+
+/*
  * Gives functions new ids: new_id[i] for function i, PROFI_NONE to take it out
  * with its edges; those that stay are numbered from 0 without a gap.  The
- * last thing before finishing: no function is found by its key any more.
+ * last thing before finishing, of a snapshot without paths: no function is
+ * found by its key any more.
  */
 void profi_builder_renumber(profi_builder *builder, const uint32_t *new_id);
 

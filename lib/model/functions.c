@@ -28,11 +28,19 @@ static void derive_self(prof_snapshot *snapshot)
 
 static void count_inner_calls(prof_snapshot *snapshot)
 {
+    for (uint32_t i = 0; i < snapshot->path_count; i++)
+        snapshot->paths[i].inner_calls = 0;
     for (uint32_t i = snapshot->path_count; i-- > 0;) {
         const profi_path *path = &snapshot->paths[i];
         if (path->parent != PROFI_NONE)
             snapshot->paths[path->parent].inner_calls += path->calls - path->estimated_calls + path->inner_calls;
     }
+}
+
+void profi_snapshot_sum_paths(prof_snapshot *snapshot)
+{
+    derive_self(snapshot);
+    count_inner_calls(snapshot);
 }
 
 static profi_measure *path_measure(const prof_snapshot *snapshot, uint32_t path, uint32_t probe)
@@ -130,7 +138,8 @@ static void add_to_function(const prof_snapshot *snapshot, const profi_path *pat
     function->min_ns = profi_min_u64(function->min_ns, path->min_ns);
     function->max_ns = profi_max_u64(function->max_ns, path->max_ns);
     if (path->calls > path->open_calls && path->min_ns == UINT64_MAX)
-        function->no_extremes = "a kept call has sums only";
+        function->no_extremes = snapshot->has_bare_paths ? "call paths that were read or merged have sums only"
+                                                         : "a kept call has sums only";
     if (!is_primitive)
         return;
     function->primitive_calls += path->calls;
@@ -216,8 +225,7 @@ int profi_snapshot_finish(prof_snapshot *snapshot)
         ok = profi_function_make_measures(&snapshot->functions[i]);
     }
     if (ok) {
-        derive_self(snapshot);
-        count_inner_calls(snapshot);
+        profi_snapshot_sum_paths(snapshot);
         walk(snapshot, path_edges, functions_on_path, edges_on_path);
         ok = profi_snapshot_index_callees(snapshot);
     }

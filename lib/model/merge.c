@@ -27,6 +27,22 @@ static void merge_measures(profi_builder *builder, const prof_snapshot *from, co
     }
 }
 
+/* Paths are known of the whole only if they are of every part. */
+static void merge_paths(profi_builder *builder, const prof_snapshot *from, const uint32_t *new_id)
+{
+    prof_snapshot *into = builder->snapshot;
+    if (from->no_paths != NULL)
+        into->no_paths = profi_builder_text(builder, from->no_paths);
+    uint32_t *moved_to = into->no_paths == NULL ? calloc((size_t)from->path_count + 1, sizeof(*moved_to)) : NULL;
+    builder->out_of_memory |= moved_to == NULL && into->no_paths == NULL;
+    for (uint32_t i = 0; moved_to != NULL && i < from->path_count && !builder->out_of_memory; i++) {
+        profi_path path = from->paths[i];
+        path.function = new_id[path.function];
+        moved_to[i] = profi_builder_path(builder, path.parent != PROFI_NONE ? moved_to[path.parent] : PROFI_NONE, &path);
+    }
+    free(moved_to);
+}
+
 static void merge_functions(profi_builder *builder, const prof_snapshot *from)
 {
     uint32_t *new_id = calloc((size_t)from->function_count + 1, sizeof(*new_id));
@@ -45,8 +61,10 @@ static void merge_functions(profi_builder *builder, const prof_snapshot *from)
         edge.callee = new_id[edge.callee];
         profi_builder_edge(builder, &edge);
     }
-    if (!builder->out_of_memory)
+    if (!builder->out_of_memory) {
         merge_measures(builder, from, new_id);
+        merge_paths(builder, from, new_id);
+    }
     for (uint32_t i = 0; i < from->counter_count; i++)
         profi_builder_counter(builder, &from->counters[i]);
     free(new_id);

@@ -19,6 +19,8 @@ enum { INFO_SIZE_0 = 32, MEASURE_SIZE_0 = 48, COUNTER_SIZE_0 = 72 }; /* as of ve
 
 int profi_path_make_measures(prof_snapshot *snapshot, profi_path *path)
 {
+    if (snapshot->has_bare_paths)
+        return 1;
     size_t wanted = snapshot->measure_count + profi_measure_count(snapshot->functions[path->function].probes);
     if (wanted > snapshot->measure_room) {
         size_t room = profi_max_u64(wanted, snapshot->measure_room * 2);

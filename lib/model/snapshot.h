@@ -4,8 +4,8 @@
  *
  * Two ways lead to one.  What was recorded here is merged into one tree of
  * call paths, and finishing derives functions, edges and times from it.  What
- * was read from files or merged has functions and edges to begin with and no
- * paths (assemble.h).  Nothing here knows how a thread records, but for
+ * was read from files or merged has functions and edges to begin with, and of
+ * its paths, where there are any, calls and times only (assemble.h).  Nothing here knows how a thread records, but for
  * recorded.c, which reads record/'s copy.
  */
 #ifndef PROFI_SNAPSHOT_H
@@ -122,9 +122,11 @@ typedef struct profi_call_about {
 
 struct prof_snapshot {
     profi_texts texts;           /* all text of functions and processes */
-    profi_path *paths;           /* none in a snapshot that was read or merged */
+    profi_path *paths;
     uint32_t path_count;
     size_t path_room;
+    int has_bare_paths;          /* they have calls and times only: it was read or merged */
+    const char *no_paths;        /* why there are none though functions are; static or in texts */
     uint32_t first_root;         /* the outermost paths, linked by next_sibling */
     uint32_t *path_table;        /* open addressing, by (parent, function); while building */
     uint32_t path_table_size;
@@ -177,7 +179,7 @@ int profi_snapshot_copy_probes(prof_snapshot *snapshot, const prof_snapshot *fro
 int profi_snapshot_copy_counters(prof_snapshot *snapshot, const prof_snapshot *from);
 int profi_snapshot_make_counters(prof_snapshot *snapshot, uint32_t count);
 
-/* Reserves a path's measures, and a function's; 0 when memory is spent. */
+/* Reserves a path's measures, unless they are bare, and a function's; 0 when memory is spent. */
 int profi_path_make_measures(prof_snapshot *snapshot, profi_path *path);
 int profi_function_make_measures(profi_function *function);
 
@@ -188,6 +190,9 @@ const profi_measure *profi_function_measure_named(const prof_snapshot *snapshot,
 
 /* Why a probe measured no call of a function. */
 const char *profi_measure_reason(const profi_probe_info *probe, const profi_measure *measure);
+
+/* Derives self times and inner calls of the paths. */
+void profi_snapshot_sum_paths(prof_snapshot *snapshot);
 
 /* Derives functions and edges from the paths; 0 when memory is spent. */
 int profi_snapshot_finish(prof_snapshot *snapshot);

@@ -50,6 +50,9 @@ static void subtract(const prof_snapshot *from, prof_snapshot *made)
         edge->self_ns = in_proportion(edge->self_ns, after->self_ns, before->self_ns);
         edge->cumulative_ns = in_proportion(edge->cumulative_ns, after->cumulative_ns, before->cumulative_ns);
     }
+    for (uint32_t i = 0; i < made->path_count; i++)
+        made->paths[i].total_ns = less(made->paths[i].total_ns, made->paths[i].inner_calls, cost_ps);
+    profi_snapshot_sum_paths(made);
     made->about.has |= PROF_ABOUT_COST_IS_SUBTRACTED;
 }
 

@@ -19,9 +19,10 @@
 static int merge_under(prof_snapshot *made, const prof_snapshot *from, uint32_t function)
 {
     uint32_t *moved_to = calloc((size_t)from->path_count + 1, sizeof(*moved_to));
-    int ok = moved_to != NULL && profi_snapshot_copy_probes(made, from);
+    made->has_bare_paths = from->has_bare_paths; /* which have not been measured by probes */
+    int ok = moved_to != NULL && (made->has_bare_paths || profi_snapshot_copy_probes(made, from));
     for (uint32_t i = 0; i < from->function_count; i++)
-        made->functions[i].probes = from->functions[i].probes;
+        made->functions[i].probes = made->has_bare_paths ? 0 : from->functions[i].probes;
     for (uint32_t i = 0; ok && i < from->path_count; i++) {
         const profi_path *path = &from->paths[i];
         uint32_t parent = path->parent != PROFI_NONE ? moved_to[path->parent] : PROFI_NONE;
@@ -66,7 +67,7 @@ static int copy_functions(prof_snapshot *made, const prof_snapshot *from, const 
         function->unit = profi_snapshot_text(made, old->unit, &ok);
         function->line = old->line;
         function->flags = old->flags;
-        function->probes = old->probes;
+        function->probes = made->has_bare_paths ? 0 : old->probes;
     }
     return ok;
 }
@@ -74,13 +75,14 @@ static int copy_functions(prof_snapshot *made, const prof_snapshot *from, const 
 /* A histogram counts all calls of a function: it holds here only if all were made from here. */
 static int copy_histograms(prof_snapshot *made, const prof_snapshot *from, const uint32_t *new_id)
 {
+    int ok = 1;
     for (uint32_t i = 0; i < from->function_count; i++) {
         if (new_id[i] == PROFI_NONE)
             continue;
         const profi_function *old = &from->functions[i];
         profi_function *function = &made->functions[new_id[i]];
         if (old->histogram == NULL) {
-            function->no_histogram = old->no_histogram;
+            function->no_histogram = profi_snapshot_text(made, old->no_histogram, &ok);
         } else if (old->calls != function->calls) {
             function->no_histogram = "it was also called from elsewhere";
         } else {
@@ -89,7 +91,47 @@ static int copy_histograms(prof_snapshot *made, const prof_snapshot *from, const
             memcpy(function->histogram, old->histogram, PROFI_BUCKET_COUNT * sizeof(*old->histogram));
         }
     }
-    return 1;
+    return ok;
+}
+
+/*
+ * What bare paths do not say.  It is known of a function all of whose calls
+ * were made from here, but for probes, whose numbers are the whole's.
+ */
+static int copy_known(prof_snapshot *made, const prof_snapshot *from, const uint32_t *new_id)
+{
+    int ok = 1;
+    for (uint32_t i = 0; i < from->function_count; i++) {
+        if (new_id[i] == PROFI_NONE)
+            continue;
+        const profi_function *old = &from->functions[i];
+        profi_function *function = &made->functions[new_id[i]];
+        int is_whole = old->calls == function->calls;
+        if (is_whole) {
+            function->min_ns = old->min_ns;
+            function->max_ns = old->max_ns;
+            function->no_extremes = profi_snapshot_text(made, old->no_extremes, &ok);
+        }
+        function->items = is_whole ? old->items : 0;
+        function->no_extras = is_whole && old->probes == 0 ? profi_snapshot_text(made, old->no_extras, &ok)
+                                                           : "call paths that were read or merged have sums only";
+    }
+    return ok;
+}
+
+static int copy_processes(prof_snapshot *made, const prof_snapshot *from)
+{
+    int ok = 1;
+    if (from->process_count == 0)
+        return 1;
+    made->processes = calloc(from->process_count, sizeof(*made->processes));
+    for (uint32_t i = 0; made->processes != NULL && i < from->process_count; i++) {
+        const profi_process *old = &from->processes[i];
+        made->processes[i] = (profi_process){ profi_snapshot_text(made, old->name, &ok),
+                                              profi_snapshot_text(made, old->host, &ok), old->pid };
+        made->process_count = i + 1;
+    }
+    return ok && made->processes != NULL;
 }
 
 static int copy_facts(prof_snapshot *made, const prof_snapshot *from)
@@ -103,9 +145,10 @@ static int copy_facts(prof_snapshot *made, const prof_snapshot *from)
     made->stats = from->stats;
     made->run_name = profi_snapshot_text(made, from->run_name, &ok);
     made->about = from->about;
+    made->about.no_rss = profi_snapshot_text(made, from->about.no_rss, &ok);
+    made->about.missing = profi_snapshot_text(made, from->about.missing, &ok);
     made->lost_values = from->lost_values;
-    ok &= profi_snapshot_copy_counters(made, from);
-    return ok;
+    return ok && profi_snapshot_copy_counters(made, from) && copy_processes(made, from);
 }
 
 prof_status prof_snapshot_subtree(const prof_snapshot *snapshot, uint32_t function, prof_snapshot **subtree,
@@ -118,17 +161,23 @@ prof_status prof_snapshot_subtree(const prof_snapshot *snapshot, uint32_t functi
         return status;
     if (subtree == NULL)
         return profi_fail(err, PROF_E_INVALID, "prof_snapshot_subtree: subtree is NULL");
-    if (snapshot->path_count == 0)
-        return profi_fail(err, PROF_E_UNSUPPORTED, "no subtree of \"%.80s\": a profile that was read from a file or merged "
-                          "has functions and their callers, not the call paths below them",
-                          snapshot->functions[function].name);
+    if (snapshot->no_paths != NULL)
+        return profi_fail(err, PROF_E_UNSUPPORTED, "no subtree of \"%.80s\": its call paths are not known: %.200s",
+                          snapshot->functions[function].name, snapshot->no_paths);
     uint32_t *new_id = calloc(snapshot->function_count, sizeof(*new_id));
     prof_snapshot *made = new_id ? profi_snapshot_new(snapshot->function_count) : NULL;
     int ok = made != NULL && merge_under(made, snapshot, function);
+    if (ok && made->path_count == 0) { /* a file may have such a function */
+        free(new_id);
+        prof_snapshot_close(made);
+        return profi_fail(err, PROF_E_UNSUPPORTED, "no subtree of \"%.80s\": the file gives no call path of it",
+                          snapshot->functions[function].name);
+    }
     if (ok) {
         uint32_t count = renumber(made, new_id, snapshot->function_count);
         ok = copy_functions(made, snapshot, new_id, count) && copy_facts(made, snapshot) &&
-             profi_snapshot_finish(made) && copy_histograms(made, snapshot, new_id);
+             profi_snapshot_finish(made) && copy_histograms(made, snapshot, new_id) &&
+             (!made->has_bare_paths || copy_known(made, snapshot, new_id));
         made->root = ok ? made->functions[new_id[function]].name : NULL;
     }
     free(new_id);

@@ -76,6 +76,11 @@ BOMBS = {
     "a_time_of_2_63": (text(summary(taken_unix_s=2 ** 63 - 1)), "PROF_E_FORMAT"),
     "a_hundred_thousand_empty_arrays": (text(summary(x=[[]] * deep)), "PROF_OK"),
     "ten_million_empty_arrays": (text(summary())[:-1] + b', "x":[' + b"[]," * 10_000_000 + b"0]}", "PROF_E_NO_MEMORY"),
+    "call_paths_100_000_deep": (
+        text(summary(functions=[function()], paths=[[i - 1 if i else None, 0, 1, 10 ** 9] for i in range(deep)])), "PROF_OK"),
+    "a_million_call_paths_that_are_one": (text(summary(functions=[function()], paths=[[None, 0, 1]] * 1_000_000)), "PROF_OK"),
+    "five_million_call_paths": (text(summary(functions=[function()]))[:-1] + b', "paths":[[null,0]' +
+                                b"".join(b",[%d,0]" % i for i in range(5_000_000)) + b"]}", "PROF_E_NO_MEMORY"),
     "histograms_out_of_8_bytes": (
         text(summary(functions=[function(id=i, line=i, histogram=[[16, 1]]) for i in range(100_000)])), "PROF_E_NO_MEMORY"),
 }

@@ -677,29 +677,189 @@ TEST(what_cannot_be_merged_says_why)
     prof_snapshot_close(whole);
 }
 
-TEST(a_merged_profile_has_no_subtrees_and_says_so)
+/* ---- call paths ---- */
+
+static void check_same_files(const prof_snapshot *one, const prof_snapshot *other)
 {
-    prof_snapshot *whole = record(1, NULL), *copy = NULL, *subtree = NULL;
-    const prof_snapshot *one = whole;
-    prof_error err = PROF_ERROR_INIT;
-    prof_about about = PROF_ABOUT_INIT;
-    CHECK(prof_snapshot_merge(&one, 1, &copy, &err) == PROF_OK);
-    CHECK(prof_snapshot_about(whole, &about, NULL) == PROF_OK);
-    CHECK(about.has & PROF_ABOUT_HAS_PATHS);
-    CHECK(prof_snapshot_about(copy, &about, NULL) == PROF_OK);
-    CHECK(!(about.has & PROF_ABOUT_HAS_PATHS));
-    CHECK_I64(about.pid, getpid()); /* the merge of one is that one */
-    CHECK(prof_snapshot_subtree(copy, 0, &subtree, &err) == PROF_E_UNSUPPORTED);
-    CHECK_HAS(err.message, "call paths");
     static const char *const formats[] = { "json", "prof", "txt" };
     for (int i = 0; i < 3; i++) {
-        buffer a = written(whole, formats[i]), b = written(copy, formats[i]);
+        buffer a = written(one, formats[i]), b = written(other, formats[i]);
+        CHECK_STR(a.data, b.data);
         CHECK(a.bytes == b.bytes && memcmp(a.data, b.data, a.bytes) == 0);
         free(a.data);
         free(b.data);
     }
+}
+
+static uint32_t has_of(const prof_snapshot *snapshot)
+{
+    prof_about about = PROF_ABOUT_INIT;
+    CHECK(prof_snapshot_about(snapshot, &about, NULL) == PROF_OK);
+    return about.has;
+}
+
+TEST(the_merge_of_one_is_that_one_with_its_call_paths)
+{
+    prof_snapshot *whole = record(1, NULL), *copy = NULL;
+    const prof_snapshot *one = whole;
+    prof_error err = PROF_ERROR_INIT;
+    prof_about about = PROF_ABOUT_INIT;
+    CHECK(prof_snapshot_merge(&one, 1, &copy, &err) == PROF_OK);
+    CHECK(has_of(whole) & PROF_ABOUT_HAS_PATHS);
+    CHECK(has_of(copy) & PROF_ABOUT_HAS_PATHS);
+    CHECK(prof_snapshot_about(copy, &about, NULL) == PROF_OK);
+    CHECK_I64(about.pid, getpid());
+    check_same_files(whole, copy);
     prof_snapshot_close(copy);
     prof_snapshot_close(whole);
+}
+
+/* main calls a and b, which both call leaf; leaf has 3 of 4 calls below a. */
+#define PATHS_FUNCTION(id, name, calls, self, total, more) "{\"id\": " id ", \"name\": \"" name "\", \"calls\": " calls \
+    ", \"primitive_calls\": " calls ", \"self_ns\": " self ", \"cumulative_ns\": " total more "}"
+#define PATHS_FUNCTIONS "\"functions\": [" PATHS_FUNCTION("0", "main", "1", "10", "100", "") ", " \
+    PATHS_FUNCTION("1", "a", "2", "20", "60", ", \"min_ns\": 25, \"max_ns\": 35, \"items\": {\"count\": 7, \"unit\": \"rows\"}") ", " \
+    PATHS_FUNCTION("2", "b", "1", "20", "30", "") ", " PATHS_FUNCTION("3", "leaf", "4", "50", "50", ", \"min_ns\": 5, \"max_ns\": 20") "]"
+#define PATHS(rows) FACTS PATHS_FUNCTIONS ", \"paths\": [" rows "]}"
+static const char with_paths[] = PATHS("[null, 0, 1, 100, 10], [0, 1, 2, 60, 20], [0, 2, 1, 30, 20, 1, 15], [1, 3, 3, 40, 40], [2, 3, 1, 10, 10]");
+
+TEST(call_paths_survive_being_written_and_read)
+{
+    prof_snapshot *first = read_text(with_paths, NULL), *again;
+    REQUIRE(first != NULL);
+    buffer text = written(first, "json");
+    CHECK_HAS(text.data, "\"paths\": [\n [null,0,1,100,10],\n [0,1,2,60,20],\n [0,2,1,30,20,1,15],\n [1,3,3,40,40],\n [2,3,1,10,10]]");
+    REQUIRE((again = read_text(text.data, NULL)) != NULL);
+    check_same_files(first, again);
+    prof_snapshot *recorded = record(3, "rows"), *reread;
+    buffer json = written(recorded, "json");
+    REQUIRE((reread = read_text(json.data, NULL)) != NULL);
+    check_same_files(recorded, reread);
+    prof_snapshot_close(reread);
+    free(json.data);
+    prof_snapshot_close(recorded);
+    prof_snapshot_close(again);
+    free(text.data);
+    prof_snapshot_close(first);
+}
+
+TEST(a_subtree_of_what_was_read_says_what_paths_do_not)
+{
+    prof_snapshot *whole = read_text(with_paths, NULL), *tree = NULL;
+    uint32_t a = 0;
+    REQUIRE(whole != NULL);
+    CHECK(prof_snapshot_find(whole, "a", &a, NULL) == PROF_OK);
+    CHECK(prof_snapshot_subtree(whole, a, &tree, NULL) == PROF_OK);
+    prof_snapshot_close(whole); /* of which the subtree has kept nothing */
+    REQUIRE(tree != NULL);
+    prof_function root = row_of(tree, "a"), leaf = row_of(tree, "leaf");
+    CHECK_U64(prof_snapshot_function_count(tree), 2);
+    CHECK_U64(root.calls, 2);
+    CHECK_U64(root.self_ns, 20);
+    CHECK_U64(root.cumulative_ns, 60);
+    CHECK(root.has & PROF_FUNCTION_HAS_EXTREMES && root.has & PROF_FUNCTION_HAS_ITEMS);
+    CHECK_U64(root.max_ns, 35);
+    CHECK_U64(root.items, 7);
+    CHECK_U64(leaf.calls, 3);
+    CHECK_U64(leaf.cumulative_ns, 40);
+    CHECK(!(leaf.has & PROF_FUNCTION_HAS_EXTREMES)); /* they may be those of the call from b */
+    CHECK(!(leaf.has & PROF_FUNCTION_HAS_HISTOGRAM));
+    buffer text = written(tree, "txt"), json = written(tree, "json");
+    CHECK_HAS(json.data, "\"unavailable\":{\"histogram\":\"the file does not say\","
+                         "\"min_ns\":\"call paths that were read or merged have sums only\"");
+    free(json.data);
+    free(text.data);
+    prof_snapshot_close(tree);
+}
+
+TEST(call_paths_of_several_profiles_are_added_where_functions_are_the_same)
+{
+    prof_snapshot *a = read_text(with_paths, NULL), *both;
+    prof_snapshot *b = read_text(FACTS "\"functions\": [" PATHS_FUNCTION("8", "leaf", "1", "5", "5", "") ", "
+        PATHS_FUNCTION("9", "main", "1", "2", "7", "") "], \"paths\": [[null, 9, 1, 7, 2], [0, 8, 1, 5, 5]]}", NULL);
+    REQUIRE(a != NULL && b != NULL && (both = merge2(a, b, NULL)) != NULL);
+    buffer json = written(both, "json");
+    CHECK_HAS(json.data, "\"paths\": [\n [null,0,2,107,12],\n [0,1,2,60,20],\n [0,2,1,30,20,1,15],\n [1,3,3,40,40],\n [2,3,1,10,10],\n [0,3,1,5,5]]");
+    free(json.data);
+    prof_snapshot_close(both);
+    prof_snapshot_close(b);
+    prof_snapshot_close(a);
+}
+
+TEST(a_part_without_call_paths_leaves_none_and_the_reason)
+{
+    prof_error err = PROF_ERROR_INIT;
+    prof_snapshot *a = read_text(with_paths, NULL), *b = read_text(FACTS PATHS_FUNCTIONS "}", NULL), *both, *tree = NULL;
+    REQUIRE(a != NULL && b != NULL && (both = merge2(a, b, NULL)) != NULL);
+    CHECK(!(has_of(b) & PROF_ABOUT_HAS_PATHS));
+    CHECK(!(has_of(both) & PROF_ABOUT_HAS_PATHS));
+    CHECK_I64(prof_snapshot_subtree(both, 0, &tree, &err), PROF_E_UNSUPPORTED);
+    CHECK_HAS(err.message, "its call paths are not known: the file does not say");
+    buffer json = written(both, "json"), prof = written(a, "prof");
+    CHECK_HAS(json.data, "\"paths\":\"the file does not say\"");
+    CHECK(strstr(json.data, "\"paths\": [") == NULL);
+    prof_snapshot *calls = NULL;
+    CHECK(prof_snapshot_read(prof.data, prof.bytes, "a.prof", &calls, NULL) == PROF_OK);
+    CHECK_I64(prof_snapshot_subtree(calls, 0, &tree, &err), PROF_E_UNSUPPORTED);
+    CHECK_HAS(err.message, "a .prof has functions and their callers");
+    prof_snapshot_close(calls);
+    free(prof.data);
+    free(json.data);
+    prof_snapshot_close(both);
+    prof_snapshot_close(b);
+    prof_snapshot_close(a);
+}
+
+TEST(damaged_call_paths_are_refused_with_their_place)
+{
+    static const struct { const char *text, *message; } cases[] = {
+        { PATHS("[0, 0, 1]"), "paths[0].path is not a list of" },
+        { PATHS("[null, 0, 1], [1, 1, 1]"), "paths[1].path is not a list of" },
+        { PATHS("[null]"), "paths[0].path is not a list of" },
+        { PATHS("[null, 17]"), "paths[0].path is of no function's id" },
+        { PATHS("[null, 0, -1]"), "paths[0].path is negative" },
+        { PATHS("[null, 0, \"x\"]"), "paths[0].path is not a whole number" },
+        { PATHS("[null, 0, 1, 1, 1, 2]"), "paths[0].path has a part that is more than the whole" },
+        { PATHS("[null, 0, 1, 1, 1, 0, 2]"), "paths[0].path has a part that is more than the whole" },
+        { PATHS("[null, 0, 2, 1, 1, 1, 0, 2]"), "paths[0].path has a part that is more than the whole" },
+        { PATHS("{\"parent\": null}"), "paths[0].path is not an array" },
+        { FACTS PATHS_FUNCTIONS ", \"paths\": {}}", "paths is not an array" },
+        { PATHS("[null, 0, \"18446744073709551615\"], [null, 1, 1]"), "does not fit in 64 bits" },
+        { PATHS("[null, 0, 1, \"18446744073709551615\"], [null, 0, 1, 1]"), "does not fit in 64 bits" },
+    };
+    for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+        prof_error err = PROF_ERROR_INIT;
+        CHECK(read_text(cases[i].text, &err) == NULL);
+        CHECK_HAS(err.message, cases[i].message);
+    }
+}
+
+TEST(a_function_without_a_call_path_has_no_subtree)
+{
+    prof_error err = PROF_ERROR_INIT;
+    prof_snapshot *whole = read_text(PATHS("[null, 0, 1, 100]"), &err), *tree = NULL;
+    REQUIRE(whole != NULL);
+    CHECK_I64(prof_snapshot_subtree(whole, 3, &tree, &err), PROF_E_UNSUPPORTED);
+    CHECK_HAS(err.message, "gives no call path of it");
+    CHECK(prof_snapshot_subtree(whole, 0, &tree, &err) == PROF_OK);
+    prof_snapshot_close(tree);
+    prof_snapshot_close(whole);
+}
+
+TEST(call_paths_too_become_shorter_by_our_own_cost)
+{
+    prof_snapshot *all = read_text(FACTS "\"overhead\": {\"scope_ps\": 10000}, \"functions\": [{\"id\": 0, \"name\": \"main\", \"calls\": 1, "
+        "\"primitive_calls\": 1, \"inner_calls\": 4, \"self_ns\": 60, \"cumulative_ns\": 100}, {\"id\": 1, \"name\": \"leaf\", \"calls\": 4, "
+        "\"primitive_calls\": 4, \"inner_calls\": 0, \"self_ns\": 40, \"cumulative_ns\": 40}], "
+        "\"paths\": [[null, 0, 1, 100, 60], [0, 1, 4, 40, 40]]}", NULL), *less = NULL;
+    REQUIRE(all != NULL);
+    CHECK(prof_snapshot_subtract_cost(all, &less, NULL) == PROF_OK);
+    REQUIRE(less != NULL);
+    buffer json = written(less, "json");
+    CHECK_HAS(json.data, "\"paths\": [\n [null,0,1,60,20],\n [0,1,4,40,40]]");
+    free(json.data);
+    prof_snapshot_close(less);
+    prof_snapshot_close(all);
 }
 
 /* ---- our own cost ---- */

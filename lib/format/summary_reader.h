@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What the two files that read summaries share: functions by their numbers in the file. */
+#ifndef PROFI_SUMMARY_READER_H
+#define PROFI_SUMMARY_READER_H
+
+#include "json_input.h"
+
+#define PROFI_NOT_SAID "the file does not say"
+
+/* A function's number in the file and in the snapshot. */
+typedef struct profi_function_number {
+    uint64_t in_file;
+    uint32_t id;
+} profi_function_number;
+
+/* For qsort(): by the number in the file. */
+int profi_compare_numbers(const void *a, const void *b);
+
+/* The snapshot's id of a number in the file, of numbers that are sorted; PROFI_NONE where there is none. */
+uint32_t profi_find_function(uint64_t in_file, const profi_function_number *numbers, size_t count);
+
+/* Reads the call paths, or why there are none. */
+void profi_read_paths(profi_json *json, const profi_json_value *root, const profi_function_number *numbers, size_t count);
+
+#endif
