@@ -400,7 +400,9 @@ typedef int (*prof_write_callback)(void *user, const void *data, size_t bytes);
 
 /*
  * Writes a snapshot in one of the formats "txt" (the table of pstats and our
- * own), "prof" (cProfile's marshal file), "json" (profcore.summary/1).
+ * own), "prof" (cProfile's marshal file), "json" (profcore.summary/1), "pprof"
+ * (pprof's protobuf, not compressed), "collapsed" (stacks for flame graphs,
+ * in nanoseconds), "callgrind" (for callgrind_annotate and KCachegrind).
  *
  *   sort      For "txt": a key of pstats (calls, cumulative, filename, line,
  *             module, name, ncalls, nfl, pcalls, stdname, time, tottime,
@@ -408,8 +410,10 @@ typedef int (*prof_write_callback)(void *user, const void *data, size_t bytes);
  *             commas; NULL: cumulative.
  *   write     Called with one piece after another; user is passed on.
  *   returns   PROF_OK; PROF_E_INVALID for an unknown format or key;
- *             PROF_E_UNSUPPORTED for "pftrace", which is made of events;
- *             PROF_E_NO_MEMORY; PROF_E_IO from the callback.
+ *             PROF_E_UNSUPPORTED for "pftrace", which is made of events, and
+ *             for "pprof" and "collapsed" of a snapshot without call paths, as
+ *             one read from a "prof"; PROF_E_NO_MEMORY; PROF_E_IO from the
+ *             callback.
  *   since     0.1
  */
 PROF_API prof_status prof_snapshot_write(const prof_snapshot *snapshot, const char *format, const char *sort,

@@ -12,7 +12,7 @@
 #include <profcore/prof.h>
 #include <signal.h>
 
-enum { PROFI_FORMATS_MAX = 8 };
+enum { PROFI_FORMATS_MAX = 16 };
 
 typedef struct profi_config {
     int is_forced_off;    /* PROFCORE=0 */

@@ -34,7 +34,7 @@ typedef struct save_report {
     unsigned function_count; /* functions with files of their own */
     unsigned refused_count;  /* functions for which the folder had no room */
     char first[256];         /* the run's stem */
-    char formats[64], missing[64]; /* that the run's files have, as ".txt .prof", and those that had nothing to write */
+    char formats[128], missing[128]; /* that the run's files have, as ".txt .prof", and those that had nothing to write */
     char folder[4096];
 } save_report;
 

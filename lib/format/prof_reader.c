@@ -201,7 +201,7 @@ static prof_status read_caller(prof_reader *r, uint32_t caller, uint32_t callee)
         return profi_fail(r->err, PROF_E_LIMIT, "%.300s: it claims more callers than fit into it", r->input->what);
     if (status == PROF_OK)
         profi_builder_edge(r->builder, &(profi_edge){ caller, callee, read.calls, read.primitive_calls, read.self_ns,
-                                                      read.cumulative_ns });
+                                                      read.cumulative_ns, UINT64_MAX });
     return status;
 }
 

@@ -65,11 +65,34 @@ void profi_put_message(profi_message *m, unsigned field, profi_message *inner)
     inner->used = 0;
 }
 
+size_t profi_varint_bytes(uint64_t value)
+{
+    unsigned char bytes[10];
+    return varint(bytes, value);
+}
+
+void profi_write_varint(profi_output *out, uint64_t value)
+{
+    unsigned char bytes[10];
+    profi_output_bytes(out, bytes, varint(bytes, value));
+}
+
+void profi_write_head(profi_output *out, unsigned field, size_t bytes)
+{
+    profi_write_varint(out, (uint64_t)field << 3 | 2);
+    profi_write_varint(out, bytes);
+}
+
+void profi_write_text(profi_output *out, unsigned field, const char *text)
+{
+    size_t bytes = strlen(text);
+    profi_write_head(out, field, bytes);
+    profi_output_bytes(out, text, bytes);
+}
+
 void profi_write_message(profi_output *out, unsigned field, profi_message *m)
 {
-    unsigned char head[20];
-    size_t used = varint(head, (uint64_t)field << 3 | 2);
-    profi_output_bytes(out, head, used + varint(head + used, m->used));
+    profi_write_head(out, field, m->used);
     profi_output_bytes(out, m->data, m->used);
     m->used = 0;
 }

@@ -36,4 +36,10 @@ void profi_put_message(profi_message *m, unsigned field, profi_message *inner);
 /* Writes a finished message as a field of the outermost, and empties it. */
 void profi_write_message(profi_output *out, unsigned field, profi_message *m);
 
+/* The pieces of a field that is written as it is made: its number and length, then what makes up that many bytes. */
+size_t profi_varint_bytes(uint64_t value);
+void profi_write_varint(profi_output *out, uint64_t value);
+void profi_write_head(profi_output *out, unsigned field, size_t bytes);
+void profi_write_text(profi_output *out, unsigned field, const char *text);
+
 #endif

@@ -26,6 +26,22 @@ static int name_in_brackets(profi_pstats_row *row, const char *name)
     return 1;
 }
 
+unsigned profi_notes_of(const prof_snapshot *snapshot, profi_notes *notes)
+{
+    enum { ROOM = sizeof(notes->texts[0]) };
+    uint32_t has = snapshot->about.has;
+    unsigned count = 0;
+    if (snapshot->function_count == 0)
+        snprintf(notes->texts[count++], ROOM, PROFI_NOTE_NOTHING);
+    if (snapshot->stats.lost_count != 0)
+        snprintf(notes->texts[count++], ROOM, "profcore: %llu calls lost", (unsigned long long)snapshot->stats.lost_count);
+    if (has & PROF_ABOUT_HAS_CLOCK && !(has & PROF_ABOUT_CLOCK_IS_STEADY))
+        snprintf(notes->texts[count++], ROOM, PROFI_NOTE_UNSTEADY);
+    if (has & PROF_ABOUT_COST_IS_SUBTRACTED)
+        snprintf(notes->texts[count++], ROOM, PROFI_NOTE_SUBTRACTED);
+    return count;
+}
+
 static int add_note(profi_pstats *stats, const char *text)
 {
     profi_pstats_row *row = &stats->rows[stats->row_count++];
@@ -63,23 +79,15 @@ static int add_function(profi_pstats *stats, const profi_function *function)
 
 static int add_rows(profi_pstats *stats, const prof_snapshot *snapshot)
 {
+    profi_notes notes;
     int ok = 1;
     for (uint32_t i = 0; ok && i < snapshot->function_count; i++)
         ok = add_function(stats, &snapshot->functions[i]);
-    if (ok && snapshot->function_count == 0)
-        ok = add_note(stats, PROFI_NOTE_NOTHING);
     if (ok && snapshot->function_count != 0)
         ok = add_run(stats, snapshot);
-    if (ok && snapshot->stats.lost_count != 0) {
-        char text[80];
-        snprintf(text, sizeof(text), "profcore: %llu calls lost", (unsigned long long)snapshot->stats.lost_count);
-        ok = add_note(stats, text);
-    }
-    uint32_t has = snapshot->about.has;
-    if (ok && has & PROF_ABOUT_HAS_CLOCK && !(has & PROF_ABOUT_CLOCK_IS_STEADY))
-        ok = add_note(stats, PROFI_NOTE_UNSTEADY);
-    if (ok && has & PROF_ABOUT_COST_IS_SUBTRACTED)
-        ok = add_note(stats, PROFI_NOTE_SUBTRACTED);
+    unsigned count = profi_notes_of(snapshot, &notes);
+    for (unsigned i = 0; ok && i < count; i++)
+        ok = add_note(stats, notes.texts[i]);
     return ok;
 }
 

@@ -20,6 +20,12 @@
 #define PROFI_NOTE_UNSTEADY "profcore: the clock was not known to be steady"
 #define PROFI_NOTE_SUBTRACTED "profcore: own cost subtracted"
 
+/* Those that a snapshot gives reason for, which files without facts of their own show as functions; returns how many. */
+typedef struct profi_notes {
+    char texts[4][80];
+} profi_notes;
+unsigned profi_notes_of(const prof_snapshot *snapshot, profi_notes *notes);
+
 typedef struct profi_pstats_row {
     char *owned;      /* what `name` is in, if it had to be made */
     const char *file; /* "~" for none */

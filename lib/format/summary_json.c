@@ -217,18 +217,20 @@ static json_t *edge_of(const prof_snapshot *snapshot, uint32_t index, int *ok)
     set(object, "primitive_calls", number(edge->primitive_calls), ok);
     set(object, "self_ns", number(edge->self_ns), ok);
     set(object, "cumulative_ns", number(edge->cumulative_ns), ok);
+    if (edge->outermost_ns != UINT64_MAX)
+        set(object, "outermost_ns", number(edge->outermost_ns), ok);
     return object;
 }
 
 /*
- * A call path: [parent, function, calls, total_ns, self_ns, open_calls, open_ns, estimated_calls], without the zeros at the
+ * A call path: [parent, function, calls, total_ns, self_ns, open_calls, open_ns, estimated_calls, items], without the zeros at the
  * end.  The parent is the place of another in the array, before it; null: outermost.
  */
 static json_t *path_of(const prof_snapshot *snapshot, uint32_t index, int *ok)
 {
     const profi_path *path = &snapshot->paths[index];
     const uint64_t figures[] = { path->calls, path->total_ns, path->self_ns, path->open_calls, path->open_ns,
-                                 path->estimated_calls };
+                                 path->estimated_calls, path->items };
     size_t count = PROFI_COUNT_OF(figures);
     json_t *row = json_array();
     while (count != 0 && figures[count - 1] == 0)

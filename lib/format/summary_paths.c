@@ -24,7 +24,7 @@ uint32_t profi_find_function(uint64_t in_file, const profi_function_number *numb
 static uint32_t read_path(profi_json *j, const profi_json_value *row, const profi_function_number *numbers, size_t count,
                           const uint32_t *moved_to, uint32_t before)
 {
-    enum { PARENT, FUNCTION, CALLS, TOTAL, SELF, OPEN_CALLS, OPEN_NS, ESTIMATED_CALLS, FIGURES };
+    enum { PARENT, FUNCTION, CALLS, TOTAL, SELF, OPEN_CALLS, OPEN_NS, ESTIMATED_CALLS, ITEMS, FIGURES };
     uint64_t figures[FIGURES] = { 0 };
     const profi_json_value *value = NULL;
     int is_outermost = 0;
@@ -47,7 +47,7 @@ static uint32_t read_path(profi_json *j, const profi_json_value *row, const prof
     const profi_path path = { .function = function, .calls = figures[CALLS], .total_ns = figures[TOTAL],
                               .open_calls = figures[OPEN_CALLS], .open_ns = figures[OPEN_NS],
                               .timed_calls = ended - figures[ESTIMATED_CALLS],
-                              .estimated_calls = figures[ESTIMATED_CALLS],
+                              .estimated_calls = figures[ESTIMATED_CALLS], .items = figures[ITEMS],
                               .variance_ns2 = figures[ESTIMATED_CALLS] != 0 ? INFINITY : 0 };
     return profi_builder_path(j->builder, is_outermost ? PROFI_NONE : moved_to[figures[PARENT]], &path);
 }

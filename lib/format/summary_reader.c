@@ -229,6 +229,8 @@ static void read_edge(profi_json *j, const profi_json_value *object, const profi
     profi_json_need_count(j, object, "primitive_calls", &edge.primitive_calls);
     profi_json_need_count(j, object, "self_ns", &edge.self_ns);
     profi_json_need_count(j, object, "cumulative_ns", &edge.cumulative_ns);
+    edge.outermost_ns = UINT64_MAX;
+    profi_json_count(j, object, "outermost_ns", UINT64_MAX - 1, &edge.outermost_ns);
     if (j->status == PROF_OK)
         profi_builder_edge(j->builder, &edge);
 }

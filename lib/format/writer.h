@@ -55,4 +55,15 @@ prof_status profi_write_json(const prof_snapshot *snapshot, const char *sort, pr
 #define PROFI_PFTRACE_START "\n\x1f" "P\1" "h\1" "b\x19" "\n\x17" "\x08\1" "\x12\x13" "profcore.timeline/1"
 prof_status profi_write_pftrace(const profi_events *events, profi_output *out, prof_error *err);
 
+/* The first strings of a .pprof: the empty one, and whose file it is. */
+#define PROFI_PPROF_START "2\0" "2\x10" "profcore.pprof/1"
+prof_status profi_write_pprof(const prof_snapshot *snapshot, const char *sort, profi_output *out, prof_error *err);
+
+/* A line that readers take for a stack without time, for want of comments. */
+#define PROFI_COLLAPSED_START "# profcore.collapsed/1"
+prof_status profi_write_collapsed(const prof_snapshot *snapshot, const char *sort, profi_output *out, prof_error *err);
+
+#define PROFI_CALLGRIND_START "# callgrind format\nversion: 1\ncreator: profcore\n"
+prof_status profi_write_callgrind(const prof_snapshot *snapshot, const char *sort, profi_output *out, prof_error *err);
+
 #endif

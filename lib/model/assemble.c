@@ -234,6 +234,10 @@ static void settle_edges(profi_builder *builder)
             profi_builder_sum(builder, &last->primitive_calls, edges[i].primitive_calls);
             profi_builder_sum(builder, &last->self_ns, edges[i].self_ns);
             profi_builder_sum(builder, &last->cumulative_ns, edges[i].cumulative_ns);
+            if (last->outermost_ns == UINT64_MAX || edges[i].outermost_ns == UINT64_MAX)
+                last->outermost_ns = UINT64_MAX;
+            else
+                profi_builder_sum(builder, &last->outermost_ns, edges[i].outermost_ns);
             continue;
         }
         last = &edges[snapshot->edge_count++];

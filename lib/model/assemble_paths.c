@@ -23,6 +23,7 @@ uint32_t profi_builder_path(profi_builder *builder, uint32_t parent, const profi
     profi_builder_sum(builder, &into->estimated_calls, from->estimated_calls);
     profi_builder_sum(builder, &into->total_ns, from->total_ns);
     profi_builder_sum(builder, &into->open_ns, from->open_ns);
+    profi_builder_sum(builder, &into->items, from->items);
     into->variance_ns2 += from->variance_ns2;
     /* Calls inside calls are added up later, of any paths: so all of them must have a sum. */
     profi_builder_sum(builder, &builder->path_calls, from->calls);

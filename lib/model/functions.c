@@ -151,10 +151,12 @@ static void add_to_function(const prof_snapshot *snapshot, const profi_path *pat
         profi_measure_merge(&function->measures[i], &snapshot->measures[path->first_measure + i]);
 }
 
-static void add_to_edge(profi_edge *edge, const profi_path *path, int is_primitive)
+static void add_to_edge(profi_edge *edge, const profi_path *path, int is_primitive, int is_outermost)
 {
     edge->calls += path->calls;
     edge->self_ns += path->self_ns;
+    if (is_outermost)
+        edge->outermost_ns += path->total_ns;
     if (is_primitive) {
         edge->primitive_calls += path->calls;
         edge->cumulative_ns += path->total_ns;
@@ -169,9 +171,10 @@ static void walk(prof_snapshot *snapshot, const uint32_t *path_edges, uint32_t *
     while (at != PROFI_NONE) {
         const profi_path *path = &snapshot->paths[at];
         uint32_t edge = path_edges[at];
-        add_to_function(snapshot, path, functions_on_path[path->function] == 0);
+        int is_outermost = functions_on_path[path->function] == 0;
+        add_to_function(snapshot, path, is_outermost);
         if (edge != PROFI_NONE)
-            add_to_edge(&snapshot->edges[edge], path, edges_on_path[edge] == 0);
+            add_to_edge(&snapshot->edges[edge], path, edges_on_path[edge] == 0, is_outermost);
         if (path->first_child != PROFI_NONE) {
             functions_on_path[path->function]++;
             if (edge != PROFI_NONE)

@@ -39,6 +39,7 @@ typedef struct profi_path {
 typedef struct profi_edge {
     uint32_t caller, callee;
     uint64_t calls, primitive_calls, self_ns, cumulative_ns;
+    uint64_t outermost_ns; /* of cumulative_ns, in calls that are primitive for the callee; UINT64_MAX: not known */
 } profi_edge;
 
 typedef struct profi_function {

@@ -49,6 +49,8 @@ static void subtract(const prof_snapshot *from, prof_snapshot *made)
         const profi_function *before = &from->functions[edge->callee], *after = &made->functions[edge->callee];
         edge->self_ns = in_proportion(edge->self_ns, after->self_ns, before->self_ns);
         edge->cumulative_ns = in_proportion(edge->cumulative_ns, after->cumulative_ns, before->cumulative_ns);
+        if (edge->outermost_ns != UINT64_MAX)
+            edge->outermost_ns = in_proportion(edge->outermost_ns, after->cumulative_ns, before->cumulative_ns);
     }
     for (uint32_t i = 0; i < made->path_count; i++)
         made->paths[i].total_ns = less(made->paths[i].total_ns, made->paths[i].inner_calls, cost_ps);

@@ -274,19 +274,19 @@ static void use_subtree(void)
 
 static void use_writers(void)
 {
-    static const char *const formats[] = { "txt", "prof", "json" };
+    static const char *const formats[] = { "txt", "prof", "json", "pprof", "collapsed", "callgrind" };
     static const char *const limits[] = { "inner|outer", "0.9", "10" };
     static bytes_file file;
     prof_print_options options = PROF_PRINT_OPTIONS_INIT;
     options.limits = limits;
     options.limit_count = 3;
-    for (int i = 0; snapshot != NULL && i < 3; i++) {
+    for (int i = 0; snapshot != NULL && i < 6; i++) {
         char path[32];
         file.bytes = 0;
         TRY(prof_snapshot_write(snapshot, formats[i], NULL, take_bytes, &file, &err));
         snprintf(path, sizeof(path), "written.%s", formats[i]);
         TRY(prof_snapshot_write_file(snapshot, formats[i], path, &err));
-        options.view = (uint32_t)i;
+        options.view = (uint32_t)i % 3;
         file.bytes = 0;
         TRY(prof_snapshot_print(snapshot, &options, take_bytes, &file, &err));
     }

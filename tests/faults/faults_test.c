@@ -58,24 +58,26 @@ static int count_descriptors(void)
     return count;
 }
 
-/* A Perfetto trace is packets to its last byte: a tag, a length, so many bytes. */
-static int is_packets(const unsigned char *data, size_t bytes)
+/* A protobuf message is fields to its last byte: a tag, and a number, or a length and so many bytes. */
+static int is_fields(const unsigned char *data, size_t bytes)
 {
     size_t at = 0;
-    while (at < bytes && data[at++] == 0x0a) {
-        size_t length = 0;
-        for (unsigned shift = 0; at < bytes && shift < 35; shift += 7) {
-            length |= (size_t)(data[at] & 0x7f) << shift;
-            if (data[at++] < 0x80)
-                break;
+    while (at < bytes) {
+        unsigned char tag = data[at++];
+        uint64_t value = 0;
+        unsigned shift = 0;
+        while (at < bytes && data[at] >= 0x80 && shift < 63) {
+            value |= (uint64_t)(data[at++] & 0x7f) << shift;
+            shift += 7;
         }
-        if (length > bytes - at)
+        if (at == bytes || (tag & 7 & ~2) != 0)
             return 0;
-        at += length;
-        if (at == bytes)
-            return 1;
+        value |= (uint64_t)(data[at++] & 0x7f) << shift;
+        if ((tag & 7) == 2 && value > bytes - at)
+            return 0;
+        at += (tag & 7) == 2 ? value : 0;
     }
-    return 0;
+    return bytes != 0;
 }
 
 /* Whether a file under a final name is what its format demands from end to end. */
@@ -91,8 +93,12 @@ static int is_whole(const char *path, const char *extension)
         return bytes > 2 && text[0] == '{' && text[bytes - 1] == '0';
     if (strcmp(extension, ".txt") == 0)
         return strstr(text, "function call") != NULL && strstr(text, "Losses:") != NULL && text[bytes - 1] == '\n';
-    if (strcmp(extension, ".pftrace") == 0)
-        return is_packets((const unsigned char *)text, bytes);
+    if (strcmp(extension, ".pftrace") == 0 || strcmp(extension, ".pprof") == 0)
+        return is_fields((const unsigned char *)text, bytes);
+    if (strcmp(extension, ".collapsed") == 0)
+        return strstr(text, " 0\n") != NULL && text[bytes - 1] == '\n';
+    if (strcmp(extension, ".callgrind") == 0)
+        return strstr(text, "\ntotals: ") != NULL && text[bytes - 1] == '\n';
     json_t *parsed = json_loads(text, 0, NULL);
     json_decref(parsed);
     return parsed != NULL;

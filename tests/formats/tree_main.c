@@ -135,8 +135,8 @@ int main(int argc, char **argv)
     run(NULL);
     if (prof_stop(&err) != PROF_OK || prof_snapshot_take(&snapshot, &err) != PROF_OK)
         goto fail;
-    static const char *const formats[] = { "prof", "json", "txt" };
-    for (size_t i = 0; i < 3; i++) {
+    static const char *const formats[] = { "prof", "json", "txt", "pprof", "collapsed", "callgrind" };
+    for (size_t i = 0; i < sizeof(formats) / sizeof(formats[0]); i++) {
         snprintf(path, sizeof(path), "%s/profile.%s", argv[1], formats[i]);
         if (prof_snapshot_write_file(snapshot, formats[i], path, &err) != PROF_OK)
             goto fail;

@@ -306,6 +306,23 @@ static void oldest_of_ten(void)
 }
 TEST(the_oldest_sets_go_whole_and_never_the_runs_own) { in_child(oldest_of_ten); }
 
+static void every_format(void)
+{
+    prof_options options = options_of("txt,prof,json,pprof,collapsed,callgrind");
+    options.max_files = 12;
+    start(&options);
+    prof_end(prof_begin(site("first", 0)));
+    save();
+    await_new_second();
+    call("call", 3, 1);
+    save();
+    CHECK_U64(count_like("run_*"), 6);
+    CHECK_U64(count_like("call_*-3.*"), 6);
+    CHECK_U64(count_lines(list(FOLDER)), 12);
+    CHECK_U64(stats().removed_file_count, 12);
+}
+TEST(a_file_of_every_format_is_known_as_ours) { in_child(every_format); }
+
 static uint64_t bytes_in_folder(void)
 {
     char *text = strdup(list(FOLDER)), *rest = text;
