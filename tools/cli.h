@@ -30,7 +30,7 @@ typedef struct cli_command {
     int (*run)(const struct cli_command *command, int argc, char **argv); /* argv[0] is the command */
 } cli_command;
 
-extern const cli_command command_run, command_report, command_diff, command_merge, command_doctor;
+extern const cli_command command_run, command_report, command_diff, command_merge, command_convert, command_doctor;
 
 /* ---- reading the command line ---- */
 

@@ -11,7 +11,7 @@
 #include <unistd.h>
 
 static const cli_command *const commands[] = { &command_run, &command_report, &command_diff, &command_merge,
-                                               &command_doctor };
+                                               &command_convert, &command_doctor };
 enum { COMMANDS = sizeof(commands) / sizeof(commands[0]) };
 
 static void put_usage(FILE *out)

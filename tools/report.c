@@ -2,10 +2,10 @@
 /* profcore report: the tables of one profile, or of several as one, with pstats' keys and restrictions. */
 #include "cli.h"
 #include "input.h"
+#include "output.h"
 
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 enum { SORT, LIMIT, CALLERS, CALLEES, STRIP_DIRS, REVERSE, SUBTRACT, FORMAT, JSON, COLOR };
 
@@ -20,7 +20,8 @@ static const cli_option options[] = {
     { "reverse", 'r', NULL, "the order backwards" },
     { "subtract-overhead", 0, NULL, "times less what recording took, as measured at start: an\n"
                                     "estimate, of our .json only" },
-    { "format", 'f', "FORMAT", "txt (the default), json or prof, of all files as one" },
+    { "format", 'f', "FORMAT", "txt (the default), json, prof or what convert writes, of all\n"
+                             "files as one" },
     { "json", 0, NULL, "the same as --format json" },
     { "color", 0, "WHEN", "auto (a terminal, unless NO_COLOR is set), always or never" },
     { NULL, 0, NULL, NULL },
@@ -112,8 +113,7 @@ static void check(const cli_command *command, request *r)
     if (!is_table && (r->limits.count != 0 || r->print.flags != 0 || r->print.sort != NULL))
         cli_wrong(command, "--sort, --limit, --callers, --callees, --strip-dirs and --reverse are for tables, not for --format %s",
                   r->format);
-    if (strcmp(r->format, "prof") == 0 && isatty(STDOUT_FILENO))
-        cli_wrong(command, "a .prof is no text: send it into a file");
+    output_check_terminal(command, r->format);
     if (is_table && cli_wants_color(command, r->color))
         r->print.flags |= PROF_PRINT_COLOR;
 }

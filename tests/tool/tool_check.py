@@ -303,6 +303,51 @@ def _(folder):
     equal(sorted(os.listdir(folder)), ["0.prof", "sub.json"], "files")
 
 
+@case("convert_writes_what_the_library_would_have_written")
+def _(folder):
+    formats = ("txt", "prof", "json", "pprof", "collapsed", "callgrind")
+    run_victim(folder, "-f", ",".join(formats))
+    stem = glob.glob(os.path.join(folder, "profiling_results", "victim_*.json"))[0].removesuffix("json")
+    for form in formats:
+        with open(stem + form, "rb") as file:
+            wanted = file.read()
+        out = os.path.join(folder, f"out.{form}")
+        equal(profcore("convert", stem + "json", out).out, "", "nothing is printed")
+        with open(out, "rb") as file:
+            equal(file.read(), wanted, f"{form}: a file")
+        with open(stem + "json", "rb") as file:
+            equal(profcore("convert", "--to", form, "-", "-", stdin=file).stdout, wanted, f"{form}: pipes")
+        equal(profcore("convert", stem + "json", os.path.join(folder, "named"), "-t", form).out, "", "by --to")
+        with open(os.path.join(folder, "named"), "rb") as file:
+            equal(file.read(), wanted, f"{form}: by --to")
+    path, back = os.path.join(folder, "python.prof"), os.path.join(folder, "back.prof")
+    record(path, 0)
+    profcore("convert", path, os.path.join(folder, "python.callgrind"))
+    profcore("convert", path, back)
+    equal({key: row[:2] for key, row in pstats.Stats(back).stats.items()},
+          {key: row[:2] for key, row in pstats.Stats(path).stats.items()}, "calls")
+
+
+@case("convert_says_what_it_lacks_and_leaves_what_was_there")
+def _(folder):
+    path, kept = os.path.join(folder, "0.prof"), os.path.join(folder, "kept.pprof")
+    record(path, 0)
+    os.makedirs(os.path.join(folder, "sub.json"))
+    with open(kept, "w", encoding="utf-8") as file:
+        file.write("before")
+    for arguments, status, text in (([], 2, "which file"), ([path], 2, "where to?"), ([path, "x.json", "third"], 2, "third"),
+                                    ([path, "plain"], 2, "--to"), ([path, "-"], 2, "--to json"),
+                                    ([path, "x.docx"], 2, 'unknown format "docx"'), ([path, "no/such/x.json"], 1, "no folder"),
+                                    ([path, "sub.json"], 1, "not a regular file"), (["gone.prof", "kept.pprof"], 1, "gone.prof"),
+                                    ([path, "kept.pprof"], 1, "call paths"), ([path, "kept.pprof", "--to", "collapsed"], 1, "call paths"),
+                                    ([path, "x.pftrace"], 1, "single events")):
+        done = profcore("convert", *arguments, folder=folder, status=status)
+        check(text in done.err and done.out == "", f"{arguments}: {done.err}")
+    equal(sorted(os.listdir(folder)), ["0.prof", "kept.pprof", "sub.json"], "files")
+    with open(kept, encoding="utf-8") as file:
+        equal(file.read(), "before", "the file that was there")
+
+
 def summary(path, functions):
     """A summary as the library writes it: (name, file, line, calls, self, cumulative, durations)."""
     def histogram(durations):
@@ -404,7 +449,8 @@ def _(folder):
         with open(os.path.join(folder, name), "wb") as file:
             file.write(data)
     for name in [*files, "missing.prof", ".", "/dev/null"]:
-        for arguments in (["report", name], ["report", good, name], ["diff", good, name], ["merge", good, name, "-o", "out.json"]):
+        for arguments in (["report", name], ["report", good, name], ["diff", good, name], ["merge", good, name, "-o", "out.json"],
+                          ["convert", name, "out.json"]):
             done = profcore(*arguments, folder=folder, status=1)
             check(name in done.err and done.err.count("\n") == 1 and done.out == "", f"{arguments}: {done.err}")
     check(not os.path.exists(os.path.join(folder, "out.json")), "no output of bad input")
@@ -434,7 +480,7 @@ def _(folder):
 def _(folder):
     whole = profcore("--help").out
     equal(profcore("help").out, whole, "help")
-    for command in ("run", "report", "diff", "merge", "doctor"):
+    for command in ("run", "report", "diff", "merge", "convert", "doctor"):
         check(f"  {command} " in whole, command)
         text = profcore("help", command).out
         check(text.startswith(f"usage: profcore {command} "), text)

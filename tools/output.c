@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* See output.h. */
+#include "output.h"
+
+#include <string.h>
+#include <unistd.h>
+
+static int is_stdout(const char *path)
+{
+    return strcmp(path, "-") == 0;
+}
+
+void output_check_terminal(const cli_command *command, const char *format)
+{
+    if ((strcmp(format, "prof") == 0 || strcmp(format, "pprof") == 0) && isatty(STDOUT_FILENO))
+        cli_wrong(command, "a .%s is no text: send it into a file", format);
+}
+
+const char *output_format(const cli_command *command, const char *path, const char *format)
+{
+    const char *dot = strrchr(path, '.'), *slash = strrchr(path, '/');
+    if (format == NULL && is_stdout(path))
+        cli_wrong(command, "standard output has no name that ends in a format: say --to json");
+    if (format == NULL && (dot == NULL || (slash != NULL && dot < slash) || dot[1] == '\0'))
+        cli_wrong(command, "%s does not end in a format such as .json: rename it, or say --to json", path);
+    if (format == NULL)
+        format = dot + 1;
+    if (is_stdout(path))
+        output_check_terminal(command, format);
+    return format;
+}
+
+int output_write(const cli_command *command, const prof_snapshot *snapshot, const char *path, const char *format)
+{
+    prof_error err = PROF_ERROR_INIT;
+    prof_status status = is_stdout(path) ? prof_snapshot_write(snapshot, format, NULL, cli_write_stdout, NULL, &err)
+                                         : prof_snapshot_write_file(snapshot, format, path, &err);
+    return cli_result(command, status, &err);
+}
