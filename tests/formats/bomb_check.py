@@ -81,6 +81,9 @@ BOMBS = {
     "a_million_call_paths_that_are_one": (text(summary(functions=[function()], paths=[[None, 0, 1]] * 1_000_000)), "PROF_OK"),
     "five_million_call_paths": (text(summary(functions=[function()]))[:-1] + b', "paths":[[null,0]' +
                                 b"".join(b",[%d,0]" % i for i in range(5_000_000)) + b"]}", "PROF_E_NO_MEMORY"),
+    "a_path_that_is_its_own_parent": (text(summary(functions=[function()], paths=[[0, 0, 1, 1]])), "PROF_E_FORMAT"),
+    "two_paths_that_are_each_others_parents": (
+        text(summary(functions=[function()], paths=[[1, 0, 1, 1], [0, 0, 1, 1]])), "PROF_E_FORMAT"),
     "histograms_out_of_8_bytes": (
         text(summary(functions=[function(id=i, line=i, histogram=[[16, 1]]) for i in range(100_000)])), "PROF_E_NO_MEMORY"),
 }

@@ -1,10 +1,27 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Readers of .pprof, .collapsed and .callgrind, of their own making, for checks that compare figures.
+"""Readers of .pprof, .collapsed and .callgrind, of their own making, for checks that compare figures with a summary's.
 
 Each gives {function: [calls, self, cumulative]}; a figure that a format does not have is None.
 """
 import collections
 import re
+
+
+def functions_of(summary):
+    """The figures of a summary, by (name, file, line)."""
+    return {(f["name"], f["file"] or "", f["line"]): [int(f[key]) for key in ("calls", "self_ns", "cumulative_ns")]
+            for f in summary["functions"]}  # fmt: skip
+
+
+def collapsed_name(name):
+    """As a .collapsed spells it."""
+    return re.sub(r" (?=[0-9.]+$)", "_", name.replace(";", "\\x3b"))
+
+
+def callgrind_key(name, file):
+    """Name and file as a .callgrind spells them."""
+    return ("\\x20" + name[1:] if name.startswith(" ") else name, file or "???")
+
 
 
 def fields(data):

@@ -16,7 +16,7 @@ import subprocess
 import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), os.pardir, "support"))
-from profile_readers import Callgrind, Pprof, collapsed_totals
+from profile_readers import Callgrind, Pprof, callgrind_key, collapsed_name, collapsed_totals, functions_of
 from tap_cases import case, check, equal, finish
 
 tree_main, convert_main = (os.path.abspath(path) for path in sys.argv[1:])
@@ -81,20 +81,6 @@ TREES = {
 }  # fmt: skip
 
 
-def functions_of(summary):
-    """The figures of a summary, by (name, file, line)."""
-    return {(f["name"], f["file"] or "", f["line"]): [int(f[key]) for key in ("calls", "self_ns", "cumulative_ns")]
-            for f in summary["functions"]}  # fmt: skip
-
-
-def collapsed_name(name):
-    return re.sub(r" (?=[0-9.]+$)", "_", name.replace(";", "\\x3b"))
-
-
-def callgrind_key(name, file):
-    return ("\\x20" + name[1:] if name.startswith(" ") else name, file or "???")
-
-
 def check_callgrind(data, wanted, what):
     profile = Callgrind(data.decode())
     totals = profile.totals()
@@ -107,7 +93,26 @@ def check_callgrind(data, wanted, what):
         equal((line, callee_line), (lines[caller], lines[callee]), f"{what}: lines of {caller} -> {callee}")
     for function, (line, _) in profile.own.items():
         equal(line, lines[function], f"{what}: line of {function}")
-    return profile
+    return {(caller, callee): (calls, cost) for caller, callee, calls, _, _, cost in profile.calls}
+
+
+def calls_of(summary):
+    """Who called whom, how often and for how long where the callee was not running already, by the summary's paths."""
+    keys = [callgrind_key(f["name"], f["file"]) for f in summary["functions"]]
+    paths, calls = summary["paths"], {}
+    totals = [int(path["self_ns"]) for path in paths]
+    for i, path in reversed(list(enumerate(paths))):
+        if path["parent"] is not None:
+            totals[path["parent"]] += totals[i]
+    for path, total in zip(paths, totals):
+        at, above = path["parent"], []
+        while at is not None:
+            above.append(paths[at]["function"])
+            at = paths[at]["parent"]
+        row = calls.setdefault((keys[above[0]] if above else RUN, keys[path["function"]]), [0, 0])
+        row[0] += path["calls"]
+        row[1] += total if path["function"] not in above else 0
+    return {edge: tuple(row) for edge, row in calls.items()}
 
 
 @case("every_format_has_the_calls_self_and_cumulative_times_of_the_summary")
@@ -119,7 +124,7 @@ def _(folder):
         equal(Pprof(read_bytes(folder, "profile.pprof")).totals(), wanted, f"{name}: .pprof")
         equal(collapsed_totals(read_bytes(folder, "profile.collapsed").decode()),
               {collapsed_name(key[0]): [None, *row[1:]] for key, row in wanted.items()}, f"{name}: .collapsed")
-        check_callgrind(read_bytes(folder, "profile.callgrind"), wanted, name)
+        equal(check_callgrind(read_bytes(folder, "profile.callgrind"), wanted, name), calls_of(summary), f"{name}: calls")
         seconds, stats = {}, pstats.Stats(os.path.join(folder, "profile.prof")).stats
         for (file, line, function), (_, calls, own, cumulative, _) in stats.items():
             if function != "<tree>":
@@ -152,7 +157,9 @@ def _(folder):
             continue
         summary = json.loads(converted("json", path))
         wanted = functions_of(summary)
-        totals = Callgrind(converted("callgrind", path).decode()).totals()
+        profile = Callgrind(converted("callgrind", path).decode())
+        totals = profile.totals()
+        equal([call for call in profile.calls if call[0] == call[1] and call[5] != 0], [], f"{name}: calls of oneself")
         run = totals.pop((f"<{summary['name']}>", "???"))
         equal(totals, {callgrind_key(name, file): row for (name, file, _), row in wanted.items()}, f"{name}: .callgrind")
         equal(run, [0, 0, 0], f"{name}: the run itself")

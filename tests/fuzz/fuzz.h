@@ -100,6 +100,17 @@ static inline void fuzz_round_trip(const prof_snapshot *snapshot)
     free(second.data);
 }
 
+/* Stacks are written of what has paths, and of nothing else. */
+static inline void fuzz_write_stacks(const prof_snapshot *snapshot)
+{
+    for (int i = 0; i < 2; i++) {
+        fuzz_buffer buffer = { NULL, 0, 0 };
+        prof_status status = prof_snapshot_write(snapshot, i ? "pprof" : "collapsed", NULL, fuzz_append, &buffer, NULL);
+        MUST(status == PROF_OK ? buffer.bytes != 0 : status == PROF_E_UNSUPPORTED && buffer.bytes == 0);
+        free(buffer.data);
+    }
+}
+
 static inline int fuzz_profile(const uint8_t *data, size_t bytes)
 {
     prof_snapshot *snapshot = NULL, *other = NULL;
@@ -112,6 +123,8 @@ static inline int fuzz_profile(const uint8_t *data, size_t bytes)
     fuzz_round_trip(snapshot);
     free(fuzz_write(snapshot, "txt").data);
     free(fuzz_write(snapshot, "prof").data);
+    free(fuzz_write(snapshot, "callgrind").data);
+    fuzz_write_stacks(snapshot);
     const prof_snapshot *both[] = { snapshot, snapshot };
     if (prof_snapshot_merge(both, 2, &other, &err) == PROF_OK) {
         fuzz_walk(other);

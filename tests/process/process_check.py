@@ -118,6 +118,14 @@ def _(folder):
     check(len(files(folder)) == 7, files(folder))
 
 
+@case("formats_for_other_viewers_are_written_where_they_are_named")
+def _(folder):
+    done = run(folder, PROFCORE="1", PROFCORE_FORMATS="json,pprof,collapsed,callgrind")
+    check(".json .pprof .collapsed .callgrind, and tables for 1 function" in done.stderr, done.stderr)
+    names = [os.path.basename(name) for name in files(folder)]
+    check(len(names) == 8 and len({name.partition(".")[0] for name in names}) == 2, names)
+
+
 @case("without_event_rings_there_is_no_timeline_which_is_said_where_it_was_asked_for")
 def _(folder):
     done = run(folder, PROFCORE="1", PROFCORE_MODE="tree")

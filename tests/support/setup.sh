@@ -262,7 +262,8 @@ need_service() { # also [PACKAGE...]
 
 need_tests() { # also [PACKAGE...]
   type -P "${browsers[@]}" >/dev/null || set -- '?chromium' "$@"
-  type -P npm >/dev/null || set -- '?npm' "$@" # with it comes node; it fetches what reads timelines
+  type -P npm >/dev/null || set -- '?npm' "$@" # with it comes node; it fetches what reads timelines and draws profiles
+  type -P callgrind_annotate >/dev/null || set -- '?valgrind' "$@"
   need_service '?locales' '?abigail-tools' '?strace' '?libcap2-bin' "$@"
   need_python tests "snakeviz, playwright and tokenizers, to compare with, 55 MB" --no-deps
 }

