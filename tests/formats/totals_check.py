@@ -23,6 +23,9 @@ tree_main, convert_main = (os.path.abspath(path) for path in sys.argv[1:])
 STACKS = ("pprof", "collapsed")
 RUN = ("<tree>", "???")
 
+# A path in the summary.
+PARENT, FUNCTION, CALLS, SELF_NS, OPEN_CALLS, ESTIMATED_CALLS = 0, 1, 2, 4, 5, 7
+
 
 def read_bytes(*path):
     with open(os.path.join(*path), "rb") as file:
@@ -99,19 +102,19 @@ def check_callgrind(data, wanted, what):
 def calls_of(summary):
     """Who called whom, how often and for how long where the callee was not running already, by the summary's paths."""
     keys = [callgrind_key(f["name"], f["file"]) for f in summary["functions"]]
-    paths, calls = summary["paths"], {}
-    totals = [int(path["self_ns"]) for path in paths]
+    paths, calls = [row + [0] * (SELF_NS + 1 - len(row)) for row in summary["paths"]], {}  # without the zeros at the end
+    totals = [int(path[SELF_NS]) for path in paths]
     for i, path in reversed(list(enumerate(paths))):
-        if path["parent"] is not None:
-            totals[path["parent"]] += totals[i]
+        if path[PARENT] is not None:
+            totals[path[PARENT]] += totals[i]
     for path, total in zip(paths, totals):
-        at, above = path["parent"], []
+        at, above = path[PARENT], []
         while at is not None:
-            above.append(paths[at]["function"])
-            at = paths[at]["parent"]
-        row = calls.setdefault((keys[above[0]] if above else RUN, keys[path["function"]]), [0, 0])
-        row[0] += path["calls"]
-        row[1] += total if path["function"] not in above else 0
+            above.append(paths[at][FUNCTION])
+            at = paths[at][PARENT]
+        row = calls.setdefault((keys[above[0]] if above else RUN, keys[path[FUNCTION]]), [0, 0])
+        row[0] += path[CALLS]
+        row[1] += total if path[FUNCTION] not in above else 0
     return {edge: tuple(row) for edge, row in calls.items()}
 
 
@@ -230,10 +233,6 @@ def _(folder):
     equal(profile.texts[1], "profcore.pprof/1", "whose file it is")
 
 
-# A path in the summary.
-PARENT, FUNCTION, CALLS, OPEN_CALLS, ESTIMATED_CALLS = 0, 1, 2, 5, 7
-
-
 @case("calls_that_are_open_or_estimated_are_labelled")
 def _(folder):
     execute(folder, ["b 1", "+ 5", "b 2", "+ 1", "e", "e"])
@@ -261,7 +260,8 @@ def _(folder):
         with open(path, "w") as file:
             json.dump(changed, file)
         done = convert("pprof", path)
-        check(done.returncode != 0 and f"paths[{where}].path" in done.stderr.decode() and problem in done.stderr.decode(), done.stderr.decode())
+        said = done.stderr.decode()
+        check(done.returncode != 0 and f"paths[{where}].path" in said and problem in said, said)
 
 
 finish()
