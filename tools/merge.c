@@ -10,7 +10,7 @@ enum { OUTPUT, TO };
 
 static const cli_option options[] = {
     { "output", 'o', "FILE", "where to; - is standard output" },
-    { "to", 't', "FORMAT", "json, prof, txt or callgrind; by default what FILE ends in" },
+    { "to", 't', "FORMAT", "json, prof, txt, html or callgrind; by default what FILE ends in" },
     { NULL, 0, NULL, NULL },
 };
 

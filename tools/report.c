@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { SORT, LIMIT, CALLERS, CALLEES, STRIP_DIRS, REVERSE, SUBTRACT, FORMAT, JSON, COLOR };
+enum { SORT, LIMIT, CALLERS, CALLEES, STRIP_DIRS, REVERSE, SUBTRACT, FORMAT, JSON, HTML, COLOR };
 
 static const cli_option options[] = {
     { "sort", 's', "KEY[,KEY]", "cumulative (the default), tottime, calls, pcalls, name, file,\n"
@@ -23,6 +23,8 @@ static const cli_option options[] = {
     { "format", 'f', "FORMAT", "txt (the default), json, prof or what convert writes, of all\n"
                              "files as one" },
     { "json", 0, NULL, "the same as --format json" },
+    { "html", 0, "OUT", "write a page for a browser to the file OUT, whole or not at\n"
+                        "all; a file of that name is replaced; - is standard output" },
     { "color", 0, "WHEN", "auto (a terminal, unless NO_COLOR is set), always or never" },
     { NULL, 0, NULL, NULL },
 };
@@ -39,6 +41,7 @@ typedef struct request {
     prof_print_options print;
     limits limits;
     const char *format, *color;
+    const char *output; /* NULL: standard output */
     const char **files;
     size_t file_count;
     int is_view_asked; /* --callers or --callees */
@@ -67,6 +70,10 @@ static void read_option(const cli_command *command, request *r, int option, cons
     case SUBTRACT: r->without_cost = 1; break;
     case FORMAT: r->format = value; break;
     case JSON: r->format = "json"; break;
+    case HTML:
+        r->format = "html";
+        r->output = strcmp(value, "-") != 0 ? value : NULL;
+        break;
     default: r->color = value; break;
     }
 }
@@ -94,6 +101,8 @@ static int asks_for(const request *r, int option)
 static prof_status put(const prof_snapshot *snapshot, const request *r, prof_error *err)
 {
     prof_status status = PROF_OK;
+    if (r->output != NULL)
+        return prof_snapshot_write_file(snapshot, r->format, r->output, err);
     if (strcmp(r->format, "txt") != 0)
         return prof_snapshot_write(snapshot, r->format, r->print.sort, cli_write_stdout, NULL, err);
     if (!r->is_view_asked)
@@ -114,6 +123,8 @@ static void check(const cli_command *command, request *r)
         cli_wrong(command, "--sort, --limit, --callers, --callees, --strip-dirs and --reverse are for tables, not for --format %s",
                   r->format);
     output_check_terminal(command, r->format);
+    if (r->output != NULL && strcmp(r->format, "html") != 0)
+        cli_wrong(command, "--html %s and --format %s: one of them", r->output, r->format);
     if (is_table && cli_wants_color(command, r->color))
         r->print.flags |= PROF_PRINT_COLOR;
 }
@@ -149,6 +160,8 @@ const cli_command command_report = {
     "input.  Several are merged.  What is printed before the line `-- profcore` is what\n"
     "Python's pstats prints for the same keys and restrictions.\n\n"
     "A pattern is a POSIX extended regular expression (not Python's: [0-9] for \\d), to be\n"
-    "found anywhere in `file:line(function)`.\n",
+    "found anywhere in `file:line(function)`.\n\n"
+    "A page opens in any browser from its one file, fetches nothing, and has the call\n"
+    "tree, the table and a histogram of each function: profcore report --html page.html FILE\n",
     options, 0, run,
 };

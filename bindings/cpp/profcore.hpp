@@ -531,7 +531,7 @@ public:
         return prof_snapshot_write_file(raw_, format, path, why.get());
     }
 
-    /* A file's bytes in memory: format "txt", "prof", "json"; sort as for prof_snapshot_write(). */
+    /* A file's bytes in memory: format "txt", "prof", "json", "html"; sort as for prof_snapshot_write(). */
     prof_status write(const char *format, const char *sort, std::string &bytes, error &why) const noexcept
     {
         std::string written;

@@ -400,9 +400,10 @@ typedef int (*prof_write_callback)(void *user, const void *data, size_t bytes);
 
 /*
  * Writes a snapshot in one of the formats "txt" (the table of pstats and our
- * own), "prof" (cProfile's marshal file), "json" (profcore.summary/1), "pprof"
- * (pprof's protobuf, not compressed), "collapsed" (stacks for flame graphs,
- * in nanoseconds), "callgrind" (for callgrind_annotate and KCachegrind).
+ * own), "prof" (cProfile's marshal file), "json" (profcore.summary/1), "html"
+ * (a page for a browser, of one file), "pprof" (pprof's protobuf, not
+ * compressed), "collapsed" (stacks for flame graphs, in nanoseconds),
+ * "callgrind" (for callgrind_annotate and KCachegrind).
  *
  *   sort      For "txt": a key of pstats (calls, cumulative, filename, line,
  *             module, name, ncalls, nfl, pcalls, stdname, time, tottime,

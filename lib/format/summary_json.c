@@ -7,6 +7,7 @@
  * "unavailable".  Histograms are on the grid of <profcore/snapshot.h>, as
  * [index, count] pairs, so summaries of several processes merge by addition.
  */
+#include "summary_json.h"
 #include "writer.h"
 
 #include "../base/error.h"
@@ -447,6 +448,7 @@ typedef struct file {
     profi_output *out;
     int ok;
     int has_members;
+    size_t encoding; /* jansson's flags */
 } file;
 
 static int put_text(const char *text, size_t bytes, void *out)
@@ -458,7 +460,7 @@ static int put_text(const char *text, size_t bytes, void *out)
 /* Takes over `value`, which may be NULL: out of memory. */
 static void put_value(file *f, json_t *value)
 {
-    size_t flags = JSON_COMPACT | JSON_ENCODE_ANY | JSON_REAL_PRECISION(17);
+    size_t flags = JSON_COMPACT | JSON_ENCODE_ANY | JSON_REAL_PRECISION(17) | f->encoding;
     if (value == NULL || json_dump_callback(value, put_text, f->out, flags) != 0)
         f->ok = 0;
     json_decref(value);
@@ -511,10 +513,9 @@ static void put_array(file *f, const char *key, const prof_snapshot *snapshot, u
     profi_output_text(f->out, count ? "]" : "[]");
 }
 
-prof_status profi_write_json(const prof_snapshot *snapshot, const char *sort, profi_output *out, prof_error *err)
+prof_status profi_put_summary(const prof_snapshot *snapshot, int is_ascii, profi_output *out, prof_error *err)
 {
-    file f = { .out = out, .ok = 1 };
-    (void)sort; /* functions stand in the order of their ids */
+    file f = { .out = out, .ok = 1, .encoding = is_ascii ? JSON_ENSURE_ASCII : 0 };
     profi_output_text(out, "{");
     put_facts(&f, snapshot);
     if (snapshot->process_count != 0)
@@ -531,4 +532,10 @@ prof_status profi_write_json(const prof_snapshot *snapshot, const char *sort, pr
         return profi_fail(err, PROF_E_NO_MEMORY, "no memory for a summary of %u functions",
                           (unsigned)snapshot->function_count);
     return PROF_OK;
+}
+
+prof_status profi_write_json(const prof_snapshot *snapshot, const char *sort, profi_output *out, prof_error *err)
+{
+    (void)sort; /* functions stand in the order of their ids */
+    return profi_put_summary(snapshot, 0, out, err);
 }

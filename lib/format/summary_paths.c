@@ -61,7 +61,7 @@ void profi_read_paths(profi_json *j, const profi_json_value *root, const profi_f
     j->reasons = profi_json_object(j, root, "unavailable");
     if (profi_json_size(paths) == 0) {
         const char *reason = profi_json_reason(j, "paths");
-        snapshot->no_paths = reason != NULL ? reason : PROFI_NOT_SAID;
+        snapshot->no_paths = reason != NULL ? reason : "the file has none";
         return;
     }
     uint32_t *moved_to = calloc(profi_json_size(paths), sizeof(*moved_to));

@@ -13,7 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const char not_said[] = PROFI_NOT_SAID, none_ended[] = "no call has ended";
+static const char not_said[] = "the file does not say", none_ended[] = "no call has ended";
 
 static const char *reason_or(profi_json *j, const char *key)
 {

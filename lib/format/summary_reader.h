@@ -5,8 +5,6 @@
 
 #include "json_input.h"
 
-#define PROFI_NOT_SAID "the file does not say"
-
 /* A function's number in the file and in the snapshot. */
 typedef struct profi_function_number {
     uint64_t in_file;

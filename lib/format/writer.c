@@ -15,6 +15,7 @@ const profi_writer profi_writers[] = {
     { "txt", MARK("\n-- profcore "), profi_write_txt, NULL },
     { "prof", MARK("{(\3\0\0\0u"), profi_write_prof, NULL }, /* no cProfile has written it so since Python 3.4 */
     { "json", MARK("{\n\"schema\": \"profcore."), profi_write_json, NULL },
+    { "html", MARK("<!doctype html>\n<!-- profcore."), profi_write_html, NULL },
     { "pftrace", MARK(PROFI_PFTRACE_START), NULL, profi_write_pftrace },
     { "pprof", MARK(PROFI_PPROF_START), profi_write_pprof, NULL },
     { "collapsed", MARK(PROFI_COLLAPSED_START), profi_write_collapsed, NULL },

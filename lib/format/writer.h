@@ -46,6 +46,7 @@ prof_status profi_print(const prof_snapshot *snapshot, const prof_print_options 
 prof_status profi_write_txt(const prof_snapshot *snapshot, const char *sort, profi_output *out, prof_error *err);
 prof_status profi_write_prof(const prof_snapshot *snapshot, const char *sort, profi_output *out, prof_error *err);
 prof_status profi_write_json(const prof_snapshot *snapshot, const char *sort, profi_output *out, prof_error *err);
+prof_status profi_write_html(const prof_snapshot *snapshot, const char *sort, profi_output *out, prof_error *err);
 
 /*
  * The first packet of a .pftrace: begins the sequence of the process (packet

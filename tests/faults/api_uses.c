@@ -274,13 +274,13 @@ static void use_subtree(void)
 
 static void use_writers(void)
 {
-    static const char *const formats[] = { "txt", "prof", "json", "pprof", "collapsed", "callgrind" };
+    static const char *const formats[] = { "txt", "prof", "json", "pprof", "collapsed", "callgrind", "html" };
     static const char *const limits[] = { "inner|outer", "0.9", "10" };
     static bytes_file file;
     prof_print_options options = PROF_PRINT_OPTIONS_INIT;
     options.limits = limits;
     options.limit_count = 3;
-    for (int i = 0; snapshot != NULL && i < 6; i++) {
+    for (int i = 0; snapshot != NULL && i < 7; i++) {
         char path[32];
         file.bytes = 0;
         TRY(prof_snapshot_write(snapshot, formats[i], NULL, take_bytes, &file, &err));

@@ -348,6 +348,26 @@ def _(folder):
         equal(file.read(), "before", "the file that was there")
 
 
+@case("report_writes_a_page_of_several_profiles_whole_or_not_at_all")
+def _(folder):
+    def summary_in(page):
+        return json.loads(page.split('id="data">')[1].split("</script>")[0])["summary"]
+    one, page = run_victim(folder)[0], os.path.join(folder, "page.html")
+    with open(page, "w", encoding="ascii") as file:
+        file.write("an older one")
+    equal(profcore("report", "--html", page, one, one).out, "", "words on standard output")
+    with open(page, encoding="ascii") as file:
+        equal(summary_in(file.read()), json.loads(profcore("report", "--json", one, one).out), "the summary")
+    equal(summary_in(profcore("report", "--html", "-", one).out), json.loads(profcore("report", "--json", one).out), "on standard output")
+    equal(profcore("report", "--html=-", one).out, profcore("report", "-f", "html", one).out, "as a format")
+    before = sorted(os.listdir(folder))
+    for arguments, status, text in ((["--html"], 2, "--html"), (["--html", "x.html"], 2, "which file?"), (["--html", "x.html", "--json", one], 2, "one of them"),
+                                    (["--html", "x.html", "--limit", "3", one], 2, "for tables"), (["--html", "no/such/x.html", one], 1, "no folder"),
+                                    (["--html", "x.html", "gone.json"], 1, "gone.json")):
+        check(text in profcore("report", *arguments, folder=folder, status=status).err, f"{arguments}: {text}")
+    equal(sorted(os.listdir(folder)), before, "files")
+
+
 def summary(path, functions):
     """A summary as the library writes it: (name, file, line, calls, self, cumulative, durations)."""
     def histogram(durations):

@@ -376,6 +376,7 @@ static void plant_look_alikes(void)
     /* Of these only the first is ours beyond doubt. */
     plant("ours_1700000000.json", ours, 0600, 1000);
     plant("ours_1700000000.txt", "         1 function calls in 0.000 seconds\n\n-- profcore 0.1.0: x\n", 0600, 1000);
+    plant("ours_1700000000.html", "<!doctype html>\n<!-- profcore.page/1 -->\n", 0600, 1000);
     plant("foreign_1700000000.json", "{\"schema\": \"profcore.summary/1\"}", 0600, 1000); /* other white space */
     plant("pstats_1700000000.txt", "         1 function calls in 0.000 seconds\n", 0600, 1000);
     plant("python_1700000000.prof", "{\xa9\x03\xda\x01" "a", 0600, 1000);
@@ -390,6 +391,7 @@ static void plant_look_alikes(void)
     plant("linked_1700000000.json", ours, 0600, 1000);
     CHECK_I64(link(FOLDER "/linked_1700000000.json", "elsewhere.json"), 0);
     plant("empty_1700000000.json", "", 0600, 1000);
+    plant("page_1700000000.html", "<!doctype html>\n<html>\n<!-- profcore.page/1 -->\n", 0600, 1000);
     plant("target.json", ours, 0600, 1000);
     CHECK_I64(symlink("target.json", FOLDER "/symlink_1700000000.json"), 0);
     CHECK_I64(mkdir(FOLDER "/folder_1700000000.json", 0600), 0);
@@ -407,13 +409,13 @@ static void keep_look_alikes(void)
     call("call", 5, 1);
     save();
     CHECK_U64(count_like("ours_*"), 0);
-    CHECK_U64(stats().removed_file_count, 3 + stats().kept_saved_count - count_like("call_*"));
-    CHECK_U64(count_lines(list(FOLDER)) - count_like("run_*") - count_like("call_*"), before - 3);
+    CHECK_U64(stats().removed_file_count, 4 + stats().kept_saved_count - count_like("call_*"));
+    CHECK_U64(count_lines(list(FOLDER)) - count_like("run_*") - count_like("call_*"), before - 4);
     static const char *const names[] = { "foreign_1700000000.json", "pstats_1700000000.txt", "python_1700000000.prof",
         "notes_1700000000.md", "mixed_1700000000.json", "mixed_1700000000.txt", "readable_1700000000.json",
         "early_170000000.json", "untimed.json", ".hidden_1700000000.json", "spa ce_1700000000.json", "target.json",
         "linked_1700000000.json", "empty_1700000000.json", "symlink_1700000000.json", "folder_1700000000.json",
-        "fifo_1700000000.json" };
+        "fifo_1700000000.json", "page_1700000000.html" };
     for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
         if (!is_there(names[i])) {
             printf("# removed: %s\n", names[i]);

@@ -92,6 +92,16 @@ static void save_over_a_foreign_file(void)
 }
 TEST(a_file_that_is_no_longer_ours_is_left_alone) { in_child(save_over_a_foreign_file); }
 
+static void save_a_page(void)
+{
+    start_as("run", "html");
+    record("on_the_page", 0);
+    CHECK_I64(prof_save(NULL), PROF_OK);
+    CHECK_U64(count_lines(list("profiling_results")), 1);
+    CHECK_I64(system("grep -q '\"name\":\"on_the_page\"' profiling_results/run_*.html"), 0);
+}
+TEST(a_page_is_saved_where_it_is_asked_for) { in_child(save_a_page); }
+
 static void save_before_and_after_the_first_end(void)
 {
     prof_site *site = NULL;
@@ -275,7 +285,7 @@ static void bad_options(void)
     prof_error err = PROF_ERROR_INIT;
     options.formats = "txt,pdf";
     CHECK_I64(prof_start(&options, &err), PROF_E_INVALID);
-    CHECK_HAS(err.message, "unknown format \"pdf\"; there are: txt, prof, json, pftrace");
+    CHECK_HAS(err.message, "unknown format \"pdf\"; there are: txt, prof, json, html, pftrace");
     options.formats = NULL;
     options.sort = "size";
     CHECK_I64(prof_start(&options, &err), PROF_E_INVALID);
@@ -346,8 +356,8 @@ static void write_to_a_callback_that_fails(void)
         record(name, 0);
     }
     CHECK_I64(prof_snapshot_take(&snapshot, NULL), PROF_OK);
-    static const char *const formats[] = { "txt", "prof", "json" };
-    for (int i = 0; i < 3; i++) {
+    static const char *const formats[] = { "txt", "prof", "json", "html" };
+    for (int i = 0; i < 4; i++) {
         prof_error err = PROF_ERROR_INIT;
         int pieces = 2;
         CHECK_I64(prof_snapshot_write(snapshot, formats[i], NULL, refuse, &pieces, &err), PROF_E_IO);
