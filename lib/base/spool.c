@@ -10,8 +10,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-/* What is larger than this lies in a file. */
-#define MOST_IN_MEMORY ((size_t)64 << 20)
+size_t profi_spool_most_in_memory = (size_t)64 << 20;
 
 static int open_file(void)
 {
@@ -76,7 +75,7 @@ int profi_spool_reserve(profi_spool *spool, size_t bytes)
     bytes = (bytes + 0xffff) & ~(size_t)0xffff;
     if (spool->file != 0)
         return grow_file(spool, bytes);
-    if (bytes > MOST_IN_MEMORY)
+    if (bytes > profi_spool_most_in_memory)
         return move_to_file(spool, bytes);
     void *data = realloc(spool->data, bytes);
     if (data == NULL)

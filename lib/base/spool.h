@@ -17,6 +17,9 @@ typedef struct profi_spool {
     int file;    /* descriptor plus 1; 0: it lies in memory */
 } profi_spool;
 
+/* In bytes; what is larger lies in a file.  Tests lower it. */
+extern size_t profi_spool_most_in_memory;
+
 /* Makes room for at least so many bytes; `data` may move.  0, or an errno value, and the spool is as it was. */
 int profi_spool_reserve(profi_spool *spool, size_t bytes);
 

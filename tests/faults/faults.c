@@ -149,6 +149,9 @@ WRAP(int, linkat, -1, (int from_folder, const char *from, int to_folder, const c
      (from_folder, from, to_folder, to, flags))
 WRAP(void *, mmap64, MAP_FAILED, (void *at, size_t bytes, int protection, int flags, int fd, off_t offset),
      (at, bytes, protection, flags, fd, offset))
+WRAP(void *, mremap, MAP_FAILED, (void *at, size_t old_bytes, size_t bytes, int flags), (at, old_bytes, bytes, flags))
+WRAP(int, mkostemp64, -1, (char *path, int flags), (path, flags))
+WRAP_RETURNING(posix_fallocate64, (int fd, off_t from, off_t bytes), (fd, from, bytes))
 WRAP(int, getrusage, -1, (__rusage_who_t who, struct rusage *usage), (who, usage))
 WRAP(int, gethostname, -1, (char *name, size_t bytes), (name, bytes))
 WRAP(DIR *, fdopendir, NULL, (int fd), (fd))

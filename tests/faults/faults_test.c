@@ -15,6 +15,8 @@
 #include "api_uses.h"
 #include "faults.h"
 
+#include "base/spool.h"
+
 #include <profcore/snapshot.h>
 
 #include <dirent.h>
@@ -311,6 +313,7 @@ int main(int argc, char **argv)
     int number = 0, failures = 0;
     const char *which = argc > 2 ? argv[2] : "";
     setvbuf(stdout, NULL, _IOLBF, 0);
+    profi_spool_most_in_memory = 0; /* event streams lie in files */
     /* In memory where that can be had: thousands of files are synced. */
     snprintf(scratch, sizeof(scratch), "%s/profcore-faults-XXXXXX", access("/dev/shm", W_OK) == 0 ? "/dev/shm" : "/tmp");
     workers = mmap(NULL, WORKERS * sizeof(*workers), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
