@@ -491,6 +491,25 @@ PROF_API prof_status prof_snapshot_print(const prof_snapshot *snapshot, const pr
  */
 PROF_API prof_status prof_events_write(const char *format, prof_write_callback write, void *user, prof_error *err);
 
+/*
+ * Writes what each live thread is in the middle of: its open scopes from the
+ * outermost to the innermost, each with the time that it has been running.
+ * Threads are neither stopped nor asked.
+ *
+ * What is shown of a thread was open at one moment.  A thread that opens and
+ * closes scopes all the time is shown as far as it stands still, and as
+ * moving.  Calls of a sampled site that are not timed have no age; scopes for
+ * which memory had no room are a number.
+ *
+ *   format    "txt", for people; "json": profcore.stacks/1.
+ *   write     Called with one piece after another; user is passed on.
+ *   returns   PROF_OK; PROF_E_INVALID for an unknown format, or before the
+ *             first prof_start(); PROF_E_NO_MEMORY; PROF_E_IO from the callback.
+ *   threads   Any.  Recording threads do not wait; one that exits does.
+ *   since     0.1
+ */
+PROF_API prof_status prof_stacks_write(const char *format, prof_write_callback write, void *user, prof_error *err);
+
 #ifdef __cplusplus
 }
 #endif

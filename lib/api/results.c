@@ -7,6 +7,7 @@
 #include "../base/publish.h"
 #include "../base/system.h"
 #include "../format/reader.h"
+#include "../format/open_stacks_write.h"
 #include "../format/writer.h"
 
 #include <stdlib.h>
@@ -117,6 +118,27 @@ prof_status prof_events_write(const char *format, prof_write_callback write, voi
     else
         status = profi_writer_run_events(writer, events, write, user, err);
     profi_events_close(events);
+    return status;
+}
+
+prof_status prof_stacks_write(const char *format, prof_write_callback write, void *user, prof_error *err)
+{
+    PROFI_KEEP_ERRNO;
+    PROFI_NO_CANCELLATION;
+    profi_run_facts facts;
+    profi_open_stacks stacks;
+    if (write == NULL)
+        return profi_fail(err, PROF_E_INVALID, "prof_stacks_write: write is NULL");
+    if (format == NULL || (strcmp(format, "txt") != 0 && strcmp(format, "json") != 0))
+        return profi_fail(err, PROF_E_INVALID, "open scopes are written as \"txt\" or \"json\", not as \"%.40s\"",
+                          format != NULL ? format : "(null)");
+    if (!profi_recorder_facts(&facts))
+        return profi_fail(err, PROF_E_INVALID, "nothing was recorded: prof_start() was never called");
+    prof_status status = profi_open_stacks_take(&stacks, facts.name, err);
+    if (status != PROF_OK)
+        return status;
+    status = profi_open_stacks_run(&stacks, format, write, user, err);
+    profi_open_stacks_fini(&stacks);
     return status;
 }
 

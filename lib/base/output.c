@@ -41,6 +41,18 @@ void profi_output_text(profi_output *out, const char *text)
     profi_output_bytes(out, text, strlen(text));
 }
 
+void profi_output_number(profi_output *out, uint64_t number, unsigned columns)
+{
+    char text[64];
+    unsigned first = sizeof(text);
+    do
+        text[--first] = (char)('0' + number % 10);
+    while ((number /= 10) != 0);
+    while (first > 0 && sizeof(text) - first < columns)
+        text[--first] = ' ';
+    profi_output_bytes(out, text + first, sizeof(text) - first);
+}
+
 void profi_output_printf(profi_output *out, const char *format, ...)
 {
     char line[512], *text = line, *larger = NULL;

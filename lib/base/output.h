@@ -22,6 +22,10 @@ typedef struct profi_output {
 void profi_output_init(profi_output *out, profi_output_callback write, void *user);
 void profi_output_bytes(profi_output *out, const void *data, size_t bytes);
 void profi_output_text(profi_output *out, const char *text);
+
+/* A number, to the right of so many columns; as all of these but printf, for signal handlers too. */
+void profi_output_number(profi_output *out, uint64_t number, unsigned columns);
+
 PROFI_PRINTF(2, 3) void profi_output_printf(profi_output *out, const char *format, ...);
 
 /* Hands on what is buffered and returns 0, or the errno of the first failure. */

@@ -19,6 +19,7 @@
 
 #include "../base/array.h"
 #include "../base/error.h"
+#include "../base/text.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -150,22 +151,101 @@ static void write_counter_tracks(pftrace *p)
     }
 }
 
-/* Says on a track how many events are missing there. */
-static void write_loss(pftrace *p, uint64_t sequence, uint64_t uuid, uint64_t ns, uint64_t lost)
+static void annotate_number(pftrace *p, const char *name, uint64_t number)
 {
-    char name[64];
-    snprintf(name, sizeof(name), "<profcore: %llu events lost>", (unsigned long long)lost);
+    profi_put_text(&p->piece, ANNOTATION_NAME, name);
+    profi_put_number(&p->piece, ANNOTATION_UINT, number);
+    profi_put_message(&p->part, EVENT_ANNOTATION, &p->piece);
+}
+
+static void annotate_text(pftrace *p, const char *name, const char *text)
+{
+    char cut[512];
+    profi_text_cut(cut, sizeof(cut), text);
+    profi_put_text(&p->piece, ANNOTATION_NAME, name);
+    profi_put_text(&p->piece, ANNOTATION_TEXT, cut);
+    profi_put_message(&p->part, EVENT_ANNOTATION, &p->piece);
+}
+
+/* Between these two what the instant says beside its name. */
+static void begin_instant(pftrace *p, uint64_t sequence, uint64_t uuid, uint64_t ns, const char *name)
+{
     profi_put_number(&p->packet, PACKET_TIMESTAMP, ns);
     profi_put_number(&p->packet, PACKET_CLOCK, CLOCK_IS_MONOTONIC);
     profi_put_number(&p->packet, PACKET_SEQUENCE, sequence);
     profi_put_number(&p->part, EVENT_TYPE, TYPE_INSTANT);
     profi_put_number(&p->part, EVENT_TRACK, uuid);
     profi_put_text(&p->part, EVENT_NAME, name);
-    profi_put_text(&p->piece, ANNOTATION_NAME, "lost");
-    profi_put_number(&p->piece, ANNOTATION_UINT, lost);
-    profi_put_message(&p->part, EVENT_ANNOTATION, &p->piece);
+}
+
+static void end_instant(pftrace *p)
+{
     profi_put_message(&p->packet, PACKET_EVENT, &p->part);
     write_packet(p);
+}
+
+/* Says on a track how many events are missing there. */
+static void write_loss(pftrace *p, uint64_t sequence, uint64_t uuid, uint64_t ns, uint64_t lost)
+{
+    char name[64];
+    snprintf(name, sizeof(name), "<profcore: %llu events lost>", (unsigned long long)lost);
+    begin_instant(p, sequence, uuid, ns, name);
+    annotate_number(p, "lost", lost);
+    end_instant(p);
+}
+
+/* Says of a thread how many events a dump has left out, for they are older than its window. */
+static void write_before(pftrace *p, uint64_t ns, uint64_t before)
+{
+    char name[80];
+    snprintf(name, sizeof(name), "<profcore: %llu events before the dump's window>", (unsigned long long)before);
+    begin_instant(p, p->sequence, p->track_uuid, ns, name);
+    annotate_number(p, "before", before);
+    end_instant(p);
+}
+
+/* Both, at the beginning of a track. */
+static void write_missing(pftrace *p, const profi_events_thread *thread, uint64_t ns)
+{
+    if (thread != NULL && thread->lost != 0)
+        write_loss(p, p->sequence, p->track_uuid, ns, thread->lost);
+    if (thread != NULL && thread->before != 0)
+        write_before(p, ns, thread->before);
+}
+
+static uint64_t thread_uuid(const pftrace *p, uint64_t number) { return profi_mix64(p->process_uuid + number); }
+
+static void write_mark(pftrace *p, const profi_mark *mark, uint64_t uuid)
+{
+    char name[256], scope[200];
+    profi_text_cut(scope, sizeof(scope), mark->name != NULL ? mark->name : "");
+    if (mark->name != NULL)
+        snprintf(name, sizeof(name), "<profcore: %s is slow>", scope);
+    else
+        snprintf(name, sizeof(name), "<profcore: dump, %s>", mark->trigger);
+    begin_instant(p, PROCESS_SEQUENCE, uuid, mark->ns, name);
+    annotate_text(p, "trigger", mark->trigger);
+    if (mark->reason != NULL)
+        annotate_text(p, "reason", mark->reason);
+    if (mark->name != NULL) {
+        annotate_text(p, "scope", mark->name);
+        annotate_number(p, "limit_ns", mark->limit_ns);
+        annotate_number(p, "age_ns", mark->age_ns);
+    }
+    annotate_number(p, "skipped_before", p->events->stacks->skipped);
+    end_instant(p);
+}
+
+/* Of a dump: what made it, on the process's track; and each scope that was slow then, on its thread's. */
+static void write_marks(pftrace *p)
+{
+    const profi_open_stacks *stacks = p->events->stacks;
+    for (size_t i = 0; stacks != NULL && i < stacks->mark_count; i++) {
+        if (i == 0)
+            write_mark(p, &stacks->marks[i], p->process_uuid);
+        if (stacks->marks[i].thread != 0)
+            write_mark(p, &stacks->marks[i], thread_uuid(p, stacks->marks[i].thread));
+    }
 }
 
 /* ---- events ---- */
@@ -228,11 +308,8 @@ static void put_argument(pftrace *p, const profi_detail *detail)
 
 static void put_count(pftrace *p, const char *name, uint64_t count)
 {
-    if (count == 0)
-        return;
-    profi_put_text(&p->piece, ANNOTATION_NAME, name);
-    profi_put_number(&p->piece, ANNOTATION_UINT, count);
-    profi_put_message(&p->part, EVENT_ANNOTATION, &p->piece);
+    if (count != 0)
+        annotate_number(p, name, count);
 }
 
 /* A number of its own as one, a trace id of 128 bits as W3C writes it. */
@@ -283,6 +360,8 @@ static void write_event(pftrace *p, const profi_slice *slice, unsigned type)
     if (p->events->sites[slice->site].file != NULL)
         profi_put_number(&p->part, EVENT_SOURCE_IID, slice->site + 1);
     put_details(p, slice);
+    if (slice->end_ns == PROFI_STILL_OPEN && p->events->taken.monotonic_ns > slice->start_ns)
+        annotate_number(p, "age_ns", p->events->taken.monotonic_ns - slice->start_ns);
     profi_put_message(&p->packet, PACKET_EVENT, &p->part);
     write_packet(p);
 }
@@ -305,11 +384,12 @@ static void write_end(pftrace *p, uint64_t ns)
     write_packet(p);
 }
 
-/* Ends the slices that the next one, at this depth, does not lie in. */
+/* Ends the slices that the next one, at this depth, does not lie in; one that had not ended stays so. */
 static void close_down_to(pftrace *p, size_t depth)
 {
     while (p->open_count > depth)
-        write_end(p, p->open_ends[--p->open_count]);
+        if (p->open_ends[--p->open_count] != PROFI_STILL_OPEN)
+            write_end(p, p->open_ends[p->open_count]);
 }
 
 /* 0 when memory is spent. */
@@ -329,15 +409,15 @@ static int write_slice(pftrace *p, const profi_slice *slice)
     return 1;
 }
 
-static int write_track(pftrace *p, const track *t, uint64_t lost)
+static int write_track(pftrace *p, const track *t)
 {
     uint64_t done = 0;
     size_t count;
     p->last_ns = 0;
     begin_sequence(p, t);
     while ((count = profi_events_read(p->events, t->first, t->count, done, p->batch, BATCH)) != 0) {
-        if (done == 0 && lost != 0)
-            write_loss(p, p->sequence, p->track_uuid, p->batch[0].start_ns, lost);
+        if (done == 0)
+            write_missing(p, t->thread, p->batch[0].start_ns);
         if (done != 0 && done % CHUNK == 0)
             begin_sequence(p, t);
         for (size_t i = 0; i < count; i++)
@@ -346,8 +426,8 @@ static int write_track(pftrace *p, const track *t, uint64_t lost)
         done += count;
     }
     close_down_to(p, 0);
-    if (done == 0 && lost != 0)
-        write_loss(p, p->sequence, p->track_uuid, p->events->taken.monotonic_ns, lost);
+    if (done == 0)
+        write_missing(p, t->thread, p->events->taken.monotonic_ns);
     return 1;
 }
 
@@ -357,8 +437,8 @@ static int write_threads(pftrace *p)
         const profi_events_thread *thread = &p->events->threads[i];
         const track t = { thread, thread->name, thread->first, thread->count };
         p->sequence = PROCESS_SEQUENCE + 1 + (uint64_t)i;
-        p->track_uuid = profi_mix64(p->process_uuid + thread->number);
-        if (!write_track(p, &t, thread->lost))
+        p->track_uuid = thread_uuid(p, thread->number);
+        if (!write_track(p, &t))
             return 0;
     }
     return 1;
@@ -371,7 +451,7 @@ static int write_lanes(pftrace *p)
         const track t = { NULL, p->events->sites[lane->site].name, lane->first, lane->count };
         p->sequence = PROCESS_SEQUENCE + 1 + (uint64_t)p->events->thread_count + i;
         p->track_uuid = profi_mix64(p->process_uuid ^ profi_mix64((uint64_t)lane->site << 32 | lane->number));
-        if (!write_track(p, &t, 0))
+        if (!write_track(p, &t))
             return 0;
     }
     return 1;
@@ -392,6 +472,7 @@ prof_status profi_write_pftrace(const profi_events *events, profi_output *out, p
         ok = write_threads(p) && write_lanes(p);
         if (events->lost_of_unknown != 0)
             write_loss(p, PROCESS_SEQUENCE, p->process_uuid, events->taken.monotonic_ns, events->lost_of_unknown);
+        write_marks(p);
         free(p->open_ends);
         free(p->interned);
     }

@@ -59,6 +59,7 @@ static void fill_thread(profi_events_maker *maker, const profi_rings_view *rings
     profi_events *events = maker->events;
     profi_events_thread *thread = &events->threads[events->thread_count - 1];
     uint64_t issued = ring != NULL ? ring->issued : 0;
+    size_t first_span = maker->span_count;
     thread->first = maker->cell_count;
     maker->waiting_count = 0;
     for (size_t s = 0; s < count; s++) {
@@ -69,8 +70,10 @@ static void fill_thread(profi_events_maker *maker, const profi_rings_view *rings
         thread->held += index - segments[s].first_index;
         issued = profi_max_u64(issued, index);
     }
-    thread->count = maker->cell_count - thread->first;
     thread->lost = issued - thread->held;
+    if (events->stacks != NULL)
+        profi_events_finish_dump(maker, thread, first_span);
+    thread->count = maker->cell_count - thread->first;
     events->issued += issued;
     events->held += thread->held;
     if (ring == NULL)
@@ -109,13 +112,14 @@ static int list_threads(profi_events_maker *maker, const profi_rings_view *rings
         r += ring != NULL;
         s += count;
         events->filtered += ring != NULL ? ring->filtered : 0;
-        if (ring != NULL && ring->issued == 0 && ring->filtered == 0 && count == 0)
+        int is_open = ring != NULL && events->stacks != NULL && profi_open_stacks_find(events->stacks, ring->thread) != NULL;
+        if (ring != NULL && ring->issued == 0 && ring->filtered == 0 && count == 0 && !is_open)
             continue;
         add_thread(events, ring, ring != NULL ? ring->thread : segments->thread);
         fill_thread(maker, rings, ring, segments, count);
     }
     events->issued += events->lost_of_unknown;
-    events->lost = events->issued - events->held;
+    events->lost = events->issued - events->held - events->before;
     return !maker->is_memory_spent;
 }
 
@@ -123,7 +127,7 @@ static int list_threads(profi_events_maker *maker, const profi_rings_view *rings
 static int make_room(profi_events *events, const profi_rings_view *rings)
 {
     int has_details = 0;
-    uint64_t count = rings->cell_count + 1;
+    uint64_t count = rings->cell_count + 1 + (events->stacks != NULL ? profi_open_stacks_scope_count(events->stacks) : 0);
     for (uint64_t i = 0; i < rings->cell_count && !has_details; i++)
         has_details = profi_event_is_detail(rings->cells[i].what);
     int error = profi_spool_reserve(&events->cell_spool, count * sizeof(*events->cells));
@@ -157,9 +161,9 @@ static int order_threads(const profi_events *events)
     return error;
 }
 
-static int make_threads(profi_events *events, profi_rings_view *rings)
+static int make_threads(profi_events *events, profi_rings_view *rings, uint64_t since)
 {
-    profi_events_maker maker = { .events = events };
+    profi_events_maker maker = { .events = events, .since = since };
     if (rings->ring_count != 0)
         qsort(rings->rings, rings->ring_count, sizeof(*rings->rings), compare_rings);
     if (rings->segment_count != 0)
@@ -187,7 +191,8 @@ static int make(profi_events *events, const profi_events_source *source)
     if (source->site_count != 0)
         memcpy(events->sites, source->sites, source->site_count * sizeof(*events->sites));
     events->site_count = source->site_count;
-    int error = make_threads(events, source->rings);
+    events->stacks = source->stacks;
+    int error = make_threads(events, source->rings, source->since);
     if (error == 0)
         mark_counters(events);
     return error;
@@ -209,7 +214,8 @@ prof_status profi_events_make(const profi_events_source *source, profi_events **
     return PROF_OK;
 }
 
-prof_status profi_events_open(const char *run_name, profi_events **events, prof_error *err)
+static prof_status open_rings(const char *run_name, const profi_open_stacks *stacks, uint64_t since, profi_events **events,
+                              prof_error *err)
 {
     profi_events_copy copy;
     prof_status status = profi_events_take(&copy, err);
@@ -220,12 +226,23 @@ prof_status profi_events_open(const char *run_name, profi_events **events, prof_
         sites[i] = (profi_events_site){ copy.sites[i].name, copy.sites[i].file, copy.sites[i].line, 0 };
     const profi_events_source source = { .run_name = run_name, .pid = getpid(), .taken = profi_clock_moment_now(),
                                          .scale = profi_clock_scale_now(), .rings = &copy.rings, .sites = sites,
-                                         .site_count = (uint32_t)copy.site_count };
+                                         .site_count = (uint32_t)copy.site_count, .stacks = stacks, .since = since };
     status = sites != NULL ? profi_events_make(&source, events, err)
                            : profi_fail(err, PROF_E_NO_MEMORY, "no memory for the event stream");
     free(sites);
     profi_events_copy_fini(&copy);
     return status;
+}
+
+prof_status profi_events_open(const char *run_name, profi_events **events, prof_error *err)
+{
+    return open_rings(run_name, NULL, 0, events, err);
+}
+
+prof_status profi_events_open_dump(const profi_open_stacks *stacks, uint64_t window_ns, profi_events **events, prof_error *err)
+{
+    uint64_t window = profi_clock_to_ticks(&stacks->scale, window_ns), now = profi_open_stacks_taken_tick(stacks);
+    return open_rings(stacks->run_name, stacks, window_ns != 0 && window < now ? now - window : 0, events, err);
 }
 
 void profi_events_close(profi_events *events)
@@ -259,7 +276,7 @@ static profi_slice slice_of(const profi_events *events, uint64_t index)
 {
     const prof_inline_cell *cell = &events->cells[index];
     profi_slice slice = { .kind = kind_of(cell), .site = profi_event_site(cell->what), .depth = events->depths[index],
-                          .end_ns = profi_clock_at(&events->scale, cell->end) };
+                          .end_ns = cell->end != PROFI_STILL_OPEN ? profi_clock_at(&events->scale, cell->end) : PROFI_STILL_OPEN };
     if (slice.kind == PROFI_SLICE_COUNTER) {
         slice.value = profi_bits_double(cell->start);
         slice.start_ns = slice.end_ns;

@@ -7,7 +7,9 @@
  *
  * What a thread has issued is held, or lost because the rings had no room:
  * held + lost = issued, exactly, for each thread and in all.  Scopes that are
- * open are not in it.
+ * open are not in it, unless it is opened for a dump: then they stand among
+ * the others, and what is older than the dump's window is left out and
+ * counted: held + before + lost = issued.
  */
 #ifndef PROFI_EVENTS_H
 #define PROFI_EVENTS_H
@@ -15,6 +17,7 @@
 #include "../base/base.h"
 #include "../base/clock.h"
 #include "../base/spool.h"
+#include "open_stacks.h"
 #include "texts.h"
 
 typedef struct profi_events_site {
@@ -29,8 +32,12 @@ typedef struct profi_events_thread {
     char name[64];   /* cleaned; "thread <number>" where it is not known */
     uint64_t held, lost;
     uint64_t filtered;      /* scopes too short to be issued, as far as it is known */
-    uint64_t first, count;  /* its events in `cells`: those held, but for spans */
+    uint64_t first, count;  /* its events in `cells`: those held, but for spans; of a dump, also what is open */
+    uint64_t before;        /* of a dump: left out, for they ended before its window */
+    uint64_t open_count;    /* of a dump: of `count`, those that have not ended */
 } profi_events_thread;
+
+#define PROFI_STILL_OPEN UINT64_MAX /* as the end of a slice */
 
 /*
  * Spans begin on one thread and end on any, so they lie on lanes of their
@@ -104,6 +111,8 @@ typedef struct profi_events {
     uint64_t issued, held, lost;
     uint64_t lost_of_unknown; /* of `lost`: by threads that have ended and of which nothing is held */
     uint64_t filtered;        /* scopes too short to be issued */
+    uint64_t before;          /* of a dump */
+    const profi_open_stacks *stacks; /* of a dump: what was open, and why it is made; else NULL; the caller's */
     profi_clock_scale scale;
     struct prof_inline_cell *cells; /* in cell_spool, and so on */
     uint32_t *depths;    /* one for each cell */
@@ -125,12 +134,22 @@ typedef struct profi_events_source {
     struct profi_rings_view *rings; /* its lists get another order */
     const profi_events_site *sites; /* by the ids in the cells; copied, their texts live as long as the events */
     uint32_t site_count;
+    const profi_open_stacks *stacks; /* for a dump, else NULL: taken before the rings were read */
+    uint64_t since;             /* for a dump: what ended before this tick is left out */
 } profi_events_source;
 prof_status profi_events_make(const profi_events_source *source, profi_events **events, prof_error *err);
 
 /* Takes the stream from the rings, while threads go on recording.  issued is 0 where no ring is kept. */
 prof_status profi_events_open(const char *run_name, profi_events **events, prof_error *err);
 void profi_events_close(profi_events *events); /* NULL is accepted */
+
+/*
+ * The same for a dump: with the scopes that were open when `stacks` was taken
+ * a moment ago, but for those that have ended since and those that are not
+ * timed; without what had ended more than window_ns before that, 0: with all
+ * that is held.
+ */
+prof_status profi_events_open_dump(const profi_open_stacks *stacks, uint64_t window_ns, profi_events **events, prof_error *err);
 
 /*
  * The next batch of `count` slices that stand from `first` on, a thread's or

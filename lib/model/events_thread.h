@@ -33,6 +33,7 @@ typedef struct profi_events_maker {
     char text[128];   /* a text whose bytes come in several cells: of text_bytes, text_used are there */
     uint64_t text_bytes, text_used;
     int is_memory_spent;
+    uint64_t since; /* of a dump */
 } profi_events_maker;
 
 /* Cells follow that do not go on where those before ended. */
@@ -40,6 +41,12 @@ void profi_events_gap(profi_events_maker *maker);
 
 /* The next cell of the thread; returns whether it is an event. */
 int profi_events_cell(profi_events_maker *maker, const prof_inline_cell *cell);
+
+/*
+ * For a dump, when all cells of a thread are there, its spans from first_span
+ * on: leaves out what ended before its window, and puts what is open behind.
+ */
+void profi_events_finish_dump(profi_events_maker *maker, profi_events_thread *thread, size_t first_span);
 
 /*
  * Brings a thread's events, which stand in the order of their ends, into the

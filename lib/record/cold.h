@@ -65,6 +65,9 @@ void profi_thread_init(profi_thread *thread);
 profi_thread *profi_registry_lock(void);
 void profi_registry_unlock(void);
 
+/* The same from the handler of a crash: does not wait, and frees nothing; 0 where the lock is held. */
+int profi_registry_trylock(const profi_thread **first);
+
 /* Scopes lost, and ends ignored, on threads that could not be attached. */
 extern uint64_t profi_unattached_lost, profi_unattached_unmatched, profi_unattached_values;
 
@@ -95,10 +98,6 @@ void profi_kept_rule_of_new_handle(profi_site *site, const prof_site *handle);
 
 /* Tells the layers above that a saver may be needed: see profi_saver_wish(). */
 void profi_kept_need_saver(int has_rule);
-
-/* Fills in the name of a live thread. */
-struct profi_thread_copy;
-void profi_thread_name(struct profi_thread_copy *thread);
 
 /* Closes all that the calling thread has open, as repaired. */
 void profi_thread_close_all(profi_thread *thread);

@@ -27,6 +27,22 @@ typedef struct copier {
     size_t node_room, bucket_room, thread_room, measure_room, counter_room;
 } copier;
 
+uint32_t profi_record_site_count(void)
+{
+    return profi_site_count();
+}
+
+profi_site_view profi_record_site_view(uint32_t id)
+{
+    const profi_site *site = profi_site_by_id(id);
+    profi_site_view view = { .name = site->name, .file = site->file, .line = site->line,
+                             .unit = __atomic_load_n(&site->unit, __ATOMIC_ACQUIRE), .flags = site->flags,
+                             .probes = site->probes };
+    if (PROFI_GET(site->rule_origin) != PROFI_RULE_NONE)
+        view.flags |= PROF_SITE_SAVE_IF;
+    return view;
+}
+
 static int copy_sites(profi_site_view **sites, size_t *site_count)
 {
     uint32_t count = profi_site_count();
@@ -34,14 +50,8 @@ static int copy_sites(profi_site_view **sites, size_t *site_count)
     if (*sites == NULL)
         return 0;
     *site_count = count;
-    for (uint32_t i = 0; i < count; i++) {
-        const profi_site *site = profi_site_by_id(i);
-        (*sites)[i] = (profi_site_view){ .name = site->name, .file = site->file, .line = site->line,
-                                       .unit = __atomic_load_n(&site->unit, __ATOMIC_ACQUIRE), .flags = site->flags,
-                                       .probes = site->probes };
-        if (PROFI_GET(site->rule_origin) != PROFI_RULE_NONE)
-            (*sites)[i].flags |= PROF_SITE_SAVE_IF;
-    }
+    for (uint32_t i = 0; i < count; i++)
+        (*sites)[i] = profi_record_site_view(i);
     return 1;
 }
 
@@ -163,12 +173,12 @@ static int copy_counters(copier *c, const profi_thread *thread)
     return 1;
 }
 
-void profi_thread_name(profi_thread_copy *thread)
+void profi_record_thread_name(int32_t tid, char name[16])
 {
     char path[64];
-    snprintf(path, sizeof(path), "/proc/self/task/%d/comm", (int)thread->tid);
-    profi_read_text(path, thread->name, sizeof(thread->name));
-    thread->name[strcspn(thread->name, "\n")] = '\0';
+    snprintf(path, sizeof(path), "/proc/self/task/%d/comm", (int)tid);
+    profi_read_text(path, name, 16);
+    name[strcspn(name, "\n")] = '\0';
 }
 
 static int copy_thread(copier *c, const profi_thread *thread)
@@ -206,7 +216,7 @@ prof_status profi_record_take(profi_record_copy *copy, prof_error *err)
     }
     for (size_t i = 0; i < copy->thread_count; i++)
         if (!copy->threads[i].exited)
-            profi_thread_name(&copy->threads[i]);
+            profi_record_thread_name(copy->threads[i].tid, copy->threads[i].name);
     profi_record_stats(&copy->stats);
     return PROF_OK;
 }
@@ -234,11 +244,8 @@ prof_status profi_events_take(profi_events_copy *copy, prof_error *err)
         profi_events_copy_fini(copy);
         return profi_fail(err, PROF_E_NO_MEMORY, "no memory for a copy of the event rings");
     }
-    for (uint64_t i = 0; i < copy->rings.ring_count; i++) {
-        profi_thread_copy thread = { .tid = copy->rings.rings[i].tid };
-        profi_thread_name(&thread);
-        memcpy(copy->rings.rings[i].name, thread.name, sizeof(thread.name));
-    }
+    for (uint64_t i = 0; i < copy->rings.ring_count; i++)
+        profi_record_thread_name(copy->rings.rings[i].tid, copy->rings.rings[i].name);
     return PROF_OK;
 }
 

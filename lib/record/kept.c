@@ -373,7 +373,7 @@ prof_status profi_kept_copy(const profi_kept_call *call, profi_record_copy *copy
     copy->thread_count = 1;
     copy->threads[0] = (profi_thread_copy){ .tid = call->facts.tid, .lost = call->facts.lost };
     copy_entries(call, copy, index_of_site);
-    profi_thread_name(&copy->threads[0]);
+    profi_record_thread_name(copy->threads[0].tid, copy->threads[0].name);
     copy->stats = (prof_stats)PROF_STATS_INIT;
     copy->stats.thread_count = 1;
     copy->stats.lost_count = call->facts.lost;

@@ -46,6 +46,13 @@ typedef struct profi_site_view {
     uint64_t probes; /* rows of the probe table, as bits */
 } profi_site_view;
 
+/* How many sites there are by now, and each by its id, below that. */
+uint32_t profi_record_site_count(void);
+profi_site_view profi_record_site_view(uint32_t id);
+
+/* The name that the system has for a live thread; "" where it has none any more. */
+void profi_record_thread_name(int32_t tid, char name[16]);
+
 #define PROFI_NO_PARENT UINT32_MAX
 
 /* Of a sampled site's calls on one path, how many are timed before sampling begins. */

@@ -141,16 +141,20 @@ static void begin_reading(reading *r)
 {
     profi_pool *pool = &profi_the_pool;
     profi_rings_view *view = r->view;
-    if (pool->chunk_limit == 0)
-        return; /* there are no rings: nothing counts as issued */
+    int is_kept = pool->chunk_limit != 0; /* else nothing counts as issued */
     for (profi_ring *ring = pool->rings; ring != NULL; ring = ring->next) {
         if (ring == &pool->left)
             continue;
         const profi_thread *thread = PROFI_OBJECT_OF(ring, profi_thread, ring);
-        view->rings[view->ring_count++] = (profi_ring_view){ .thread = ring->thread, .issued = profi_ring_issued(thread),
-                                                             .filtered = PROFI_GET(thread->filtered), .tid = ring->tid };
+        view->rings[view->ring_count++] = (profi_ring_view){ .thread = ring->thread, .tid = ring->tid };
+        if (!is_kept)
+            continue;
+        view->rings[view->ring_count - 1].issued = profi_ring_issued(thread);
+        view->rings[view->ring_count - 1].filtered = PROFI_GET(thread->filtered);
         copy_first_cells(r, thread);
     }
+    if (!is_kept)
+        return;
     view->exited_issued = pool->exited_issued;
     view->exited_filtered = pool->exited_filtered;
     r->number = ++pool->readings;

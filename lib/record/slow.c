@@ -50,7 +50,7 @@ static prof_scope enter_overflow(profi_thread *self)
         PROFI_PUT(self->overflow.parent, self->current);
         PROFI_PUT(self->current, &self->overflow);
     }
-    self->overflow_depth++;
+    PROFI_ADD(self->overflow_depth, 1u);
     PROFI_RAISE(self->lost, 1u);
     return (prof_scope){ token_of(&self->overflow) };
 }
@@ -60,7 +60,7 @@ static void leave_overflow(profi_thread *self, uint64_t count)
 {
     profi_node *parent = self->overflow.parent; /* read first: from depth 0 on, a signal handler may enter anew */
     __atomic_signal_fence(__ATOMIC_SEQ_CST);
-    self->overflow_depth -= count;
+    PROFI_PUT(self->overflow_depth, self->overflow_depth - count);
     if (self->overflow_depth == 0)
         PROFI_PUT(self->current, parent);
 }

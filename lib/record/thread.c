@@ -206,6 +206,14 @@ void profi_registry_unlock(void)
     pthread_mutex_unlock(&registry_lock);
 }
 
+int profi_registry_trylock(const profi_thread **first)
+{
+    if (pthread_mutex_trylock(&registry_lock) != 0)
+        return 0;
+    *first = is_inherited ? NULL : __atomic_load_n(&registry, __ATOMIC_ACQUIRE);
+    return 1;
+}
+
 /* ---- exit ---- */
 
 /* Adds a node's figures to those of an equal path. */

@@ -292,6 +292,10 @@ static void use_writers(void)
     }
     file.bytes = 0;
     TRY(prof_events_write("pftrace", take_bytes, &file, &err));
+    for (int i = 0; i < 2; i++) {
+        file.bytes = 0;
+        TRY(prof_stacks_write(i ? "json" : "txt", take_bytes, &file, &err));
+    }
 }
 
 /* Whether a snapshot that was read has every function of the one that was written. */
@@ -367,7 +371,7 @@ static const struct {
     { " prof_snapshot_probe_count prof_snapshot_probe prof_snapshot_measure prof_snapshot_counter_count "
       "prof_snapshot_counter ", use_measures },
     { " prof_snapshot_subtree ", use_subtree },
-    { " prof_snapshot_write prof_snapshot_write_file prof_snapshot_print prof_events_write ", use_writers },
+    { " prof_snapshot_write prof_snapshot_write_file prof_snapshot_print prof_events_write prof_stacks_write ", use_writers },
     { " prof_snapshot_read prof_snapshot_read_file prof_snapshot_merge prof_snapshot_subtract_cost ", use_files },
     { " prof_snapshot_close ", use_close },
     { " prof_save ", use_save },

@@ -450,6 +450,10 @@ static void args_print(void)
     REFUSED(prof_events_write(text, take_nothing, NULL, &err));
     REFUSED(prof_events_write("pftrace", NULL, NULL, &err));
     REFUSED_AS(PROF_E_UNSUPPORTED, prof_events_write("json", take_nothing, NULL, &err));
+    REFUSED(prof_stacks_write(NULL, take_nothing, NULL, &err));
+    REFUSED(prof_stacks_write("pftrace", take_nothing, NULL, &err));
+    REFUSED(prof_stacks_write(text, take_nothing, NULL, &err));
+    REFUSED(prof_stacks_write("txt", NULL, NULL, &err));
     free(text);
 }
 
@@ -507,7 +511,7 @@ static const struct {
       "prof_snapshot_caller prof_snapshot_callee_count prof_snapshot_callee ", args_functions },
     { " prof_snapshot_percentile prof_snapshot_histogram ", args_figures },
     { " prof_snapshot_write prof_snapshot_write_file ", args_writers },
-    { " prof_snapshot_print prof_events_write ", args_print },
+    { " prof_snapshot_print prof_events_write prof_stacks_write ", args_print },
     { " prof_snapshot_read prof_snapshot_read_file prof_snapshot_merge prof_snapshot_subtract_cost prof_snapshot_about ",
       args_files },
 };
