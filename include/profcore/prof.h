@@ -381,6 +381,41 @@ PROF_API prof_status prof_stop(prof_error *err);
  */
 PROF_API prof_status prof_save(prof_error *err);
 
+/* What a dump has in it. */
+typedef struct prof_dump_options {
+    uint32_t size;      /* sizeof(prof_dump_options) */
+    uint32_t seconds;   /* of the timeline, back from now; 0: as PROFCORE_DUMP_SECONDS says, 10; PROF_DUMP_ALL: all that is held */
+    const char *reason; /* one line that both files show, or NULL */
+    char *path;         /* receives the files' path without an extension, cut to path_bytes; NULL: not wanted */
+    size_t path_bytes;
+} prof_dump_options;
+
+#define PROF_DUMP_OPTIONS_INIT { (uint32_t)sizeof(prof_dump_options), 0u, NULL, NULL, 0u }
+#define PROF_DUMP_ALL UINT32_MAX
+
+/*
+ * Writes down what the process is in the middle of, and what led up to it,
+ * while threads go on recording:
+ *
+ *   <name>_asked_<unix seconds>.txt      every thread's open scopes, with ages
+ *   <name>_asked_<unix seconds>.pftrace  the timeline of the last seconds, in
+ *                                        which what is open has not ended
+ *
+ * The first has its name before the second is begun.  Both count for the
+ * folder's limits.
+ *
+ *   options  NULL for the defaults.
+ *   returns  PROF_OK; PROF_E_INVALID for a bad option, or before the first
+ *            prof_start(); PROF_E_UNAVAILABLE where PROFCORE=0 keeps the
+ *            recorder off; PROF_E_LIMIT: the folder is full; PROF_E_BUSY: the
+ *            process is ending; PROF_E_NO_MEMORY; PROF_E_IO, which names the
+ *            folder.
+ *   threads  Any; dumps wait for each other, recording threads do not wait.
+ *   memory   For the time of the call two to four times what the rings hold.
+ *   since    0.1
+ */
+PROF_API prof_status prof_dump(const prof_dump_options *options, prof_error *err);
+
 /* What the recorder holds and what it lost. */
 typedef struct prof_stats {
     uint32_t size;               /* sizeof(prof_stats) */
@@ -400,9 +435,12 @@ typedef struct prof_stats {
     uint64_t kept_unsaved_count; /* of them: the folder was full, or refused until the end */
     uint64_t removed_file_count; /* older files removed, so that the folder stays in its limits */
     uint64_t event_filtered_count; /* scopes too short for the event rings (_EVENT_MIN_NS); not in event_count */
+    uint64_t dump_count;         /* dumps written, whoever asked */
+    uint64_t dump_skipped_count; /* triggers that made none, for they came too soon after another dump */
+    uint64_t dump_failed_count;  /* dumps that could not be written, or only in part */
 } prof_stats;
 
-#define PROF_STATS_INIT { (uint32_t)sizeof(prof_stats), 0u, 0u, 0u, 0u, 0u, 0u, 0u, 0u, 0u, 0u, 0u, 0u, 0u, 0u, 0u }
+#define PROF_STATS_INIT { (uint32_t)sizeof(prof_stats), 0u, 0u, 0u, 0u, 0u, 0u, 0u, 0u, 0u, 0u, 0u, 0u, 0u, 0u, 0u, 0u, 0u, 0u }
 
 /*
  * Reads the recorder's counts.

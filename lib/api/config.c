@@ -2,6 +2,7 @@
 /* Options and environment: see config.h. */
 #include "config.h"
 
+#include "dump.h"
 #include "save_rules.h"
 
 #include "../base/error.h"
@@ -168,6 +169,16 @@ static prof_status variable_when_full(profi_config *config, const char *value, p
     return PROF_OK;
 }
 
+static prof_status variable_dump_seconds(profi_config *config, const char *value, prof_error *err)
+{
+    uint64_t seconds;
+    const char *rest;
+    if (!parse_number(value, &seconds, &rest) || *rest != '\0' || seconds >= UINT32_MAX)
+        return profi_fail(err, PROF_E_INVALID, "not a whole number of seconds");
+    config->dump_s = seconds != 0 ? (uint32_t)seconds : PROFI_DUMP_ALL;
+    return PROF_OK;
+}
+
 static prof_status variable_save_every(profi_config *config, const char *value, prof_error *err)
 {
     uint64_t seconds;
@@ -300,6 +311,7 @@ static const struct variable {
     { "PROFCORE_MAX_FILES", variable_max_files },
     { "PROFCORE_MAX_BYTES", variable_max_bytes },
     { "PROFCORE_WHEN_FULL", variable_when_full },
+    { "PROFCORE_DUMP_SECONDS", variable_dump_seconds },
     { "PROFCORE_SIGNALS", variable_signals },
     { "PROFCORE_CLOCK", variable_clock },
     { "PROFCORE_RSS_EVERY", variable_rss_every },
@@ -404,7 +416,7 @@ prof_status profi_config_load(profi_config *config, const prof_options *options,
 
     profi_config_load_quiet();
     *config = (profi_config){ .clock = PROFI_CLOCK_AUTO, .keeps_events = 1, .save_every_s = given.save_every_s,
-                              .max_files = given.max_files, .max_bytes = given.max_bytes };
+                              .max_files = given.max_files, .max_bytes = given.max_bytes, .dump_s = 10 };
     sigemptyset(&config->signals);
     snprintf(config->name, sizeof(config->name), "program");
     set_name(config, program_invocation_short_name, NULL); /* unless it is too long */

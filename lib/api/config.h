@@ -31,6 +31,7 @@ typedef struct profi_config {
     char save_if[4096];   /* rules for single calls, checked: save_rules.h */
     uint64_t max_files, max_bytes; /* of ours in the folder; 0: no limit */
     int stops_when_full;  /* else the oldest go */
+    uint32_t dump_s;      /* how far back a dump's timeline goes; PROFI_DUMP_ALL */
     sigset_t signals;     /* that the saver thread answers */
     int has_signals;
     profi_clock_choice clock;

@@ -19,12 +19,13 @@
 #include "../record/kept.h"
 
 #include <errno.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-enum { STEM_MAX = 256, NAME_MAX_BYTES = STEM_MAX + 16 };
+enum { STEM_MAX = PROFI_STEM_MAX, NAME_MAX_BYTES = STEM_MAX + 16 };
 
 /* A function's, or the run's. */
 struct profi_file_set {
@@ -43,6 +44,8 @@ struct profi_file_set {
 
 static profi_file_set *sets;
 static int in_child;
+/* Around changes of the list and of stems, for who asks without the save lock. */
+static pthread_mutex_t names_lock = PTHREAD_MUTEX_INITIALIZER;
 
 static int has_text(const char *a, const char *b)
 {
@@ -86,7 +89,9 @@ profi_file_set *profi_file_set_of(const char *run_name, const profi_function *fu
     }
     choose_base(set, name ? name : run_name);
     set->next = sets;
+    pthread_mutex_lock(&names_lock);
     sets = set;
+    pthread_mutex_unlock(&names_lock);
     return set;
 }
 
@@ -102,10 +107,22 @@ int profi_file_set_has(const profi_file_set *set, const profi_writer *format)
 
 int profi_file_set_is_current(const char *stem)
 {
-    for (const profi_file_set *set = sets; set != NULL; set = set->next)
-        if (strcmp(set->stem, stem) == 0)
-            return 1;
-    return 0;
+    pthread_mutex_lock(&names_lock);
+    const profi_file_set *set = sets;
+    while (set != NULL && strcmp(set->stem, stem) != 0)
+        set = set->next;
+    pthread_mutex_unlock(&names_lock);
+    return set != NULL;
+}
+
+uint64_t profi_file_set_run_need(const profi_config *config)
+{
+    pthread_mutex_lock(&names_lock);
+    const profi_file_set *set = sets;
+    while (set != NULL && (set->name != NULL || set->stem[0] == '\0'))
+        set = set->next;
+    pthread_mutex_unlock(&names_lock);
+    return set != NULL || !config->writes_files ? 0 : config->format_count;
 }
 
 const char *profi_file_set_stem(const profi_file_set *set)
@@ -130,8 +147,7 @@ static void file_name(char name[NAME_MAX_BYTES], const char *stem, const char *e
     snprintf(name, NAME_MAX_BYTES, "%s.%s", stem, extension);
 }
 
-/* Whether no format has a file of this stem. */
-static int stem_is_free(int folder, const char *stem)
+int profi_file_set_stem_is_free(int folder, const char *stem)
 {
     for (unsigned i = 0; i < profi_writer_count; i++) {
         char name[NAME_MAX_BYTES];
@@ -141,6 +157,16 @@ static int stem_is_free(int folder, const char *stem)
             return 0;
     }
     return 1;
+}
+
+void profi_file_set_name_stem(char stem[STEM_MAX], const char *base, uint64_t unix_s, unsigned number)
+{
+    char process[32] = "", suffix[16] = "";
+    if (in_child)
+        snprintf(process, sizeof(process), "_pid%ld", (long)getpid());
+    if (number > 1)
+        snprintf(suffix, sizeof(suffix), "-%u", number);
+    snprintf(stem, STEM_MAX, "%s_%llu%s%s", base, (unsigned long long)unix_s, process, suffix);
 }
 
 /* The drafts of one save of one set. */
@@ -247,16 +273,10 @@ static int publish_over(batch *b, const char *stem)
 static int publish_under_free_stem(batch *b, profi_file_set *set, uint64_t unix_s, char stem[STEM_MAX])
 {
     enum { MOST = 10000 };
-    char process[32] = "";
     unsigned first = set->last_unix_s == unix_s ? set->last_number + 1 : 1;
-    if (in_child)
-        snprintf(process, sizeof(process), "_pid%ld", (long)getpid());
     for (unsigned number = first; number < first + MOST; number++) {
-        char suffix[16] = "";
-        if (number > 1)
-            snprintf(suffix, sizeof(suffix), "-%u", number);
-        snprintf(stem, STEM_MAX, "%s_%llu%s%s", set->base, (unsigned long long)unix_s, process, suffix);
-        if (!stem_is_free(b->folder, stem))
+        profi_file_set_name_stem(stem, set->base, unix_s, number);
+        if (!profi_file_set_stem_is_free(b->folder, stem))
             continue;
         int error = publish_as(b, stem);
         if (error == EEXIST)
@@ -344,8 +364,11 @@ static prof_status publish(batch *b, profi_file_set *set, uint64_t unix_s, profi
     }
     if (kind == PROFI_SET_CALL)
         return PROF_OK;
-    if (!is_over)
+    if (!is_over) {
+        pthread_mutex_lock(&names_lock);
         memcpy(set->stem, stem, sizeof(stem));
+        pthread_mutex_unlock(&names_lock);
+    }
     remember(set, b);
     return PROF_OK;
 }

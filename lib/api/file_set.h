@@ -25,8 +25,16 @@ const char *profi_file_set_stem(const profi_file_set *set);
 /* Whether its last save wrote this format. */
 int profi_file_set_has(const profi_file_set *set, const profi_writer *format);
 
-/* Whether these are the files of the run or of a function as last saved. */
+/* Whether these are the files of the run or of a function as last saved; without the save lock, too. */
 int profi_file_set_is_current(const char *stem);
+
+/* The n-th stem of a base and a time, with the process id in a forked child; and whether no format has a file of it. */
+enum { PROFI_STEM_MAX = 256 };
+void profi_file_set_name_stem(char stem[PROFI_STEM_MAX], const char *base, uint64_t unix_s, unsigned number);
+int profi_file_set_stem_is_free(int folder, const char *stem);
+
+/* How many files the run's own save will want that are not there yet; without the save lock. */
+uint64_t profi_file_set_run_need(const profi_config *config);
 
 /*
  * Writes all formats and gives them their names: of formats that show events

@@ -8,6 +8,7 @@
  */
 #include "recorder.h"
 
+#include "dump.h"
 #include "file_set.h"
 #include "save.h"
 #include "save_rules.h"
@@ -86,6 +87,7 @@ static void saver_is_wanted(int has_rule)
 /* A child must not find a save half done, nor the C library's locks that one holds: a fork waits for the set at hand. */
 static void before_fork(void)
 {
+    profi_dump_lock();
     lock_save();
     pthread_mutex_lock(&lock);
 }
@@ -94,6 +96,7 @@ static void after_fork(void)
 {
     pthread_mutex_unlock(&lock);
     pthread_mutex_unlock(&save_lock);
+    profi_dump_unlock();
 }
 
 static void after_fork_in_child(void)
@@ -264,6 +267,22 @@ int profi_recorder_facts(profi_run_facts *into)
     return opened;
 }
 
+prof_status profi_recorder_config(profi_config *into, prof_error *err)
+{
+    pthread_mutex_lock(&lock);
+    prof_status status = PROF_OK;
+    if (is_configured == NOT_CONFIGURED)
+        status = profi_fail(err, PROF_E_INVALID, "nothing was recorded: prof_start() was never called");
+    else if (config.is_forced_off)
+        status = profi_fail(err, PROF_E_UNAVAILABLE, "nothing was recorded: PROFCORE=0 keeps the recorder off");
+    else if (is_over)
+        status = profi_fail(err, PROF_E_BUSY, "the process is ending; its last save has been made");
+    else
+        *into = config;
+    pthread_mutex_unlock(&lock);
+    return status;
+}
+
 prof_status profi_recorder_save(profi_save_occasion occasion, prof_error *err)
 {
     profi_run_facts run;
@@ -411,12 +430,14 @@ __attribute__((destructor(101))) static void save_at_exit(void)
     pthread_mutex_unlock(&lock);
     if (is_wanted && profi_recorder_save(PROFI_SAVE_LAST, &why) != PROF_OK)
         profi_notice("nothing could be saved: %s", why.message);
-    /* A save that the saver thread has begun is not cut off in the middle, and none begins after this. */
+    /* A save or a dump that another thread has begun is not cut off in the middle, and none begins after this. */
+    profi_dump_lock();
     int cancel_state = enter_save();
     pthread_mutex_lock(&lock);
     is_over = 1;
     pthread_mutex_unlock(&lock);
     leave_save(cancel_state);
+    profi_dump_unlock();
 }
 
 /* The first constructor and the last destructor of the process, as far as a library can be: scopes may be in others. */

@@ -330,6 +330,15 @@ static json_t *kept_of(const prof_stats *stats, int *ok)
     return object;
 }
 
+static json_t *dumps_of(const prof_stats *stats, int *ok)
+{
+    json_t *object = json_object();
+    set(object, "written", number(stats->dump_count), ok);
+    set(object, "skipped", number(stats->dump_skipped_count), ok);
+    set(object, "failed", number(stats->dump_failed_count), ok);
+    return object;
+}
+
 /* Of one kept call: which it is, and why it was kept. */
 static json_t *call_of(const prof_snapshot *snapshot, int *ok)
 {
@@ -350,6 +359,7 @@ static json_t *losses_of(const prof_snapshot *snapshot, int *ok)
     uint32_t has_events = snapshot->about.has & PROF_ABOUT_HAS_EVENTS;
     json_t *object = json_object();
     set(object, "kept_calls", has_counts ? kept_of(&snapshot->stats, ok) : json_null(), ok);
+    set(object, "dumps", has_counts ? dumps_of(&snapshot->stats, ok) : json_null(), ok);
     set(object, "unsaved_functions", number_if(has_counts, snapshot->about.refused_function_count), ok);
     set(object, "removed_files", number_if(has_counts, snapshot->stats.removed_file_count), ok);
     set(object, "lost", number(snapshot->stats.lost_count), ok);

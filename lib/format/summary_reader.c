@@ -362,11 +362,15 @@ static void read_clock(profi_json *j, const profi_json_value *root)
 static void read_kept(profi_json *j, const profi_json_value *losses, profi_about *about, prof_stats *stats)
 {
     const profi_json_value *kept = profi_json_object(j, losses, "kept_calls");
+    const profi_json_value *dumps = profi_json_object(j, losses, "dumps");
     uint64_t refused = 0;
     profi_json_count(j, kept, "met", UINT64_MAX, &stats->kept_count);
     profi_json_count(j, kept, "saved", UINT64_MAX, &stats->kept_saved_count);
     profi_json_count(j, kept, "lost", UINT64_MAX, &stats->kept_lost_count);
     profi_json_count(j, kept, "unsaved", UINT64_MAX, &stats->kept_unsaved_count);
+    profi_json_count(j, dumps, "written", UINT64_MAX, &stats->dump_count);
+    profi_json_count(j, dumps, "skipped", UINT64_MAX, &stats->dump_skipped_count);
+    profi_json_count(j, dumps, "failed", UINT64_MAX, &stats->dump_failed_count);
     profi_json_count(j, losses, "removed_files", UINT64_MAX, &stats->removed_file_count);
     profi_json_count(j, losses, "unsaved_functions", UINT32_MAX, &refused);
     about->refused_function_count = (unsigned)refused;

@@ -358,6 +358,15 @@ static void put_events(const profi_listing *t)
     profi_output_text(t->out, "\n");
 }
 
+/* What was written while something ran or hung; nothing where nobody asked. */
+static void put_dumps(const profi_listing *t)
+{
+    const prof_stats *stats = &t->snapshot->stats;
+    if (stats->dump_count + stats->dump_skipped_count + stats->dump_failed_count != 0)
+        profi_output_printf(t->out, "   Dumps:    %" PRIu64 " written, %" PRIu64 " skipped, too soon after another, %" PRIu64
+                            " failed\n", stats->dump_count, stats->dump_skipped_count, stats->dump_failed_count);
+}
+
 static void put_counts(const profi_listing *t)
 {
     const prof_snapshot *snapshot = t->snapshot;
@@ -386,6 +395,7 @@ static void put_counts(const profi_listing *t)
                             snapshot->lost_values);
     put_events(t);
     put_kept(t);
+    put_dumps(t);
     if (!snapshot->is_call)
         profi_output_printf(t->out, "   Memory:   %s of %s used for recording\n", used, limit);
 }

@@ -133,6 +133,9 @@ static void merge_stats(profi_builder *builder, prof_stats *into, const prof_sta
     profi_builder_sum(builder, &into->kept_lost_count, from->kept_lost_count);
     profi_builder_sum(builder, &into->kept_unsaved_count, from->kept_unsaved_count);
     profi_builder_sum(builder, &into->removed_file_count, from->removed_file_count);
+    profi_builder_sum(builder, &into->dump_count, from->dump_count);
+    profi_builder_sum(builder, &into->dump_skipped_count, from->dump_skipped_count);
+    profi_builder_sum(builder, &into->dump_failed_count, from->dump_failed_count);
     profi_builder_sum(builder, &into->memory_used_bytes, from->memory_used_bytes);
     profi_builder_sum(builder, &into->memory_limit_bytes, from->memory_limit_bytes);
 }
@@ -171,6 +174,7 @@ static void drop_unknown(profi_about *about, prof_stats *stats)
     if (!(about->has & PROF_ABOUT_HAS_COUNTS)) {
         stats->repaired_count = stats->unmatched_count = stats->memory_used_bytes = stats->memory_limit_bytes = 0;
         stats->kept_count = stats->kept_saved_count = stats->kept_lost_count = stats->kept_unsaved_count = 0;
+        stats->dump_count = stats->dump_skipped_count = stats->dump_failed_count = 0;
         stats->removed_file_count = about->refused_function_count = 0;
     }
     if (!(about->has & PROF_ABOUT_HAS_EVENTS))

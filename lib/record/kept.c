@@ -79,7 +79,7 @@ static uint32_t is_enabled;
 static uint32_t has_counted; /* some site's outer_calls is not 0 */
 static profi_kept_call *queue; /* newest first */
 static uint64_t page_count;    /* in use; at most an eighth of the region */
-static uint64_t met, saved, lost, unsaved, removed, ticks;
+static uint64_t met, lost, ticks, fates[PROFI_KEPT_FATES];
 
 /* ---- watches ---- */
 
@@ -383,17 +383,19 @@ prof_status profi_kept_copy(const profi_kept_call *call, profi_record_copy *copy
 
 void profi_kept_note(profi_kept_fate fate, uint64_t count)
 {
-    uint64_t *counter = fate == PROFI_KEPT_SAVED ? &saved : fate == PROFI_KEPT_UNSAVED ? &unsaved : &removed;
-    __atomic_fetch_add(counter, count, __ATOMIC_RELAXED);
+    __atomic_fetch_add(&fates[fate], count, __ATOMIC_RELAXED);
 }
 
 void profi_kept_stats(prof_stats *stats)
 {
     stats->kept_count = PROFI_GET(met);
-    stats->kept_saved_count = PROFI_GET(saved);
+    stats->kept_saved_count = PROFI_GET(fates[PROFI_KEPT_SAVED]);
     stats->kept_lost_count = PROFI_GET(lost);
-    stats->kept_unsaved_count = PROFI_GET(unsaved);
-    stats->removed_file_count = PROFI_GET(removed);
+    stats->kept_unsaved_count = PROFI_GET(fates[PROFI_KEPT_UNSAVED]);
+    stats->removed_file_count = PROFI_GET(fates[PROFI_KEPT_FILE_REMOVED]);
+    stats->dump_count = PROFI_GET(fates[PROFI_DUMP_WRITTEN]);
+    stats->dump_skipped_count = PROFI_GET(fates[PROFI_DUMP_SKIPPED]);
+    stats->dump_failed_count = PROFI_GET(fates[PROFI_DUMP_FAILED]);
 }
 
 uint64_t profi_kept_ticks(void)
@@ -408,7 +410,8 @@ void profi_kept_forget(void)
         profi_kept_free(call);
     }
     page_count = 0; /* a page that another thread was filling is nobody's now */
-    met = saved = lost = unsaved = removed = ticks = 0;
+    met = lost = ticks = 0;
+    memset(fates, 0, sizeof(fates));
     for (uint32_t i = 0; has_counted && i < profi_site_count(); i++)
         if (profi_site_by_id(i)->outer_calls != 0) /* not to be given a copy of its page for nothing */
             profi_site_by_id(i)->outer_calls = 0;

@@ -55,8 +55,16 @@ void profi_kept_free(profi_kept_call *call);
 /* Its paths as a copy of a record with one thread; the root is node 0.  Close it with profi_record_copy_fini(). */
 prof_status profi_kept_copy(const profi_kept_call *call, profi_record_copy *copy, prof_error *err);
 
-/* What became of calls and files: for the counts that reports state. */
-typedef enum profi_kept_fate { PROFI_KEPT_SAVED, PROFI_KEPT_UNSAVED, PROFI_KEPT_FILE_REMOVED } profi_kept_fate;
+/* What became of calls, files and dumps: for the counts that reports state. */
+typedef enum profi_kept_fate {
+    PROFI_KEPT_SAVED,
+    PROFI_KEPT_UNSAVED,
+    PROFI_KEPT_FILE_REMOVED,
+    PROFI_DUMP_WRITTEN,
+    PROFI_DUMP_SKIPPED, /* too soon after another */
+    PROFI_DUMP_FAILED,
+    PROFI_KEPT_FATES
+} profi_kept_fate;
 void profi_kept_note(profi_kept_fate fate, uint64_t count);
 
 /* Fills those counts in. */

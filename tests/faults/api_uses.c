@@ -346,6 +346,17 @@ static void use_save(void)
         TRY(prof_save(&err)); /* over the files of the first */
 }
 
+static void use_dump(void)
+{
+    char path[64];
+    prof_dump_options options = PROF_DUMP_OPTIONS_INIT;
+    options.reason = "a test";
+    options.path = path;
+    options.path_bytes = sizeof(path);
+    if (is_started)
+        TRY(prof_dump(&options, &err));
+}
+
 static void use_stop(void)
 {
     if (is_started)
@@ -375,6 +386,7 @@ static const struct {
     { " prof_snapshot_read prof_snapshot_read_file prof_snapshot_merge prof_snapshot_subtract_cost ", use_files },
     { " prof_snapshot_close ", use_close },
     { " prof_save ", use_save },
+    { " prof_dump ", use_dump },
     { " prof_stop ", use_stop },
 };
 

@@ -63,6 +63,16 @@ static void args_constants(void)
     CHECK_I64(prof_environment_check(NULL, NULL, NULL), PROF_E_INVALID);
 }
 
+static void args_dump(void)
+{
+    prof_dump_options options = PROF_DUMP_OPTIONS_INIT;
+    FOR_BAD_SIZES(options.size)
+    {
+        REFUSED(prof_dump(&options, &err));
+        CHECK_I64(prof_dump(&options, NULL), PROF_E_INVALID);
+    }
+}
+
 static void args_start(void)
 {
     prof_options options = PROF_OPTIONS_INIT;
@@ -497,6 +507,7 @@ static const struct {
     void (*run)(void);
 } rows[] = {
     { " prof_start prof_stop prof_save prof_active ", args_start },
+    { " prof_dump ", args_dump },
     { " prof_status_name prof_bucket_upper_ns prof_version prof_environment_check ", args_constants },
     { " prof_begin prof_end prof_end_current prof_phase prof_items prof_counter prof_inline_self_1 prof_inline_turn_1 "
       "prof_args prof_instant prof_span_begin prof_span_end prof_flow prof_flow_end prof_request_begin prof_request_end ",

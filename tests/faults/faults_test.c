@@ -93,6 +93,8 @@ static int is_whole(const char *path, const char *extension)
     text[bytes] = '\0';
     if (strcmp(extension, ".prof") == 0) /* a marshalled dictionary and its end */
         return bytes > 2 && text[0] == '{' && text[bytes - 1] == '0';
+    if (strcmp(extension, ".txt") == 0 && strncmp(text, "Open scopes of ", 15) == 0)
+        return strstr(text, "\n-- profcore ") != NULL && strstr(text, "\nThread ") != NULL && text[bytes - 1] == '\n';
     if (strcmp(extension, ".txt") == 0)
         return strstr(text, "function call") != NULL && strstr(text, "Losses:") != NULL && text[bytes - 1] == '\n';
     if (strcmp(extension, ".pftrace") == 0 || strcmp(extension, ".pprof") == 0)

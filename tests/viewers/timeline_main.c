@@ -6,13 +6,16 @@
  *     timeline_main CASE FILE     writes FILE, and to stdout what it must show
  *
  * A line for each slice: track, start, duration, depth, name, file and line,
- * parted by tabs; for each loss: "lost", track, number.
+ * parted by tabs, a duration of -1 for one that has not ended; for each loss:
+ * "lost", track, number; and for what a dump left out: "before", the same.
  */
+#include "api/dump.h"
 #include "base/clock.h"
 #include <profcore/events.h>
 #include <profcore/snapshot.h>
 
 #include <errno.h>
+#include <limits.h>
 #include <pthread.h>
 #include <semaphore.h>
 #include <stdio.h>
@@ -40,10 +43,12 @@ static prof_scope begin(const char *name, const char *file, uint32_t line)
     return prof_begin(site);
 }
 
+#define STILL_OPEN ((uint64_t)-1)
+
 static void expect(const char *track, uint64_t start, uint64_t duration, unsigned depth, const char *name,
                    const char *file, unsigned line)
 {
-    printf("%s\t%llu\t%llu\t%u\t%s\t%s\t%u\n", track, (unsigned long long)start, (unsigned long long)duration, depth, name,
+    printf("%s\t%llu\t%lld\t%u\t%s\t%s\t%u\n", track, (unsigned long long)start, (long long)duration, depth, name,
            file ? file : "", line);
 }
 
@@ -155,6 +160,62 @@ static int losses_case(const char *path)
     return save(path);
 }
 
+static void *hangs(void *track)
+{
+    prctl(PR_SET_NAME, track);
+    expect(track, now_ns, STILL_OPEN, 0, "get_response", "service.c", 10);
+    begin("get_response", "service.c", 10);
+    pass(40);
+    expect(track, now_ns, STILL_OPEN, 1, "wait", "queue.c", 3);
+    begin("wait", "queue.c", 3);
+    sem_post(&is_done);
+    for (;;)
+        pause();
+    return NULL;
+}
+
+/* Two threads in the middle of something, one of which has never ended a scope; old events are left out. */
+static int dump_case(const char *path)
+{
+    enum { OLD = 7 };
+    static char track[16] = "hung";
+    pthread_t thread;
+    char found[PATH_MAX + 16] = "";
+    prof_error err = PROF_ERROR_INIT;
+    sem_init(&is_done, 0, 0);
+    expect("main", now_ns, STILL_OPEN, 0, "serve", "service.c", 1);
+    begin("serve", "service.c", 1);
+    for (int i = 0; i < OLD; i++)
+        prof_end(begin("old", NULL, 0));
+    pass(1500000000);
+    pthread_create(&thread, NULL, hangs, track);
+    sem_wait(&is_done);
+    for (int i = 0; i < 3; i++) {
+        prof_scope request = begin("request", "service.c", 5);
+        expect("main", now_ns, 20, 1, "request", "service.c", 5);
+        expect("main", now_ns + 10, 10, 2, "step", NULL, 0);
+        pass(10);
+        prof_scope step = begin("step", NULL, 0);
+        pass(10);
+        prof_end(step);
+        prof_end(request);
+    }
+    expect("main", now_ns, STILL_OPEN, 1, "request", "service.c", 5);
+    begin("request", "service.c", 5);
+    prof_end(begin("step", NULL, 0));
+    expect("main", now_ns, 0, 2, "step", NULL, 0);
+    printf("before\tmain\t%d\n", OLD);
+    pass(5);
+    const profi_mark mark = { .trigger = "slow", .reason = "a test", .name = "get_response", .file = "service.c", .line = 10,
+                              .limit_ns = 50, .age_ns = 105, .thread = 2, .ns = now_ns };
+    if (profi_dump_write(&(profi_dump){ .marks = &mark, .mark_count = 1, .skipped = 3, .window_s = 1 }, found, &err) != PROF_OK) {
+        fprintf(stderr, "%s\n", err.message);
+        return 1;
+    }
+    strcat(found, ".pftrace");
+    return rename(found, path) != 0;
+}
+
 static const char *const hostile_names[] = {
     "</script><script>alert(1)</script>", "quo\"te", "back\\slash", "new\nline", "t\tab", "nul\x01", "\xff\xfe not UTF-8",
     "\xf0\x9f\x98\x80", "%s%n%d", ("\xe2\x80\xae" "bidi"), "NaN", "", " ",
@@ -230,6 +291,7 @@ int main(int argc, char **argv)
         return 1;
     static const struct { const char *name; int (*run)(const char *path); } cases[] = {
         { "threads", threads_case }, { "losses", losses_case }, { "hostile", hostile_case }, { "beyond", beyond_case },
+        { "dump", dump_case },
     };
     for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++)
         if (strcmp(argv[1], cases[i].name) == 0)

@@ -34,7 +34,9 @@ SLICES = """
     select coalesce(thread.name, track.name) as track, ts, dur, depth, slice.name as name,
            extract_arg(slice.arg_set_id, 'source.file_name') as file,
            extract_arg(slice.arg_set_id, 'source.line_number') as line,
-           extract_arg(slice.arg_set_id, 'debug.lost') as lost
+           extract_arg(slice.arg_set_id, 'debug.lost') as lost,
+           extract_arg(slice.arg_set_id, 'debug.before') as before,
+           extract_arg(slice.arg_set_id, 'debug.trigger') as trigger
     from slice join track on slice.track_id = track.id
     left join thread_track on thread_track.id = track.id left join thread using (utid)
     order by slice.track_id, slice.id"""
