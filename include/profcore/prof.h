@@ -260,6 +260,14 @@ typedef struct prof_error {
 #define PROF_COUNTER(name, value) prof_counter_(PROF_IF_LIVE_(PROF_SITE_(name, 0u), NULL), (double)(value))
 
 /*
+ * PROF_SLOW("get_response", limit_ms);  Scopes of this name that run longer than
+ *                           so many milliseconds make a dump while they still
+ *                           run: see prof_slow_set().  For the start of a program.
+ */
+#define PROF_SLOW(name, limit_ms) \
+    PROF_IF_LIVE_((void)prof_slow_set((name), (uint64_t)((limit_ms) * 1e6), NULL), ((void)(name), (void)(limit_ms)))
+
+/*
  * PROF_WRAP(return_type, new_name, target, (parameters), (arguments))
  *                           Defines the function new_name, which calls target
  *                           inside a scope of target's name: a profiled function
@@ -415,6 +423,31 @@ typedef struct prof_dump_options {
  *   since    0.1
  */
 PROF_API prof_status prof_dump(const prof_dump_options *options, prof_error *err);
+
+/*
+ * Gives scopes a time within which they are to be over: a call that exceeds
+ * it makes a dump while it still runs, as prof_dump() would, named
+ * <name>_slow_<scope>_<unix seconds>, in which it is marked.
+ *
+ * A thread of the library's own looks at all open scopes as often as a tenth
+ * of the smallest limit, each 1 to 10 milliseconds, and so is at most that
+ * late.  A call makes one dump at most; all that are slow by then are marked
+ * in it.  Dumps of this kind are PROFCORE_DUMP_EVERY seconds apart, 10 by
+ * default: a call that would make one too soon makes it later if it still
+ * runs by then, else it is counted as skipped.  Calls that are not timed
+ * (PROF_SITE_SAMPLED), and those that end before they are looked at, make
+ * none: see prof_site_save_if().  A forked child has no limits until it sets
+ * some, or calls prof_start(), which reads PROFCORE_SLOW again.
+ *
+ *   pattern   A name as reports show it, in which * and ? stand for anything;
+ *             at most 255 bytes.  PROFCORE_SLOW goes before it.
+ *   limit_ns  0: none, for those that match.
+ *   returns   PROF_OK; PROF_E_INVALID for a bad pattern; PROF_E_LIMIT for a
+ *             65th; PROF_E_NO_MEMORY, PROF_E_IO: there is no thread to be had.
+ *   threads   Any, before or after prof_start().
+ *   since     0.1
+ */
+PROF_API prof_status prof_slow_set(const char *pattern, uint64_t limit_ns, prof_error *err);
 
 /* What the recorder holds and what it lost. */
 typedef struct prof_stats {

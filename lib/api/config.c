@@ -169,24 +169,37 @@ static prof_status variable_when_full(profi_config *config, const char *value, p
     return PROF_OK;
 }
 
-static prof_status variable_dump_seconds(profi_config *config, const char *value, prof_error *err)
+static prof_status read_seconds(const char *value, uint32_t *into, prof_error *err)
 {
     uint64_t seconds;
     const char *rest;
     if (!parse_number(value, &seconds, &rest) || *rest != '\0' || seconds >= UINT32_MAX)
         return profi_fail(err, PROF_E_INVALID, "not a whole number of seconds");
-    config->dump_s = seconds != 0 ? (uint32_t)seconds : PROFI_DUMP_ALL;
+    *into = (uint32_t)seconds;
     return PROF_OK;
 }
 
 static prof_status variable_save_every(profi_config *config, const char *value, prof_error *err)
 {
-    uint64_t seconds;
-    const char *rest;
-    if (!parse_number(value, &seconds, &rest) || *rest != '\0' || seconds > UINT32_MAX)
-        return profi_fail(err, PROF_E_INVALID, "not a whole number of seconds");
-    config->save_every_s = (uint32_t)seconds;
-    return PROF_OK;
+    return read_seconds(value, &config->save_every_s, err);
+}
+
+static prof_status variable_dump_seconds(profi_config *config, const char *value, prof_error *err)
+{
+    prof_status status = read_seconds(value, &config->dump_s, err);
+    config->dump_s = config->dump_s != 0 ? config->dump_s : PROFI_DUMP_ALL;
+    return status;
+}
+
+static prof_status variable_dump_every(profi_config *config, const char *value, prof_error *err)
+{
+    return read_seconds(value, &config->dump_every_s, err);
+}
+
+static prof_status variable_slow(profi_config *config, const char *value, prof_error *err)
+{
+    prof_status status = profi_slow_rules_read(value, NULL, err);
+    return status == PROF_OK ? set_text(config->slow, sizeof(config->slow), value, "the text of limits", err) : status;
 }
 
 static prof_status set_rss_every(profi_config *config, uint64_t ms, prof_error *err)
@@ -241,6 +254,26 @@ static prof_status variable_signals(profi_config *config, const char *value, pro
     }
     config->signals = signals;
     config->has_signals = count != 0;
+    return PROF_OK;
+}
+
+static prof_status variable_dump_signal(profi_config *config, const char *value, prof_error *err)
+{
+    int number = signal_by_name(value, strlen(value));
+    if (number == 0)
+        return profi_fail(err, PROF_E_INVALID, "unknown signal \"%.40s\"; there are: TERM, INT, HUP, QUIT, USR1, USR2, ALRM, XCPU",
+                          value);
+    config->dump_signal = number;
+    snprintf(config->dump_signal_name, sizeof(config->dump_signal_name), "%s%.12s",
+             strncmp(value, "SIG", 3) == 0 ? "" : "SIG", value);
+    return PROF_OK;
+}
+
+static prof_status variable_on_crash(profi_config *config, const char *value, prof_error *err)
+{
+    if (strcmp(value, "0") != 0 && strcmp(value, "1") != 0)
+        return profi_fail(err, PROF_E_INVALID, "neither 0 nor 1");
+    config->dumps_on_crash = value[0] == '1';
     return PROF_OK;
 }
 
@@ -311,7 +344,11 @@ static const struct variable {
     { "PROFCORE_MAX_FILES", variable_max_files },
     { "PROFCORE_MAX_BYTES", variable_max_bytes },
     { "PROFCORE_WHEN_FULL", variable_when_full },
+    { "PROFCORE_SLOW", variable_slow },
+    { "PROFCORE_DUMP_SIGNAL", variable_dump_signal },
     { "PROFCORE_DUMP_SECONDS", variable_dump_seconds },
+    { "PROFCORE_DUMP_EVERY", variable_dump_every },
+    { "PROFCORE_ON_CRASH", variable_on_crash },
     { "PROFCORE_SIGNALS", variable_signals },
     { "PROFCORE_CLOCK", variable_clock },
     { "PROFCORE_RSS_EVERY", variable_rss_every },
@@ -416,7 +453,7 @@ prof_status profi_config_load(profi_config *config, const prof_options *options,
 
     profi_config_load_quiet();
     *config = (profi_config){ .clock = PROFI_CLOCK_AUTO, .keeps_events = 1, .save_every_s = given.save_every_s,
-                              .max_files = given.max_files, .max_bytes = given.max_bytes, .dump_s = 10 };
+                              .max_files = given.max_files, .max_bytes = given.max_bytes, .dump_s = 10, .dump_every_s = 10 };
     sigemptyset(&config->signals);
     snprintf(config->name, sizeof(config->name), "program");
     set_name(config, program_invocation_short_name, NULL); /* unless it is too long */

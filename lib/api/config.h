@@ -32,6 +32,11 @@ typedef struct profi_config {
     uint64_t max_files, max_bytes; /* of ours in the folder; 0: no limit */
     int stops_when_full;  /* else the oldest go */
     uint32_t dump_s;      /* how far back a dump's timeline goes; PROFI_DUMP_ALL */
+    uint32_t dump_every_s; /* dumps that nobody asked for by a call are so far apart */
+    char slow[4096];      /* limits by name, checked: save_rules.h */
+    int dump_signal;      /* 0: none */
+    char dump_signal_name[16];
+    int dumps_on_crash;
     sigset_t signals;     /* that the saver thread answers */
     int has_signals;
     profi_clock_choice clock;

@@ -132,6 +132,31 @@ static prof_status write_timeline(int folder, const profi_open_stacks *stacks, u
     return status;
 }
 
+prof_status profi_dump_write_timeline(const char *path, const profi_mark *mark, prof_error *err)
+{
+    PROFI_NO_CANCELLATION;
+    const char *name = strrchr(path, '/');
+    profi_open_stacks stacks;
+    int folder;
+    profi_dump_lock();
+    prof_status status = profi_recorder_config(&config, err);
+    if (status == PROF_OK)
+        status = profi_open_stacks_take(&stacks, config.name, err);
+    if (status == PROF_OK) {
+        stacks.marks = mark;
+        stacks.mark_count = 1;
+        snprintf(stem, sizeof(stem), "%.250s", name != NULL ? name + 1 : path);
+        status = profi_folder_open(config.directory, &folder, err);
+        if (status == PROF_OK) {
+            status = write_timeline(folder, &stacks, 0, err);
+            profi_folder_close(folder);
+        }
+        profi_open_stacks_fini(&stacks);
+    }
+    profi_dump_unlock();
+    return status;
+}
+
 static prof_status write_files(const profi_dump *dump, const profi_open_stacks *stacks, char *path, prof_error *err)
 {
     int folder;

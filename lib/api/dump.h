@@ -32,6 +32,11 @@ typedef struct profi_dump {
 prof_status profi_dump_write(const profi_dump *dump, char *path, prof_error *err);
 
 /*
+ * Only the second kind, beside a text that there is: <path>.pftrace.
+ */
+prof_status profi_dump_write_timeline(const char *path, const profi_mark *mark, prof_error *err);
+
+/*
  * Held by whoever works for somebody outside, so that neither a fork nor the
  * end of the process finds that half done.  Before every other lock.
  */

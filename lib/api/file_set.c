@@ -125,6 +125,11 @@ uint64_t profi_file_set_run_need(const profi_config *config)
     return set != NULL || !config->writes_files ? 0 : config->format_count;
 }
 
+int profi_file_sets_are_childs(void)
+{
+    return in_child;
+}
+
 const char *profi_file_set_stem(const profi_file_set *set)
 {
     return set->stem;

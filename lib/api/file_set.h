@@ -33,6 +33,9 @@ enum { PROFI_STEM_MAX = 256 };
 void profi_file_set_name_stem(char stem[PROFI_STEM_MAX], const char *base, uint64_t unix_s, unsigned number);
 int profi_file_set_stem_is_free(int folder, const char *stem);
 
+/* Whether this is a forked child, whose names carry its number. */
+int profi_file_sets_are_childs(void);
+
 /* How many files the run's own save will want that are not there yet; without the save lock. */
 uint64_t profi_file_set_run_need(const profi_config *config);
 

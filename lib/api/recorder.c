@@ -12,6 +12,7 @@
 #include "file_set.h"
 #include "save.h"
 #include "save_rules.h"
+#include "watch.h"
 
 #include "../base/error.h"
 #include "../base/region.h"
@@ -108,6 +109,7 @@ static void after_fork_in_child(void)
         profi_save_kept_forget();
         profi_saver_forget();
         profi_sampler_forget();
+        profi_watch_forget();
         profi_saver_wish(saver_is_wanted);
         save_waiters = 0;
         note_start();
@@ -208,6 +210,8 @@ static prof_status start(const prof_options *options, int is_automatic, prof_err
     if (status == PROF_OK && !config.is_forced_off) {
         prof_error why = PROF_ERROR_INIT;
         start_saver();
+        if (profi_watch_start(&config, &why) != PROF_OK)
+            profi_notice("no dumps will be made but by prof_dump(): %s", why.message);
         if (start_count == 0) {
             if (profi_sampler_start(&config, &why) != PROF_OK)
                 profi_notice("resident memory is not sampled: %s", why.message);
@@ -265,6 +269,14 @@ int profi_recorder_facts(profi_run_facts *into)
         into->start_tick = profi_clock_now();
     pthread_mutex_unlock(&lock);
     return opened;
+}
+
+int profi_recorder_is_started(void)
+{
+    pthread_mutex_lock(&lock);
+    int result = is_configured != NOT_CONFIGURED && !config.is_forced_off;
+    pthread_mutex_unlock(&lock);
+    return result;
 }
 
 prof_status profi_recorder_config(profi_config *into, prof_error *err)

@@ -13,6 +13,9 @@ prof_status profi_recorder_save_kept(prof_error *err);
 /* Whether there is something that no later save will write: else an interval has nothing to do. */
 int profi_recorder_is_unsaved(void);
 
+/* Whether a start has configured it. */
+int profi_recorder_is_started(void);
+
 /* The configuration, for a dump; or why there is to be none. */
 prof_status profi_recorder_config(profi_config *config, prof_error *err);
 

@@ -23,4 +23,14 @@ typedef prof_status (*profi_save_rule_callback)(const char *name, size_t name_by
 /* Reads rules; `take` may be NULL, to check them only.  PROF_E_INVALID names the part that is wrong. */
 prof_status profi_save_rules_read(const char *text, profi_save_rule_callback take, prof_error *err);
 
+/*
+ * The same for the limits of PROFCORE_SLOW, in which a name may be a pattern
+ * and a number without a unit is milliseconds:
+ *
+ *     condition = "=" number [unit]
+ *
+ * Each is given to `take` as slower_than_ns.
+ */
+prof_status profi_slow_rules_read(const char *text, profi_save_rule_callback take, prof_error *err);
+
 #endif

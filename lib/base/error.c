@@ -120,6 +120,11 @@ void profi_notice_quiet(int quiet)
     PROFI_PUT(notices_off, quiet);
 }
 
+int profi_notice_is_quiet(void)
+{
+    return PROFI_GET(notices_off);
+}
+
 void profi_notice(const char *format, ...)
 {
     if (PROFI_GET(notices_off))

@@ -35,6 +35,7 @@ prof_status profi_struct_write(void *theirs, const void *ours, size_t our_size, 
 /* One line on stderr, "profcore: …", unless PROFCORE_QUIET is set; errno is kept. */
 PROFI_PRINTF(1, 2) void profi_notice(const char *format, ...);
 void profi_notice_quiet(int quiet);
+int profi_notice_is_quiet(void);
 
 /*
  * As a declaration at the top of a function: errno is on return what it was

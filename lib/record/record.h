@@ -23,6 +23,12 @@ prof_status profi_record_open(uint64_t memory_bytes, int keeps_events, profi_clo
  */
 void profi_record_load(void);
 
+/*
+ * What each thread calls when it records its first scope, with 1, and when it
+ * ends, with 0; NULL: nothing.  It may be in a signal handler.
+ */
+void profi_record_thread_hook(void (*hook)(int is_beginning));
+
 /* Lets scopes through, or not: prof_active and its hidden twin. */
 void profi_record_enable(int on);
 

@@ -42,7 +42,20 @@ static uint64_t thread_total; /* also the number of the youngest */
 static pthread_key_t exit_key;
 static pthread_once_t open_once = PTHREAD_ONCE_INIT;
 static int exit_key_made;
+static void (*thread_hook)(int is_beginning);
 static uint32_t is_inherited; /* in a forked child: all of the above is still its parent's */
+
+static void call_hook(int is_beginning)
+{
+    void (*hook)(int) = __atomic_load_n(&thread_hook, __ATOMIC_ACQUIRE);
+    if (PROFI_UNLIKELY(hook != NULL))
+        hook(is_beginning);
+}
+
+void profi_record_thread_hook(void (*hook)(int is_beginning))
+{
+    __atomic_store_n(&thread_hook, hook, __ATOMIC_RELEASE);
+}
 
 /* ---- nodes ---- */
 
@@ -325,6 +338,7 @@ static void thread_exit(void *argument)
     if (profi_self != thread) /* a probe of the program forked: this is the child, and the data is the parent's */
         return;
     profi_step_away();
+    call_hook(0);
 
     pthread_mutex_lock(&registry_lock);
     profi_ring_retire(thread);
@@ -373,6 +387,7 @@ static profi_thread *make_thread(void)
     profi_ring_attach(thread);
     registry_add(thread);
     profi_kept_need_saver(0);
+    call_hook(1);
     return thread;
 }
 

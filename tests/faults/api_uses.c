@@ -353,6 +353,7 @@ static void use_dump(void)
     options.reason = "a test";
     options.path = path;
     options.path_bytes = sizeof(path);
+    TRY(prof_slow_set("no such *", 0, &err));
     if (is_started)
         TRY(prof_dump(&options, &err));
 }
@@ -386,7 +387,7 @@ static const struct {
     { " prof_snapshot_read prof_snapshot_read_file prof_snapshot_merge prof_snapshot_subtract_cost ", use_files },
     { " prof_snapshot_close ", use_close },
     { " prof_save ", use_save },
-    { " prof_dump ", use_dump },
+    { " prof_dump prof_slow_set ", use_dump },
     { " prof_stop ", use_stop },
 };
 

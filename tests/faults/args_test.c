@@ -73,6 +73,25 @@ static void args_dump(void)
     }
 }
 
+static void args_slow(void)
+{
+    char *text = long_text(256, 'x');
+    REFUSED(prof_slow_set(NULL, 1, &err));
+    REFUSED(prof_slow_set("", 1, &err));
+    REFUSED(prof_slow_set(text, 1, &err));
+    CHECK_I64(prof_slow_set(NULL, UINT64_MAX, NULL), PROF_E_INVALID);
+    for (int i = 0; i < 100; i++) {
+        text[8] = '\0';
+        snprintf(text, 8, "%d[*?", i);
+        if (i < 64)
+            CHECK_I64(prof_slow_set(text, 0, NULL), PROF_OK);
+        else
+            REFUSED_AS(PROF_E_LIMIT, prof_slow_set(text, UINT64_MAX, &err));
+    }
+    CHECK_I64(prof_slow_set("63[*?", UINT64_MAX, NULL), PROF_OK);
+    free(text);
+}
+
 static void args_start(void)
 {
     prof_options options = PROF_OPTIONS_INIT;
@@ -508,6 +527,7 @@ static const struct {
 } rows[] = {
     { " prof_start prof_stop prof_save prof_active ", args_start },
     { " prof_dump ", args_dump },
+    { " prof_slow_set ", args_slow },
     { " prof_status_name prof_bucket_upper_ns prof_version prof_environment_check ", args_constants },
     { " prof_begin prof_end prof_end_current prof_phase prof_items prof_counter prof_inline_self_1 prof_inline_turn_1 "
       "prof_args prof_instant prof_span_begin prof_span_end prof_flow prof_flow_end prof_request_begin prof_request_end ",

@@ -111,6 +111,7 @@ static void regions(void)
     mark(items);
     PROF_ITEMS_UNIT(4, "rows");
     PROF_COUNTER("items so far", ++items);
+    PROF_SLOW("no such scope", 0.5 + 0.0 * items);
     mark(items);
     PROF_END(region);
     PROF_BLOCK_WITH("rest", 0u);

@@ -14,6 +14,7 @@
 
 #include <pthread.h>
 #include <sys/prctl.h>
+#include <time.h>
 
 static uint64_t now_ns = 5000000;
 static profi_open_stacks stacks;
@@ -411,11 +412,12 @@ CASE(what_is_seen_of_moving_threads_is_a_path_that_was_open)
     enum { THREADS = 3 };
     pthread_t threads[THREADS + 1];
     unsigned seen = 0;
+    time_t end = time(NULL) + 30;
     start();
     pthread_create(&threads[THREADS], NULL, time_passes, NULL);
     for (uintptr_t i = 0; i < THREADS; i++)
         pthread_create(&threads[i], NULL, moving, (void *)(i + 1));
-    for (int round = 0; round < 3000 && !test_failed; round++) {
+    for (int round = 0; (round < 3000 || seen <= 100) && time(NULL) < end && !test_failed; round++) {
         profi_open_stacks_fini(&stacks);
         look();
         for (size_t i = 0; i < stacks.thread_count; i++) {
