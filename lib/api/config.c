@@ -2,6 +2,7 @@
 /* Options and environment: see config.h. */
 #include "config.h"
 
+#include "control.h"
 #include "dump.h"
 #include "save_rules.h"
 
@@ -277,6 +278,13 @@ static prof_status variable_on_crash(profi_config *config, const char *value, pr
     return PROF_OK;
 }
 
+/* Read when the library is loaded: see profi_control_start(). */
+static prof_status variable_control(profi_config *config, const char *value, prof_error *err)
+{
+    (void)config;
+    return profi_control_check(value, err);
+}
+
 static prof_status variable_clock(profi_config *config, const char *value, prof_error *err)
 {
     if (strcmp(value, "auto") == 0)
@@ -349,6 +357,7 @@ static const struct variable {
     { "PROFCORE_DUMP_SECONDS", variable_dump_seconds },
     { "PROFCORE_DUMP_EVERY", variable_dump_every },
     { "PROFCORE_ON_CRASH", variable_on_crash },
+    { "PROFCORE_CONTROL", variable_control },
     { "PROFCORE_SIGNALS", variable_signals },
     { "PROFCORE_CLOCK", variable_clock },
     { "PROFCORE_RSS_EVERY", variable_rss_every },

@@ -8,6 +8,7 @@
  */
 #include "recorder.h"
 
+#include "control.h"
 #include "dump.h"
 #include "file_set.h"
 #include "save.h"
@@ -42,6 +43,7 @@ static int is_open, is_started, is_child;
 static int is_unsaved; /* since a start, until the last stop has saved */
 static int is_over;    /* the process ends: the last save has been made */
 static uint64_t start_count;
+static int is_paused, is_started_outside; /* by who asked for it on the control socket */
 static enum { NOT_CONFIGURED, CONFIGURED_BY_DEFAULT, CONFIGURED_BY_PROGRAM } is_configured;
 static profi_config config; /* written with both locks held */
 static profi_run_facts facts;
@@ -102,6 +104,7 @@ static void after_fork(void)
 
 static void after_fork_in_child(void)
 {
+    profi_control_forget();
     profi_thread_forget();
     if (is_started) { /* else it is a process like any other, such as a daemon before it starts */
         is_child = 1;
@@ -110,6 +113,7 @@ static void after_fork_in_child(void)
         profi_saver_forget();
         profi_sampler_forget();
         profi_watch_forget();
+        is_paused = is_started_outside = 0;
         profi_saver_wish(saver_is_wanted);
         save_waiters = 0;
         note_start();
@@ -153,7 +157,7 @@ static void begin_recording(void)
     if (is_first)
         note_start();
     is_unsaved = 1;
-    profi_record_enable(1);
+    profi_record_enable(!is_paused);
     if (is_first)
         facts.scope_cost_ticks = (double)profi_record_scope_cost(&calls) / calls;
 }
@@ -202,6 +206,13 @@ static void start_saver(void)
         profi_notice("will save at the end only: %s", why.message);
 }
 
+static void start_control(void)
+{
+    prof_error why = PROF_ERROR_INIT;
+    if (profi_control_start(&why) != PROF_OK)
+        profi_notice("nobody can ask from outside: %s", why.message);
+}
+
 static prof_status start(const prof_options *options, int is_automatic, prof_error *err)
 {
     int cancel_state = enter_save(); /* a save reads the configuration */
@@ -210,6 +221,7 @@ static prof_status start(const prof_options *options, int is_automatic, prof_err
     if (status == PROF_OK && !config.is_forced_off) {
         prof_error why = PROF_ERROR_INIT;
         start_saver();
+        start_control();
         if (profi_watch_start(&config, &why) != PROF_OK)
             profi_notice("no dumps will be made but by prof_dump(): %s", why.message);
         if (start_count == 0) {
@@ -255,6 +267,44 @@ prof_status prof_stop(prof_error *err)
     if (status == PROF_OK && start_count == 0)
         is_unsaved = 0;
     pthread_mutex_unlock(&lock);
+    return status;
+}
+
+/* Pauses or resumes what the program or the environment has started. */
+static int set_paused(int paused)
+{
+    pthread_mutex_lock(&lock);
+    int has_changed = is_paused != paused && (!paused || start_count != 0);
+    if (has_changed) {
+        is_paused = paused;
+        profi_record_enable(start_count != 0 && !paused);
+    }
+    pthread_mutex_unlock(&lock);
+    return has_changed;
+}
+
+prof_status profi_recorder_switch(int on, const char **what, prof_error *err)
+{
+    prof_status status = PROF_OK;
+    if (on && set_paused(0)) {
+        *what = "recording goes on\n";
+    } else if (on && PROFI_GET(prof_active) != 0) {
+        *what = "it is recording already\n";
+    } else if (on) {
+        status = start(NULL, 1, err);
+        is_started_outside = status == PROF_OK;
+        *what = "recording has begun\n";
+        if (status == PROF_OK && PROFI_GET(prof_active) == 0)
+            return profi_fail(err, PROF_E_UNAVAILABLE, "PROFCORE=0 keeps the recorder off");
+    } else if (is_started_outside) {
+        is_started_outside = 0;
+        status = prof_stop(err);
+        *what = "recording has ended, and its files are written\n";
+    } else if (set_paused(1)) {
+        *what = "recording is paused: nothing is written before the program stops it or ends\n";
+    } else {
+        *what = "it is not recording\n";
+    }
     return status;
 }
 
@@ -443,6 +493,7 @@ __attribute__((destructor(101))) static void save_at_exit(void)
     if (is_wanted && profi_recorder_save(PROFI_SAVE_LAST, &why) != PROF_OK)
         profi_notice("nothing could be saved: %s", why.message);
     /* A save or a dump that another thread has begun is not cut off in the middle, and none begins after this. */
+    profi_control_stop();
     profi_dump_lock();
     int cancel_state = enter_save();
     pthread_mutex_lock(&lock);
@@ -465,4 +516,6 @@ __attribute__((constructor(101))) static void start_if_asked(void)
         profi_notice("PROFCORE=%.80s ignored: neither 0 nor 1", secure_getenv("PROFCORE"));
     if (wish == PROFI_START_NOW && start(NULL, 1, &why) != PROF_OK)
         profi_notice("cannot start: %s", why.message);
+    else
+        start_control(); /* also where nothing is recorded yet */
 }

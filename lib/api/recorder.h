@@ -13,6 +13,12 @@ prof_status profi_recorder_save_kept(prof_error *err);
 /* Whether there is something that no later save will write: else an interval has nothing to do. */
 int profi_recorder_is_unsaved(void);
 
+/*
+ * Recording as somebody outside wants it: goes on or begins, or pauses, or
+ * ends where it was begun so.  *what receives a line that says which.
+ */
+prof_status profi_recorder_switch(int on, const char **what, prof_error *err);
+
 /* Whether a start has configured it. */
 int profi_recorder_is_started(void);
 
