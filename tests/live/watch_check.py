@@ -138,6 +138,7 @@ def _(folder):
     program = start(folder, PROFCORE_DUMP_SIGNAL="SIGUSR2")
     program.do("open get_response")
     os.kill(program.pid, signal.SIGUSR2)
+    program.do("slow x 0")  # ThreadSanitizer hands signals on at the next call
     path, = program.wait_for("svc_signal_*.txt")
     check("\n   signal: SIGUSR2\n" in text_of(path) and "get_response" in text_of(path), text_of(path))
     program.wait_for("svc_signal_*.pftrace")
@@ -157,6 +158,7 @@ def _(folder):
         program = start(folder, PROFCORE="", PROFCORE_DUMP_SIGNAL="USR2", PROFCORE_DUMP_EVERY="0", PROFCORE_NAME=f"s{number}")
         program.do(f"handle {int(number)}", "start")
         os.kill(program.pid, signal.SIGUSR2)
+        program.do("slow x 0")
         program.wait_for(f"s{number}_signal_*.pftrace".replace("-", "[-_]"))
         status, said = program.end()
         check(status == 0 and said.count(text) == 1, said)
