@@ -150,6 +150,10 @@ CASE(a_thread_that_closes_a_scope_is_seen_by_what_is_still_open)
     CHECK(profi_open_stacks_thread(&stacks, 0).is_moving);
     profi_self->current = stand;
     prof_end(b);
+    __atomic_store_n(&profi_self->current, stand, __ATOMIC_RELEASE); /* as one that begins again, and has no start yet */
+    look();
+    CHECK_STR(path_of(0), "a 2");
+    profi_self->current = stand->parent;
     prof_end(a);
 }
 
