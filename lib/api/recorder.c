@@ -110,9 +110,9 @@ static void after_fork_in_child(void)
         is_child = 1;
         profi_file_sets_forget();
         profi_save_kept_forget();
+        profi_watch_forget(); /* before the saver: a signal of both leads from its handler to the saver's */
         profi_saver_forget();
         profi_sampler_forget();
-        profi_watch_forget();
         is_paused = is_started_outside = 0;
         profi_saver_wish(saver_is_wanted);
         save_waiters = 0;

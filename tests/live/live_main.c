@@ -121,7 +121,7 @@ static void on_signal_with_more(int number, siginfo_t *info, void *context)
 
 static void handle(int number)
 {
-    struct sigaction action = { .sa_flags = number < 0 ? SA_SIGINFO : 0 };
+    struct sigaction action = { .sa_flags = SA_RESTART | (number < 0 ? SA_SIGINFO : 0) };
     if (number < 0)
         action.sa_sigaction = on_signal_with_more;
     else

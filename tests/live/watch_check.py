@@ -10,7 +10,7 @@ import signal
 import sys
 import time
 
-from live_common import Program, need_forks, text_of, wait_until
+from live_common import GUARD_S, Program, need_forks, text_of, wait_until
 from tap_cases import case, check, finish
 
 driver = os.path.abspath(sys.argv[1])
@@ -179,12 +179,23 @@ def _(folder):
 
 @case("a_forked_child_that_starts_nothing_dies_of_the_signal_as_it_would")
 def _(folder):
-    program = start(folder, PROFCORE_DUMP_SIGNAL="USR2")
-    program.do("open parent", "fork")
-    with open(f"/proc/{program.pid}/task/{program.pid}/children", encoding="ascii") as children:
-        os.kill(int(children.read()), signal.SIGUSR2)
-    status, _ = program.end()
-    check(status == 128 + signal.SIGUSR2, status)
+    for more in ({}, {"PROFCORE_SIGNALS": "USR2"}):
+        program = start(folder, PROFCORE_DUMP_SIGNAL="USR2", **more)
+        program.do("open parent", "fork")
+        with open(f"/proc/{program.pid}/task/{program.pid}/children", encoding="ascii") as children:
+            os.kill(int(children.read()), signal.SIGUSR2)
+        status, _ = program.end()
+        check(status == 128 + signal.SIGUSR2, (status, more))
+
+
+@case("a_signal_that_saves_too_does_both")
+def _(folder):
+    program = start(folder, PROFCORE_DUMP_SIGNAL="TERM", PROFCORE_SIGNALS="TERM")
+    program.do("open main", "close")
+    os.kill(program.pid, signal.SIGTERM)
+    program.ask("slow x 0")
+    status = program.process.wait(GUARD_S)
+    check(status == -signal.SIGTERM and program.files("svc_1*.json"), (status, program.files()))
 
 
 @case("the_watch_dumps_beside_threads_that_record_all_the_time")
