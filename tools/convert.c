@@ -7,7 +7,7 @@
 enum { TO };
 
 static const cli_option options[] = {
-    { "to", 't', "FORMAT", "txt, prof, json, pprof, collapsed or callgrind; by default what OUT\nends in" },
+    { "to", 't', "FORMAT", "txt, prof, json, html, pprof, collapsed or callgrind; by default what OUT\nends in" },
     { NULL, 0, NULL, NULL },
 };
 
@@ -47,6 +47,7 @@ const cli_command command_convert = {
     "  txt        the table of pstats and our own\n"
     "  prof       for pstats and snakeviz\n"
     "  json       the summary; all others can be made of it\n"
+    "  html       a page for a browser\n"
     "  pprof      for go tool pprof and what reads its files; of a .json only\n"
     "  collapsed  stacks for flame graphs, in nanoseconds; of a .json only\n"
     "  callgrind  for callgrind_annotate and KCachegrind\n",

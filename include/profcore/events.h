@@ -145,7 +145,7 @@ PROF_API void prof_request_end(prof_request previous);
  * PROF_ARGS(PROF_INT("tokens", 9), PROF_DOUBLE("share", 0.5), PROF_TEXT("user", name));
  *                           About the innermost scope.
  */
-#define PROF_ARGS(...) PROF_IF_LIVE_(PROF_WITH_ARGS_(prof_args(PROF_GIVEN_), __VA_ARGS__), (void)0)
+#define PROF_ARGS(...) PROF_IF_LIVE_(PROF_WITH_ARGS_(prof_args(PROF_GIVEN_), __VA_ARGS__), (void)(__VA_ARGS__))
 
 /*
  * PROF_INSTANT("name");
@@ -154,15 +154,22 @@ PROF_API void prof_request_end(prof_request previous);
 #define PROF_INSTANT(name) \
     PROF_IF_LIVE_(prof_is_active_() ? prof_instant(PROF_SITE_(name, 0u), NULL, 0) : (void)0, (void)0)
 #define PROF_INSTANT_ARGS(name, ...) \
-    PROF_IF_LIVE_(PROF_WITH_ARGS_(prof_instant(PROF_SITE_(name, 0u), PROF_GIVEN_), __VA_ARGS__), (void)0)
+    PROF_IF_LIVE_(PROF_WITH_ARGS_(prof_instant(PROF_SITE_(name, 0u), PROF_GIVEN_), __VA_ARGS__), (void)(__VA_ARGS__))
 
-/* prof_span span = PROF_SPAN_BEGIN("queue wait");  and, on any thread, PROF_SPAN_END(span); */
+/*
+ * prof_span span = PROF_SPAN_BEGIN("queue wait");  and, on any thread, once:
+ * PROF_SPAN_END(span);  or
+ * PROF_SPAN_END_ARGS(span, PROF_INT("tokens", 12), …);
+ * A static span begins as { 0 }, which is PROF_SPAN_NONE.
+ */
 #define PROF_SPAN_BEGIN(name) \
     PROF_IF_LIVE_((prof_is_active_() ? prof_span_begin(PROF_SITE_(name, 0u)) : PROF_SPAN_NONE), PROF_SPAN_NONE)
 #define PROF_SPAN_END(span) PROF_IF_LIVE_(prof_span_end((span), NULL, 0), (void)(span))
+#define PROF_SPAN_END_ARGS(span, ...) \
+    PROF_IF_LIVE_(PROF_WITH_ARGS_(prof_span_end((span), PROF_GIVEN_), __VA_ARGS__), (void)((void)(span), __VA_ARGS__))
 
-#define PROF_FLOW(id) PROF_IF_LIVE_(prof_is_active_() ? prof_flow(id) : (void)0, (void)0)
-#define PROF_FLOW_END(id) PROF_IF_LIVE_(prof_is_active_() ? prof_flow_end(id) : (void)0, (void)0)
+#define PROF_FLOW(id) PROF_IF_LIVE_(prof_is_active_() ? prof_flow(id) : (void)0, (void)sizeof(id))
+#define PROF_FLOW_END(id) PROF_IF_LIVE_(prof_is_active_() ? prof_flow_end(id) : (void)0, (void)sizeof(id))
 
 /*
  * PROF_REQUEST(number);     A declaration: from here to the end of the block.  Put
@@ -172,11 +179,11 @@ PROF_API void prof_request_end(prof_request previous);
 #define PROF_REQUEST(number) PROF_REQUEST_TRACE(0, number)
 #define PROF_REQUEST_TRACE(high, low) \
     const prof_request PROF_ID_(prof_request_) __attribute__((cleanup(prof_request_leave_), unused)) = \
-        PROF_IF_LIVE_(prof_request_enter_((high), (low)), prof_request_none_())
+        PROF_IF_LIVE_(prof_request_enter_((high), (low)), ((void)sizeof(high), (void)sizeof(low), prof_request_none_()))
 
-#define PROF_INT(name, value) prof_arg_int_(PROF_SITE_NAMED_(name), (int64_t)(value))
-#define PROF_DOUBLE(name, value) prof_arg_double_(PROF_SITE_NAMED_(name), (double)(value))
-#define PROF_TEXT(name, value) prof_arg_text_(PROF_SITE_NAMED_(name), (value))
+#define PROF_INT(name, value) PROF_IF_LIVE_(prof_arg_int_(PROF_SITE_NAMED_(name), (int64_t)(value)), (void)sizeof(value))
+#define PROF_DOUBLE(name, value) PROF_IF_LIVE_(prof_arg_double_(PROF_SITE_NAMED_(name), (double)(value)), (void)sizeof(value))
+#define PROF_TEXT(name, value) PROF_IF_LIVE_(prof_arg_text_(PROF_SITE_NAMED_(name), (value)), (void)sizeof(value))
 
 /* What the macros expand to; not for use by name. */
 #define PROF_GIVEN_ prof_given_, sizeof(prof_given_) / sizeof(prof_given_[0])
@@ -187,12 +194,6 @@ PROF_API void prof_request_end(prof_request previous);
             call;                                         \
         }                                                 \
     } while (0)
-#define PROF_SITE_NAMED_(name)                                          \
-    __extension__({                                                     \
-        static prof_site prof_site_ = PROF_SITE_INIT(name, NULL, 0u, 0u); \
-        &prof_site_;                                                    \
-    })
-
 static inline prof_arg prof_arg_int_(prof_site *name, int64_t value)
 {
     prof_arg arg = { name, PROF_ARG_INT, 0u, { value } };

@@ -170,6 +170,9 @@ typedef struct prof_error {
  * Names are string constants.  Text that is known only at run time becomes
  * a site with prof_site_get().  One macro to a line; in a switch, inside
  * braces of its own.  The line in reports is the macro's.
+ *
+ * More macros stand in <profcore/events.h>: what happens beside scopes, such
+ * as the wait in a queue, and which request all that belongs to.
  */
 
 /*
@@ -252,12 +255,13 @@ typedef struct prof_error {
 
 /*
  * PROF_COUNTER("queue depth", value);  A number that goes up and down over time:
- *                           a queue's length, a batch's size.  Reports show for
- *                           each name how often it was given, the last, the mean,
+ *                           a queue's length, a batch's size.  The same name is
+ *                           the same counter, wherever it stands.  Reports show for
+ *                           each how often it was given, the last, the mean,
  *                           the smallest and the largest.  `value` is evaluated
  *                           once, also while stopped and with PROF_DISABLE.
  */
-#define PROF_COUNTER(name, value) prof_counter_(PROF_IF_LIVE_(PROF_SITE_(name, 0u), NULL), (double)(value))
+#define PROF_COUNTER(name, value) prof_counter_(PROF_IF_LIVE_(PROF_SITE_NAMED_(name), NULL), (double)(value))
 
 /*
  * PROF_SLOW("get_response", limit_ms);  Scopes of this name that run longer than
@@ -705,6 +709,11 @@ PROF_API prof_status prof_site_save_if(prof_site *site, uint64_t slower_than_ns,
     __extension__({                                                                   \
         static prof_site prof_site_ = PROF_SITE_INIT(name, __FILE__, __LINE__, flags); \
         &prof_site_;                                                                  \
+    })
+#define PROF_SITE_NAMED_(name)                                          \
+    __extension__({                                                     \
+        static prof_site prof_site_ = PROF_SITE_INIT(name, NULL, 0u, 0u); \
+        &prof_site_;                                                    \
     })
 #define PROF_SITE_SAVE_IF_(name, slower_than_ms, every_nth)                                                 \
     __extension__({                                                                                         \

@@ -7,6 +7,7 @@
 #ifndef MACROS_BODY_H
 #define MACROS_BODY_H
 
+#include <profcore/events.h>
 #include <profcore/snapshot.h>
 
 #include <stdio.h>
@@ -118,6 +119,26 @@ static void regions(void)
     mark(12);
 }
 
+/* The parameters are for the macros alone: without them nothing is left that uses them, and nobody is told so. */
+static void beyond_scopes(uint64_t id, int size, const char *model, double share)
+{
+    static prof_span at_rest = { 0, 0 };
+    const uint64_t trace_high = id;
+    PROF_REQUEST(id);
+    PROF_REQUEST_TRACE(trace_high, 2);
+    prof_span wait = PROF_SPAN_BEGIN("wait"), next = PROF_SPAN_BEGIN("next");
+    PROF_BLOCK("beyond scopes");
+    PROF_ARGS(PROF_INT("size", size), PROF_TEXT("model", model), PROF_DOUBLE("share", share));
+    PROF_INSTANT("hit");
+    PROF_INSTANT_ARGS("miss", PROF_INT("size", size));
+    PROF_FLOW(id);
+    PROF_FLOW_END(id);
+    PROF_SPAN_END(wait);
+    PROF_SPAN_END_ARGS(next, PROF_INT("size", size));
+    PROF_SPAN_END(at_rest);
+    mark(15);
+}
+
 static int twice(int x) { return 2 * x; }
 static void note(int x, int y) { mark(x + y); }
 
@@ -131,6 +152,7 @@ static int run_all(void)
     saves();
     saves_if();
     saves_if();
+    beyond_scopes(7, 3, "model", 0.5);
     measures_memory();
     loops();
     left_by_goto();
@@ -163,7 +185,7 @@ static void check(int is_right, const char *name)
 
 static void check_behaviour(const char *name)
 {
-    static const int expected[] = { 1, 2, 14, 14, 3, 6, 4, 5, 6, 7, 8, 9, 10, 11, 3, 4, 12, 13 };
+    static const int expected[] = { 1, 2, 14, 14, 15, 3, 6, 4, 5, 6, 7, 8, 9, 10, 11, 3, 4, 12, 13 };
     int sum;
     trace_length = 0;
     sum = run_all();
@@ -180,7 +202,7 @@ static void check_recorded(uint64_t on)
     } expected[] = { { "returns_early", 2 }, { "inner", 2 }, { "saves", 1 }, { "saves_if", 2 }, { "block saves if", 2 }, { "measures_memory", 1 }, { "loop body", 3 },
                      { "left by break", 2 }, { "left by continue", 2 }, { "assigns", 1 }, { "left by goto", 1 },
                      { "one", 1 }, { "two", 1 }, { "in an if", 1 }, { "region 1", 1 }, { "region 2", 1 },
-                     { "region 3", 1 }, { "rest", 1 }, { "twice", 2 }, { "note", 1 } };
+                     { "region 3", 1 }, { "rest", 1 }, { "beyond scopes", 1 }, { "twice", 2 }, { "note", 1 } };
     prof_snapshot *snapshot = NULL;
     prof_stats stats = PROF_STATS_INIT;
     int is_right = prof_snapshot_take(&snapshot, NULL) == PROF_OK;
