@@ -43,6 +43,7 @@ static void subtract(const prof_snapshot *from, prof_snapshot *made)
             called += timed_calls(made, &made->edges[made->callees[function->first_callee + j]]);
         function->self_ns = less(function->self_ns, called, cost_ps);
         function->cumulative_ns = less(function->cumulative_ns, function->inner_calls, cost_ps);
+        function->open_ns = profi_min_u64(function->open_ns, function->cumulative_ns); /* a part of it */
     }
     for (uint32_t i = 0; i < made->edge_count; i++) {
         profi_edge *edge = &made->edges[i];

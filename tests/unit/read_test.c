@@ -912,6 +912,24 @@ TEST(own_cost_is_subtracted_when_asked_from_the_scopes_around)
     CHECK(prof_snapshot_subtract_cost(NULL, &less, &err) == PROF_E_INVALID);
 }
 
+TEST(what_an_open_call_took_so_far_is_never_more_than_what_is_left_after_subtracting)
+{
+    prof_error err = PROF_ERROR_INIT;
+    prof_snapshot *all = read_text(FACTS "\"overhead\": {\"scope_ps\": 20000}, \"functions\": [{\"id\": 0, \"name\": \"main\", "
+        "\"calls\": 1, \"primitive_calls\": 1, \"open_calls\": 1, \"inner_calls\": 10, \"self_ns\": 1000, \"cumulative_ns\": 2000, "
+        "\"open_ns\": 2000}]}", &err), *less = NULL;
+    REQUIRE(all != NULL && prof_snapshot_subtract_cost(all, &less, &err) == PROF_OK);
+    CHECK_U64(row_of(less, "main").cumulative_ns, 1800);
+    buffer json = written(less, "json");
+    CHECK_HAS(json.data, "\"open_ns\":1800");
+    prof_snapshot *again = read_text(json.data, &err);
+    CHECK(again != NULL);
+    prof_snapshot_close(again);
+    prof_snapshot_close(less);
+    prof_snapshot_close(all);
+    free(json.data);
+}
+
 TEST(scopes_inside_a_function_are_counted_once_for_its_outermost_calls)
 {
     static prof_site a = PROF_SITE_INIT("count_a", "read.c", 3, 0), b = PROF_SITE_INIT("count_b", "read.c", 4, 0);
