@@ -110,8 +110,9 @@ static int name_functions(prof_snapshot *snapshot, const profi_record_copy *copy
  * The total of a sampled node.  Of its calls the first PROFI_SAMPLE_WARM were
  * all timed; the others' sum is estimated by their number times the mean of
  * those that were timed, drawn without replacement, with the variance of that.
+ * The time so far of an open call stands for no other call: it is added as it is.
  */
-static void estimate(profi_path *path, const profi_node_copy *node, const profi_clock_scale *scale, uint64_t so_far)
+static void estimate(profi_path *path, const profi_node_copy *node, const profi_clock_scale *scale)
 {
     double timed = (double)node->sampled_calls, ns_per_tick = (double)scale->ns / (double)scale->ticks;
     uint64_t first = profi_min_u64(node->calls, node->first_calls), later = node->calls - first;
@@ -119,15 +120,15 @@ static void estimate(profi_path *path, const profi_node_copy *node, const profi_
     path->estimated_calls = later - profi_min_u64(later, node->sampled_calls);
     if (path->estimated_calls == 0 || path->timed_calls == 0)
         return;
-    double total = (double)node->total + (double)so_far;
+    double total = (double)node->total;
     if (node->sampled_calls == 0) { /* no more to go by than the first calls */
-        path->total_ns = (uint64_t)(total / (double)first * (double)node->calls * ns_per_tick);
+        path->total_ns = (uint64_t)(total / (double)first * (double)node->calls * ns_per_tick) + path->open_ns;
         path->variance_ns2 = INFINITY;
         return;
     }
     double mean = (double)node->sampled_total / timed;
     total += mean * (double)path->estimated_calls;
-    path->total_ns = (uint64_t)(total * ns_per_tick);
+    path->total_ns = (uint64_t)(total * ns_per_tick) + path->open_ns;
     double spread = timed > 1 ? (node->sampled_squares - timed * mean * mean) / (timed - 1) : INFINITY;
     double variance = (double)later * (double)later * (1 - timed / (double)later) * fmax(spread, 0) / timed;
     path->variance_ns2 = variance * ns_per_tick * ns_per_tick;
@@ -141,7 +142,7 @@ static profi_path convert_node(const profi_node_copy *node, const profi_clock_sc
                         .open_ns = profi_clock_to_ns(scale, so_far), .items = node->items, .min_ns = UINT64_MAX };
     path.timed_calls = node->calls;
     if (node->is_sampled)
-        estimate(&path, node, scale, so_far);
+        estimate(&path, node, scale);
     if (node->is_estimate) {
         path.timed_calls = 0;
         path.estimated_calls = node->calls;

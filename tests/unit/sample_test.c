@@ -184,6 +184,29 @@ TEST(a_call_that_is_open_and_not_timed_adds_no_time)
     stop();
 }
 
+TEST(the_time_so_far_of_an_open_call_stands_for_no_other_call)
+{
+    static prof_site seldom = PROF_SITE_INIT("long one", NULL, 0, PROF_SITE_SAMPLED);
+    prof_function found = PROF_FUNCTION_INIT;
+    seldom.sample_every = 1000; /* with a simulated clock the same numbers are drawn in each run */
+    start();
+    for (int i = 0; i < 32; i++)
+        call(&seldom, 10);
+    for (int i = 0; i < 2000 && found.open_calls == 0; i++) {
+        prof_scope scope = prof_begin(&seldom);
+        found = row("long one");
+        if (found.open_calls != 0) {
+            pass(1000000);
+            found = row("long one");
+        }
+        prof_end(scope);
+    }
+    stop();
+    CHECK_U64(found.open_calls, 1);
+    CHECK(found.calls > 33); /* calls before it that were not timed */
+    CHECK_U64(found.cumulative_ns, (found.calls - 1) * 10 + 1000000);
+}
+
 static void *thread_body(void *unused)
 {
     (void)unused;
