@@ -217,6 +217,7 @@ static prof_status start(const prof_options *options, int is_automatic, prof_err
 {
     int cancel_state = enter_save(); /* a save reads the configuration */
     pthread_mutex_lock(&lock);
+    int was_configured = (int)is_configured;
     prof_status status = configure(options, is_automatic, err);
     if (status == PROF_OK && !config.is_forced_off) {
         prof_error why = PROF_ERROR_INIT;
@@ -224,11 +225,11 @@ static prof_status start(const prof_options *options, int is_automatic, prof_err
         start_control();
         if (profi_watch_start(&config, &why) != PROF_OK)
             profi_notice("no dumps will be made but by prof_dump(): %s", why.message);
-        if (start_count == 0) {
-            if (profi_sampler_start(&config, &why) != PROF_OK)
-                profi_notice("resident memory is not sampled: %s", why.message);
+        /* The program's options may come after an automatic start. */
+        if ((start_count == 0 || (int)is_configured != was_configured) && profi_sampler_start(&config, &why) != PROF_OK)
+            profi_notice("resident memory is not sampled: %s", why.message);
+        if (start_count == 0)
             begin_recording();
-        }
     }
     if (status == PROF_OK)
         start_count++;

@@ -443,6 +443,15 @@ def _(folder):
         check(json.load(text)["memory"]["rss_samples"] is None, "the child has samples")
 
 
+@case("a_programs_rate_of_sampling_counts_also_after_profcore_1_started")
+def _(folder):
+    check(run(folder, "sampled", PROFCORE="1", PROFCORE_FORMATS="json").returncode == 0, "the victim failed")
+    parent = next(path for path in files(folder, "profiling_results/victim_*.json") if "_pid" not in path)
+    with open(parent, encoding="utf-8") as text:
+        samples = json.load(text)["memory"]["rss_samples"]
+    check(samples is not None and samples["every_ms"] == 2 and samples["count"] >= 2, samples)
+
+
 @case("a_slow_sampler_does_not_delay_the_exit")
 def _(folder):
     begin = time.monotonic()
