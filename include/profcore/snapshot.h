@@ -14,7 +14,8 @@
  * means by them, summed over threads: a call is primitive when its function
  * was not on the thread's stack already, and cumulative time counts primitive
  * calls only.  A scope that is open when the snapshot is taken counts as a
- * call with its time so far.
+ * call with its time so far; but a call of a sampled site that is not timed
+ * (PROF_SITE_SAMPLED) counts from its end on.
  */
 #ifndef PROFCORE_SNAPSHOT_H
 #define PROFCORE_SNAPSHOT_H
