@@ -169,13 +169,20 @@ static void tell_what_was_written(const profi_config *config, const save_report 
                      report->refused_count == 1 ? "" : "s");
 }
 
+/* Nothing, not even a loss. */
+static int is_empty(const prof_snapshot *snapshot)
+{
+    return snapshot->function_count == 0 && snapshot->stats.lost_count == 0 && snapshot->counter_count == 0 &&
+           snapshot->lost_values == 0 && snapshot->stats.event_count == 0;
+}
+
 static prof_status save_snapshot(const saving *s, prof_snapshot *snapshot, prof_error *err)
 {
     save_report report;
     prof_error why = PROF_ERROR_INIT;
-    if (snapshot->function_count == 0 && snapshot->stats.lost_count == 0) {
+    if (is_empty(snapshot)) {
         if (s->occasion != PROFI_SAVE_ASKED && !s->is_child)
-            profi_notice("no scope was recorded; no files written");
+            profi_notice("nothing was recorded; no files written");
         return PROF_OK;
     }
     prof_status status = save_all(s->config, snapshot, &report, &why);

@@ -6,6 +6,7 @@
  */
 #include "folder.h"
 
+#include <profcore/events.h>
 #include <profcore/snapshot.h>
 
 #include <errno.h>
@@ -50,6 +51,27 @@ static void save_the_run_and_a_function(void)
     CHECK(strstr(files, ".tmp") == NULL);
 }
 TEST(a_save_writes_the_run_and_each_saving_function) { in_child(save_the_run_and_a_function); }
+
+static void save_without_scopes(void)
+{
+    start_as("run", "json,pftrace");
+    CHECK_I64(prof_save(NULL), PROF_OK);
+    CHECK_STR(list("."), "");
+    PROF_COUNTER("queue", 3);
+    CHECK_I64(prof_save(NULL), PROF_OK);
+    CHECK_U64(count_lines(list("profiling_results")), 2);
+    CHECK_I64(system("grep -q '\"name\":\"queue\"' profiling_results/run_*.json"), 0);
+}
+TEST(counters_alone_are_saved) { in_child(save_without_scopes); }
+
+static void save_an_instant(void)
+{
+    start_as("run", "json,pftrace");
+    PROF_INSTANT("reloaded");
+    CHECK_I64(prof_save(NULL), PROF_OK);
+    CHECK_HAS(list("profiling_results"), ".pftrace");
+}
+TEST(events_beyond_scopes_alone_are_saved) { in_child(save_an_instant); }
 
 static void save_twice(void)
 {
