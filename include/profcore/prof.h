@@ -384,6 +384,8 @@ PROF_API prof_status prof_stop(prof_error *err);
  *
  * The first save takes a name that is free (…-2, -3, …) and never replaces a
  * file; a later save of the same run replaces the files of the earlier one.
+ * Where nothing was recorded, or no format is wanted ("none"), nothing is
+ * written.
  *
  *   returns  PROF_OK; PROF_E_INVALID before the first prof_start();
  *            PROF_E_NO_MEMORY; PROF_E_IO: the message names the file and the

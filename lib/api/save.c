@@ -205,6 +205,8 @@ prof_status profi_save_run(const profi_config *config, const profi_run_facts *fa
     const saving s = { config, facts, occasion, is_child };
     prof_snapshot *snapshot;
     prof_error why = PROF_ERROR_INIT;
+    if (config->format_count == 0)
+        return PROF_OK; /* no folder is made for nothing */
     prof_status kept = profi_save_kept(config, facts, profi_clock_monotonic_ns() + KEPT_TIME_NS, NULL, &why);
     if (kept == PROF_OK && occasion == PROFI_SAVE_LAST)
         profi_save_kept_give_up();

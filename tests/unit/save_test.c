@@ -73,6 +73,16 @@ static void save_an_instant(void)
 }
 TEST(events_beyond_scopes_alone_are_saved) { in_child(save_an_instant); }
 
+static void save_in_no_format(void)
+{
+    start_as("run", "none");
+    record("a", PROF_SITE_SAVE);
+    CHECK_I64(prof_save(NULL), PROF_OK);
+    CHECK_I64(prof_stop(NULL), PROF_OK);
+    CHECK_STR(list("."), "");
+}
+TEST(without_a_format_no_folder_is_made) { in_child(save_in_no_format); }
+
 static void save_twice(void)
 {
     start_as("run", "txt");
