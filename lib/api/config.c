@@ -483,3 +483,11 @@ prof_status profi_config_load(profi_config *config, const prof_options *options,
     config->writes_files = config->format_count != 0 && may_write;
     return PROF_OK;
 }
+
+int profi_config_has_tables(const profi_config *config)
+{
+    for (unsigned i = 0; i < config->format_count; i++)
+        if (config->formats[i]->write != NULL)
+            return 1;
+    return 0;
+}

@@ -61,4 +61,7 @@ void profi_config_load_quiet(void);
  */
 prof_status profi_config_load(profi_config *config, const prof_options *options, int reports, prof_error *err);
 
+/* Whether any of the formats shows a snapshot: functions and single calls have no timeline of their own. */
+int profi_config_has_tables(const profi_config *config);
+
 #endif

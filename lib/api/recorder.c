@@ -190,7 +190,7 @@ static prof_status configure(const prof_options *options, int is_automatic, prof
         return status;
     config = loaded;
     is_configured = is_automatic ? CONFIGURED_BY_DEFAULT : CONFIGURED_BY_PROGRAM;
-    profi_kept_enable(config.format_count != 0);
+    profi_kept_enable(profi_config_has_tables(&config));
     return profi_save_rules_read(config.save_if, profi_kept_rule_by_name, err);
 }
 

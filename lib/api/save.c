@@ -53,15 +53,6 @@ static prof_status save_function(int folder, const profi_config *config, const p
     return status;
 }
 
-/* Whether any of the formats shows a snapshot: a function has no timeline of its own. */
-static int has_tables(const profi_config *config)
-{
-    for (unsigned i = 0; i < config->format_count; i++)
-        if (config->formats[i]->write != NULL)
-            return 1;
-    return 0;
-}
-
 /* A rule for single calls takes the place of the files of all calls. */
 static int has_files_of_its_own(const profi_function *function)
 {
@@ -97,7 +88,7 @@ static prof_status save_all(const profi_config *config, prof_snapshot *snapshot,
     prof_status status = profi_folder_open(config->directory, &folder, err);
     if (status != PROF_OK)
         return status;
-    for (uint32_t i = 0; i < snapshot->function_count && has_tables(config); i++) {
+    for (uint32_t i = 0; i < snapshot->function_count && profi_config_has_tables(config); i++) {
         if (!has_files_of_its_own(&snapshot->functions[i]))
             continue;
         /* One that fails does not keep the others from being saved; the first failure is the one reported. */
@@ -140,7 +131,7 @@ static void tell_unmet_rule(const char *name)
 }
 
 /* What became of kept calls, and, once, of rules that nobody met. */
-static void tell_about_rules(int is_child)
+static void tell_about_rules(const profi_config *config, int is_child)
 {
     static int is_told;
     prof_stats stats = PROF_STATS_INIT;
@@ -149,7 +140,9 @@ static void tell_about_rules(int is_child)
         profi_notice("kept %llu calls: %llu saved, %llu lost, %llu not written", (unsigned long long)stats.kept_count,
                      (unsigned long long)stats.kept_saved_count, (unsigned long long)stats.kept_lost_count,
                      (unsigned long long)stats.kept_unsaved_count);
-    if (!is_told && !is_child)
+    if (!is_told && config->save_if[0] != '\0' && !profi_config_has_tables(config))
+        profi_notice("no calls were kept: a timeline has no files for single calls, and no other format was chosen");
+    else if (!is_told && !is_child)
         profi_kept_unmet_rules(tell_unmet_rule);
     is_told = 1;
 }
@@ -194,7 +187,7 @@ static prof_status save_snapshot(const saving *s, prof_snapshot *snapshot, prof_
         return profi_fail(err, status, "%s", why.message);
     if (s->occasion != PROFI_SAVE_ASKED) {
         tell_what_was_written(s->config, &report);
-        tell_about_rules(s->is_child);
+        tell_about_rules(s->config, s->is_child);
     }
     return PROF_OK;
 }

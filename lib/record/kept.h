@@ -21,7 +21,7 @@ void profi_kept_unmet_rules(void (*tell)(const char *name));
 /* A rule for one site; one by name goes before it.  0 when memory for the site is spent. */
 int profi_kept_rule_of_site(prof_site *site, uint64_t slower_than_ns, uint64_t every_nth);
 
-/* Whether calls are kept at all: somebody may write them. */
+/* Whether calls are kept at all: somebody may write them, in a format that can show one. */
 void profi_kept_enable(int on);
 
 /*

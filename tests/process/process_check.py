@@ -247,6 +247,13 @@ def _(folder):
         check("3 calls met their rule: 3 saved" in text.read(), "the report")
 
 
+@case("rules_that_no_format_can_serve_keep_nothing_which_is_said")
+def _(folder):
+    done = run(folder, "requests", PROFCORE="1", PROFCORE_SAVE_IF="request/2", PROFCORE_FORMATS="pftrace")
+    check(done.stderr.count("no calls were kept") == 1 and "saved" not in done.stderr, done.stderr)
+    check(len(files(folder)) == 1, files(folder))
+
+
 @case("a_kept_calls_prof_opens_in_pstats")
 def _(folder):
     run(folder, "requests", PROFCORE="1", PROFCORE_SAVE_IF="request/6", PROFCORE_FORMATS="prof,txt")

@@ -209,6 +209,18 @@ static void keep_many_in_one_second(void)
 }
 TEST(calls_of_one_second_are_numbered) { in_child(keep_many_in_one_second); }
 
+static void keep_none_for_a_timeline(void)
+{
+    prof_options options = options_of("pftrace");
+    start(&options);
+    call("call", 3, 1);
+    save();
+    CHECK_U64(stats().kept_count, 0);
+    CHECK_U64(stats().kept_saved_count, 0);
+    CHECK_U64(count_lines(list(FOLDER)), 1);
+}
+TEST(calls_are_not_kept_where_no_format_shows_one) { in_child(keep_none_for_a_timeline); }
+
 static void refuse_and_recover(void)
 {
     prof_error err = PROF_ERROR_INIT;
