@@ -79,7 +79,7 @@ prof_status input_read_all(const char *const *paths, size_t count, int without_c
         return fail(err, PROF_E_NO_MEMORY, "no memory for so many files");
     prof_status status = PROF_OK;
     for (size_t i = 0; status == PROF_OK && i < count; i++) {
-        const char *path = paths[i == 0 ? 0 : count - i];
+        const char *path = paths[i == 0 ? 0 : count - i]; /* as pstats adds them: what is equal in order stays in this one */
         status = input_read(path, &read[i], err);
         if (status == PROF_OK && without_cost)
             status = subtract_cost(path, &read[i], err);

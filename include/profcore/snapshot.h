@@ -122,7 +122,9 @@ PROF_API prof_status prof_snapshot_read(const void *data, size_t bytes, const ch
  *
  * A figure that one of them does not have is unavailable in the result: a
  * function that was called in a .prof has no percentiles, for instance, and
- * there are call paths only if all of them have these.
+ * there are call paths only if all of them have these.  A counter's last value
+ * is that of the profile that was taken last; of two of one second, of the one
+ * that stands behind the other.
  *
  *   snapshots  `count` of them, at least one; they stay the caller's.
  *   merged     Receives the new snapshot, independent of them.

@@ -45,7 +45,7 @@ uint32_t profi_builder_probe(profi_builder *builder, const profi_probe_info *inf
 /* Adds what a probe measured in a function; without effect for PROFI_NONE. */
 void profi_builder_measure(profi_builder *builder, uint32_t function, uint32_t probe, const profi_measure *from);
 
-/* Adds a counter; of two with the same file, line and name the later has the last value. */
+/* Adds a counter; of two with the same file, line and name the one that is later in time has the last value. */
 void profi_builder_counter(profi_builder *builder, const profi_counter_info *from);
 
 /* Makes one of those that are the same; for profi_builder_finish(). */

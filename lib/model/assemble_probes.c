@@ -125,7 +125,10 @@ static void add_counter(profi_builder *builder, profi_counter_info *into, const 
         return;
     int is_first = into->count == 0;
     profi_builder_sum(builder, &into->count, from->count);
-    into->last = from->last;
+    if (is_first || from->last_unix_s >= into->last_unix_s) {
+        into->last = from->last;
+        into->last_unix_s = from->last_unix_s;
+    }
     into->sum += from->sum;
     into->min = is_first || from->min < into->min ? from->min : into->min;
     into->max = is_first || from->max > into->max ? from->max : into->max;

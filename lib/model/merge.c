@@ -65,8 +65,11 @@ static void merge_functions(profi_builder *builder, const prof_snapshot *from)
         merge_measures(builder, from, new_id);
         merge_paths(builder, from, new_id);
     }
-    for (uint32_t i = 0; i < from->counter_count; i++)
-        profi_builder_counter(builder, &from->counters[i]);
+    for (uint32_t i = 0; i < from->counter_count; i++) {
+        profi_counter_info counter = from->counters[i];
+        counter.last_unix_s = from->about.taken_unix_s;
+        profi_builder_counter(builder, &counter);
+    }
     free(new_id);
 }
 

@@ -74,6 +74,7 @@ typedef struct profi_counter_info {
     uint32_t line;
     uint64_t count, not_finite_count;
     double last, sum, min, max; /* 0 where count is */
+    uint64_t last_unix_s;       /* for merging: when the profile that `last` is from was taken; 0: not known */
 } profi_counter_info;
 
 typedef struct profi_thread_info {

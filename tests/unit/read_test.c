@@ -606,6 +606,27 @@ TEST(probes_are_merged_by_name_and_counters_by_place)
     free(json.data);
 }
 
+TEST(the_last_value_of_a_merged_counter_is_the_latest_in_time)
+{
+#define COUNTED(time, value) FACTS "\"taken_unix_s\": " time ", \"functions\": [], \"counters\": [" \
+    COUNTER("depth", "1", value, value, value, value) "]}"
+    prof_counter_row row = PROF_COUNTER_ROW_INIT;
+    prof_snapshot *late = read_text(COUNTED("20", "1"), NULL), *early = read_text(COUNTED("10", "2"), NULL);
+    prof_snapshot *latest = read_text(COUNTED("30", "3"), NULL), *two, *three;
+    REQUIRE(late != NULL && early != NULL && latest != NULL);
+    two = merge2(late, early, NULL);
+    REQUIRE(two != NULL && prof_snapshot_counter(two, 0, &row, NULL) == PROF_OK);
+    CHECK(row.count == 2 && row.last == 1 && row.sum == 3);
+    three = merge2(latest, two, NULL);
+    REQUIRE(three != NULL && prof_snapshot_counter(three, 0, &row, NULL) == PROF_OK);
+    CHECK(row.count == 3 && row.last == 3);
+    prof_snapshot_close(three);
+    prof_snapshot_close(two);
+    prof_snapshot_close(latest);
+    prof_snapshot_close(early);
+    prof_snapshot_close(late);
+}
+
 TEST(a_measure_that_comes_late_takes_its_place_before_others)
 {
     prof_measure measure = PROF_MEASURE_INIT;
