@@ -197,6 +197,7 @@ static prof_status follow(profi_marshal *m, const profi_marshal_list *list, prof
 {
     uint32_t index = 0;
     size_t offset = m->at++;
+    *object = (profi_marshal_object){ .offset = offset }; /* callers leave it, whatever became of it */
     if (!take_length(m, &index) || index >= list->count)
         return fail_at(m, offset, "a reference to what does not stand before it", err);
     size_t resume = m->at;

@@ -3,6 +3,7 @@
 #include "harness.h"
 
 #include "base/clock.h"
+#include "format/marshal.h"
 #include <profcore/snapshot.h>
 
 #include <stdlib.h>
@@ -321,6 +322,22 @@ TEST(a_prof_that_is_not_right_is_refused_with_the_place)
         CHECK_HAS(err.message, wrong[i].message);
         prof_snapshot_close(snapshot);
     }
+}
+
+TEST(an_object_is_whole_also_where_its_reference_names_nothing)
+{
+    static const unsigned char data[] = "r\5\0\0\0";
+    profi_marshal marshal;
+    profi_marshal_object object;
+    prof_error err = PROF_ERROR_INIT;
+    memset(&object, 0xff, sizeof(object));
+    profi_marshal_init(&marshal, data, sizeof(data) - 1, "x.prof");
+    CHECK(profi_marshal_next(&marshal, &object, &err) == PROF_E_FORMAT);
+    CHECK_U64(object.resume, 0);
+    CHECK_U64(object.named, 0);
+    profi_marshal_leave(&marshal, &object);
+    CHECK_U64(marshal.replaying, 0);
+    profi_marshal_fini(&marshal);
 }
 
 TEST(every_shorter_prof_is_refused)
