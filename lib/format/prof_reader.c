@@ -182,6 +182,8 @@ static prof_status next_key(prof_reader *r, uint32_t *function, int *is_end)
     return status;
 }
 
+enum { EDGE_BYTES = 10 };
+
 static prof_status read_caller(prof_reader *r, uint32_t caller, uint32_t callee)
 {
     profi_marshal_object values;
@@ -196,8 +198,8 @@ static prof_status read_caller(prof_reader *r, uint32_t caller, uint32_t callee)
         return fail_at(r, values.offset, "a caller must have four figures");
     status = read_figures(r, &read, 1);
     profi_marshal_leave(&r->marshal, &values);
-    /* In its own bytes every edge takes more than one; references could multiply them without end. */
-    if (status == PROF_OK && ++r->edge_count > r->input->bytes)
+    /* An edge is two objects, of five bytes each at least; references to whole dicts could multiply them without end. */
+    if (status == PROF_OK && ++r->edge_count > r->input->bytes / EDGE_BYTES)
         return profi_fail(r->err, PROF_E_LIMIT, "%.300s: it claims more callers than fit into it", r->input->what);
     if (status == PROF_OK)
         profi_builder_edge(r->builder, &(profi_edge){ caller, callee, read.calls, read.primitive_calls, read.self_ns,

@@ -340,6 +340,40 @@ TEST(an_object_is_whole_also_where_its_reference_names_nothing)
     profi_marshal_fini(&marshal);
 }
 
+/* So many functions that share one dict of so many callers, each of them ten bytes but for the first. */
+static buffer with_shared_callers(unsigned functions, unsigned callers)
+{
+    static const char head[] = "{" "\xa9\3" "z\1a" I("\1") "z\1f" ")\5" I("\1") I("\1") ZERO ZERO
+                               "\xfb" "r\0\0\0\0" "\xa9\4" I("\1") I("\1") ZERO ZERO;
+    buffer b = { calloc(1, 1), 0 };
+    append(&b, BYTES(head));
+    for (unsigned i = 1; i < callers; i++)
+        append(&b, BYTES("r\0\0\0\0" "r\2\0\0\0"));
+    append(&b, BYTES("0"));
+    for (unsigned i = 1; i < functions; i++) {
+        char key[] = ")\3" "z\1a" I("\1") "z\1f";
+        key[6] = (char)(i + 1); /* the line */
+        append(&b, BYTES(key));
+        append(&b, BYTES(")\5" I("\1") I("\1") ZERO ZERO "r\1\0\0\0"));
+    }
+    append(&b, BYTES("0"));
+    return b;
+}
+
+TEST(a_prof_has_no_more_callers_than_its_bytes_can_hold)
+{
+    prof_error err = PROF_ERROR_INIT;
+    prof_snapshot *snapshot = NULL;
+    buffer honest = with_shared_callers(1, 50), bomb = with_shared_callers(20, 50); /* 20 * 50 callers: a byte each */
+    CHECK(bomb.bytes > 20 * 50);
+    CHECK(prof_snapshot_read(honest.data, honest.bytes, "x.prof", &snapshot, &err) == PROF_OK);
+    prof_snapshot_close(snapshot);
+    CHECK(prof_snapshot_read(bomb.data, bomb.bytes, "x.prof", &snapshot, &err) == PROF_E_LIMIT);
+    CHECK_HAS(err.message, "more callers than fit");
+    free(honest.data);
+    free(bomb.data);
+}
+
 TEST(every_shorter_prof_is_refused)
 {
     prof_snapshot *snapshot = record(30, NULL), *again;
