@@ -3,8 +3,8 @@
  * Counting and removing our own files: see folder_limit.h.
  *
  * The one place of the library that removes a finished file, so the rule is
- * strict.  A file counts as ours if its name is one that save.c could have
- * given, <stem>_<unix seconds>[_pid<N>][-<N>].<format>, and it is a regular
+ * strict.  A file counts as ours if its name is one that file_set.c could
+ * have given, <stem>_<unix seconds>[_pid<N>][-<N>].<format>, and it is a regular
  * file of this user with one link and mode 0600, as ours are made.  A set is
  * removed only if that holds for each file of its stem, each shows the mark of
  * its format (format/writer.c) when it is opened, without following links, and
@@ -66,7 +66,7 @@ static const char *before_digits(const char *first, const char *end)
     return at < end ? at : NULL;
 }
 
-/* Whether text of this length is a stem as save.c makes them. */
+/* Whether text of this length is a stem as file_set.c makes them. */
 static int is_stem(const char *stem, size_t bytes)
 {
     const char *end = stem + bytes, *at = before_digits(stem, end);
