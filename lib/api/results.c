@@ -10,6 +10,7 @@
 #include "../format/open_stacks_write.h"
 #include "../format/writer.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -187,8 +188,11 @@ prof_status prof_snapshot_write_file(const prof_snapshot *snapshot, const char *
         return status;
     struct stat existing;
     int folder;
-    if (stat(folder_path, &existing) != 0)
+    int error = stat(folder_path, &existing) == 0 ? 0 : errno;
+    if (error == ENOENT)
         return profi_fail(err, PROF_E_IO, "cannot write \"%.300s\": there is no folder \"%.100s\"", path, folder_path);
+    if (error != 0)
+        return profi_fail_errno(err, error, "cannot write \"%.300s\"", path);
     status = profi_folder_open(folder_path, &folder, err);
     if (status != PROF_OK)
         return status;

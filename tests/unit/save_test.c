@@ -366,6 +366,10 @@ static void write_to_a_path(void)
     mkdir("folder", 0777);
     CHECK_I64(prof_snapshot_write_file(snapshot, "prof", "folder", &err), PROF_E_IO);
     CHECK_I64(prof_snapshot_write_file(snapshot, "prof", "/dev/full", &err), PROF_E_IO);
+    CHECK_I64(prof_snapshot_write_file(snapshot, "prof", "here.prof/x/y", &err), PROF_E_IO);
+    CHECK_HAS(err.message, strerror(ENOTDIR));
+    CHECK_I64(prof_snapshot_write_file(snapshot, "prof", "none/x", &err), PROF_E_IO);
+    CHECK_HAS(err.message, "no folder \"none\"");
     CHECK_STR(list("."), "folder\nhere.prof\n");
     prof_snapshot_close(snapshot);
 }
