@@ -8,9 +8,11 @@
  * system call to wake this thread.
  *
  * The handler only wakes the thread.  The thread saves, puts the signal's
- * old action back, raises the signal on itself, so that the action runs as
- * it would have without us, and, if the process is still there, takes the
- * signal again.
+ * old action back and sends the signal to the process again, so that it
+ * interrupts one of the program's threads with the program's own flags, as it
+ * would have without us.  If the process is still there after that, and the
+ * action is still the old one, the thread takes the signal again: a handler
+ * that is for the first time only, as many for Ctrl-C are, stays so.
  */
 #include "recorder.h"
 
@@ -21,11 +23,12 @@
 #include <semaphore.h>
 #include <signal.h>
 #include <time.h>
+#include <unistd.h>
 
 enum { SIGNAL_LIMIT = 65 };
 
 static sem_t wake;
-static uint32_t arrived[SIGNAL_LIMIT]; /* set by the handler, taken by the thread */
+static uint32_t arrived[SIGNAL_LIMIT]; /* set by the handler, taken by the thread: an arrival */
 static struct sigaction old_actions[SIGNAL_LIMIT];
 static uint32_t interval_s; /* 0: never */
 static uint32_t has_kept;   /* kept calls are to be written */
@@ -33,12 +36,32 @@ static int is_started;
 
 enum { KEPT_PERIOD_NS = 200000000, RETRY_S = 5 };
 
+/* How a signal came to our handler: from the kernel, or called by the handler that has taken its place. */
+typedef enum arrival { NOT_ARRIVED, BY_KERNEL, BY_HANDLER } arrival;
+
 static void on_signal(int number)
 {
     int saved = errno;
-    __atomic_store_n(&arrived[number], 1u, __ATOMIC_RELEASE);
+    struct sigaction now;
+    int is_ours = sigaction(number, NULL, &now) != 0 || now.sa_handler == on_signal;
+    __atomic_store_n(&arrived[number], is_ours ? BY_KERNEL : BY_HANDLER, __ATOMIC_RELEASE);
     sem_post(&wake);
     errno = saved;
+}
+
+/*
+ * Puts an action in the place of another one, if it is still there; what the
+ * program has set meanwhile stays.  `replaced` receives what stood there.
+ */
+static int replace_action(int number, void (*expected)(int), const struct sigaction *action, struct sigaction *replaced)
+{
+    if (sigaction(number, NULL, replaced) != 0 || replaced->sa_handler != expected ||
+        sigaction(number, action, replaced) != 0)
+        return 0;
+    if (replaced->sa_handler == expected)
+        return 1;
+    sigaction(number, replaced, NULL); /* the program was faster */
+    return 0;
 }
 
 static int take_signal(int number)
@@ -55,25 +78,55 @@ static void save(profi_save_occasion occasion)
         profi_notice("could not save: %s", why.message);
 }
 
-static void run_old_action(int number)
+/*
+ * Waits until one of the program's threads has taken a signal that was sent
+ * to the process; 0 where none does for a second, since all have it blocked.
+ */
+static int await_delivery(int number)
 {
-    sigset_t one;
-    sigemptyset(&one);
-    sigaddset(&one, number);
-    sigaction(number, &old_actions[number], NULL);
-    pthread_sigmask(SIG_UNBLOCK, &one, NULL);
-    raise(number); /* on this thread: delivered before raise() returns */
-    pthread_sigmask(SIG_BLOCK, &one, NULL);
-    take_signal(number);
+    const struct timespec pause = { 0, 5000000 };
+    sigset_t pending; /* what is blocked here, which is all, and waits for the process */
+    for (int i = 0; i < 200; i++) {
+        sigemptyset(&pending);
+        sigpending(&pending);
+        if (!sigismember(&pending, number))
+            return 1;
+        nanosleep(&pause, NULL);
+    }
+    return 0;
+}
+
+/*
+ * Lets the signal act: as the program has it now, or, where our handler still
+ * stands there or was called by the one that does, as it had it before us.
+ */
+static void let_act(int number, arrival how)
+{
+    struct sigaction now, unused;
+    void (*old)(int) = old_actions[number].sa_handler;
+    int is_before_us = sigaction(number, NULL, &now) == 0 && (now.sa_handler == on_signal || how == BY_HANDLER) &&
+                       replace_action(number, now.sa_handler, &old_actions[number], &now);
+    if (kill(getpid(), number) == 0 && await_delivery(number) && is_before_us)
+        replace_action(number, old, &now, &unused);
+}
+
+/* Whether the signal will end the process. */
+static int is_last(int number, arrival how)
+{
+    struct sigaction now;
+    int is_programs = how == BY_KERNEL && sigaction(number, NULL, &now) == 0 && now.sa_handler != on_signal;
+    return (is_programs ? now.sa_handler : old_actions[number].sa_handler) == SIG_DFL;
 }
 
 static void answer_signals(void)
 {
-    for (int number = 1; number < SIGNAL_LIMIT; number++)
-        if (__atomic_exchange_n(&arrived[number], 0u, __ATOMIC_ACQUIRE)) {
-            save(old_actions[number].sa_handler == SIG_DFL ? PROFI_SAVE_LAST : PROFI_SAVE_STOP);
-            run_old_action(number);
-        }
+    for (int number = 1; number < SIGNAL_LIMIT; number++) {
+        arrival how = (arrival)__atomic_exchange_n(&arrived[number], NOT_ARRIVED, __ATOMIC_ACQUIRE);
+        if (how == NOT_ARRIVED)
+            continue;
+        save(is_last(number, how) ? PROFI_SAVE_LAST : PROFI_SAVE_STOP);
+        let_act(number, how);
+    }
 }
 
 static int is_before(const struct timespec *a, const struct timespec *b)

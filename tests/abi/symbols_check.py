@@ -10,8 +10,8 @@ host's process or thread, or leave a function by the side door, is imported.
 Three kinds are let through.  __stack_chk_fail and the _chk functions, where a
 distribution's flags bring them in, stop a program whose memory has been
 overwritten: to go on would be the greater harm.  __cxa_pure_virtual stands in
-tables of C++ and is never called.  raise() gives a signal back to the host
-whose action the host chose: see lib/api/saver.c.
+tables of C++ and is never called.  kill() and raise() give a signal back to
+the host whose action the host chose: see lib/api/saver.c.
 """
 import re
 import subprocess
@@ -28,7 +28,7 @@ if not wanted:
     sys.exit(f"{version_script} lists nothing")
 exported = defined - {"PROFCORE_0@@PROFCORE_0", "PROFCORE_0"}
 FATAL = re.compile(r"abort|_?_?[eE]xit|_Exit|quick_exit|exit_group|(_|sig)?longjmp|__longjmp_chk|__assert\w*|__libc_fatal|errx?|verrx?|"
-                   r"error|error_at_line|exec\w+|kill|tgkill|killpg|pthread_(exit|kill|cancel|sigqueue)|sigqueue|setcontext|"
+                   r"error|error_at_line|exec\w+|tgkill|killpg|pthread_(exit|kill|cancel|sigqueue)|sigqueue|setcontext|"
                    r"_ZSt9terminatev|_ZSt10unexpectedv|__cxa_call_terminate|__cxa_call_unexpected|__clang_call_terminate|"
                    r"__cxa_throw_bad_array_\w+|__ubsan\w+abort")
 fatal = {name for name in undefined if FATAL.fullmatch(name.split("@")[0])}

@@ -19,7 +19,7 @@ CANNOT_FAIL = {
                                         r"sysconf|time|clock_gettime|_GLOBAL_OFFSET_TABLE_|__tls_get_addr",
     "SYS_gettid only": r"syscall",
     "fails only for a mutex or a state that is not one": r"pthread_(mutex_(try)?lock|mutex_unlock|once|sigmask|setcancel(state|type)|getspecific|attr_\w+|self)|"
-                                                         r"raise|sigpending|sigtimedwait|sem_(post|wait|clockwait)",
+                                                         r"kill|raise|sigpending|sigtimedwait|sem_(post|wait|clockwait)",
     "fails only for memory that is not there, or in use as the stack it is to replace": r"munmap|sigaltstack",
     "of the control socket, which no public function opens: tests/live/control_check.py": r"socket|bind|listen|accept4|connect|getsockopt|send|recv|fchmod|lstat64|unlink|getcwd",
     "registers handlers when the library is loaded, before there is anyone to tell": r"pthread_atfork|at_quick_exit",

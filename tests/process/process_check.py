@@ -181,11 +181,44 @@ def _(folder):
 def _(folder):
     process = start(folder, "handler", PROFCORE_SIGNALS="USR1")
     process.send_signal(signal.SIGUSR1)
-    wait_until(lambda: len(files(folder)) == 7, "files after the first signal")
+    check(process.stdout.readline() == "handled 1\n", "the first signal")
+    check(len(files(folder)) == 7, f"files before the handler has run: {files(folder)}")
+    for path in files(folder):
+        os.unlink(path)
     process.send_signal(signal.SIGUSR1)
     output, _ = process.communicate(timeout=20)
     check(process.returncode == 0 and output == "handled 2\n", (process.returncode, output))
-    check(len(files(folder)) == 7, "the run's own files are replaced, not multiplied")
+    check(len(files(folder)) == 7, f"files of the second: {files(folder)}")
+
+
+@case("a_service_in_a_system_call_is_interrupted_as_its_own_handler_asks")
+def _(folder):
+    process = start(folder, "blocked-read", PROFCORE_SIGNALS="TERM")
+    process.send_signal(signal.SIGTERM)
+    output, _ = process.communicate(timeout=20)
+    check(process.returncode == 0 and output == "interrupted\n", (process.returncode, output))
+    check(len(files(folder)) == 7, files(folder))
+
+
+@case("a_handler_that_is_for_the_first_signal_only_leaves_the_second_to_end_the_service")
+def _(folder):
+    for mode in ("graceful-once", "reset-once"):
+        process = start(folder, mode, PROFCORE_SIGNALS="INT", PROFCORE_NAME=mode)
+        process.send_signal(signal.SIGINT)
+        check(process.stdout.readline() == "handled 1\n", mode)
+        check(len(files(folder, f"profiling_results/{mode}_*")) == 4, files(folder))
+        process.send_signal(signal.SIGINT)
+        check(process.wait(20) == -signal.SIGINT, (mode, process.returncode))
+
+
+@case("a_handler_that_calls_ours_has_the_one_before_it_called_once")
+def _(folder):
+    process = start(folder, "chain", PROFCORE_SIGNALS="USR1")
+    for count in (1, 2):
+        process.send_signal(signal.SIGUSR1)
+        line = process.stdout.readline()
+        check(line == f"handled {count}, chained {count}\n", line)
+    check(process.wait(20) == 0, process.returncode)
 
 
 @case("an_ignored_signal_stays_ignored")

@@ -47,6 +47,46 @@ static void on_signal(int number)
     handled++;
 }
 
+/* For the first time only: the next one ends the program. */
+static void on_first_signal(int number)
+{
+    signal(number, SIG_DFL);
+    on_signal(number);
+}
+
+/* Calls what stood in its place before. */
+static volatile sig_atomic_t chained;
+static void (*before_chain)(int);
+static void chain(int number)
+{
+    chained++;
+    before_chain(number);
+}
+
+static int has_handler(int number, void (*handler)(int))
+{
+    struct sigaction now;
+    return sigaction(number, NULL, &now) == 0 && now.sa_handler == handler;
+}
+
+static void say(const char *line)
+{
+    printf("%s\n", line);
+    fflush(stdout);
+}
+
+/* As a service that is in read() or accept() when it is told to end. */
+static void read_until_handled(void)
+{
+    int ends[2];
+    char byte;
+    if (pipe(ends) != 0)
+        return;
+    while (handled == 0)
+        if (read(ends[0], &byte, 1) < 0 && errno == EINTR)
+            say("interrupted");
+}
+
 static void *save_for_ever(void *unused)
 {
     for (;; pthread_testcancel())
@@ -109,11 +149,45 @@ int main(int argc, char **argv)
         signal(SIGUSR1, on_signal);
         prof_start(NULL, &err);
         work(); /* so that there is something to save */
-        printf("ready\n");
-        fflush(stdout);
+        say("ready");
+        while (handled < 1 || has_handler(SIGUSR1, on_signal)) /* taken again, a moment after it was handled */
+            work();
+        say("handled 1");
         while (handled < 2)
             work();
-        printf("handled %d\n", (int)handled);
+        say("handled 2");
+    } else if (strcmp(mode, "blocked-read") == 0) {
+        struct sigaction action = { .sa_handler = on_signal }; /* without SA_RESTART */
+        sigaction(SIGTERM, &action, NULL);
+        prof_start(NULL, &err);
+        work();
+        say("ready");
+        read_until_handled();
+    } else if (strcmp(mode, "graceful-once") == 0 || strcmp(mode, "reset-once") == 0) {
+        struct sigaction action = { .sa_handler = on_first_signal };
+        if (strcmp(mode, "reset-once") == 0)
+            action = (struct sigaction){ .sa_handler = on_signal, .sa_flags = SA_RESETHAND };
+        sigaction(SIGINT, &action, NULL);
+        prof_start(NULL, &err);
+        work();
+        say("ready");
+        while (handled < 1)
+            usleep(1000);
+        say("handled 1");
+        wait_for_ever();
+    } else if (strcmp(mode, "chain") == 0) {
+        signal(SIGUSR1, on_signal);
+        prof_start(NULL, &err);
+        work();
+        before_chain = signal(SIGUSR1, chain);
+        say("ready");
+        for (int i = 1; i <= 2; i++) {
+            while (handled < i || !has_handler(SIGUSR1, chain))
+                usleep(1000);
+            usleep(300000); /* one that went round in a circle would come again */
+            printf("handled %d, chained %d\n", (int)handled, (int)chained);
+            fflush(stdout);
+        }
     } else if (strcmp(mode, "snapshot") == 0) {
         prof_start(NULL, &err);
         work();
