@@ -31,7 +31,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { CLIENTS = 8, LINE_BYTES = 256, PATIENCE_MS = 10000, MOST_ANSWER_BYTES = 256 << 20 };
+enum { CLIENTS = 8, LINE_BYTES = 256, PATIENCE_MS = 10000, IDLE_MS = 1000, MOST_ANSWER_BYTES = 256 << 20 };
 
 typedef struct endpoint {
     int fd; /* -1: none */
@@ -317,14 +317,14 @@ static void serve(client *c, short events)
 static void *control_main(void *unused)
 {
     (void)unused;
-    for (;;) {
+    while (!profi_threads_are_alone()) {
         struct pollfd all[CLIENTS + 1] = { { .fd = listener.fd, .events = POLLIN } };
         int is_waiting = 0;
         for (unsigned i = 0; i < CLIENTS; i++) {
             all[i + 1] = (struct pollfd){ .fd = clients[i].socket.fd, .events = clients[i].answer != NULL ? POLLOUT : POLLIN };
             is_waiting |= clients[i].socket.fd >= 0;
         }
-        if (poll(all, CLIENTS + 1, is_waiting ? PATIENCE_MS / 10 : -1) < 0 && errno != EINTR)
+        if (poll(all, CLIENTS + 1, is_waiting ? PATIENCE_MS / 10 : IDLE_MS) < 0 && errno != EINTR)
             break;
         if (!is_same(&listener))
             break;

@@ -106,6 +106,7 @@ static void after_fork_in_child(void)
 {
     profi_control_forget();
     profi_thread_forget();
+    profi_threads_forget();
     if (is_started) { /* else it is a process like any other, such as a daemon before it starts */
         is_child = 1;
         profi_file_sets_forget();

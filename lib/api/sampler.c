@@ -34,31 +34,26 @@ static void sample(void)
     PROFI_ADD(count, 1u);
 }
 
-/* Sleeps until the interval since *last is over and takes that moment for *last; 0 when it was woken before. */
-static int wait_for_next(uint64_t *last)
+/* Sleeps until the interval since *last is over and takes that moment for *last, unless it is woken before. */
+static profi_wake wait_for_next(uint64_t *last)
 {
-    int result;
-    do {
-        uint64_t every_ns = (uint64_t)PROFI_GET(interval_ms) * 1000000, due_ns = *last + every_ns;
-        struct timespec due = { (time_t)(due_ns / 1000000000), (long)(due_ns % 1000000000) };
-        result = every_ns != 0 ? sem_clockwait(&wake, CLOCK_MONOTONIC, &due) : sem_wait(&wake);
-        if (result != 0 && errno == ETIMEDOUT) {
-            /* What a busy machine made late is left out, not made up for. */
-            *last = due_ns + (profi_clock_monotonic_ns() - due_ns) / every_ns * every_ns;
-            return 1;
-        }
-    } while (result != 0);
-    return 0;
+    uint64_t every_ns = (uint64_t)PROFI_GET(interval_ms) * 1000000, due_ns = *last + every_ns;
+    struct timespec due = { (time_t)(due_ns / 1000000000), (long)(due_ns % 1000000000) };
+    profi_wake woken = profi_thread_sleep(&wake, every_ns != 0 ? &due : NULL);
+    if (woken == PROFI_WAKE_DUE) /* what a busy machine made late is left out, not made up for */
+        *last = due_ns + (profi_clock_monotonic_ns() - due_ns) / every_ns * every_ns;
+    return woken;
 }
 
 static void *sampler_main(void *unused)
 {
+    profi_wake woken = PROFI_WAKE_POSTED;
+    uint64_t last = 0;
     (void)unused;
-    for (;;) {
-        uint64_t last = profi_clock_monotonic_ns();
+    for (; woken != PROFI_WAKE_ALONE; woken = wait_for_next(&last)) {
+        if (woken == PROFI_WAKE_POSTED)
+            last = profi_clock_monotonic_ns();
         if (PROFI_GET(interval_ms) != 0)
-            sample();
-        while (wait_for_next(&last))
             sample();
     }
     return NULL;

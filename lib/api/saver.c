@@ -134,21 +134,18 @@ static int is_before(const struct timespec *a, const struct timespec *b)
     return a->tv_sec != b->tv_sec ? a->tv_sec < b->tv_sec : a->tv_nsec < b->tv_nsec;
 }
 
-/* Sleeps until the interval since `since` is over, kept calls may have come, or somebody wakes it. */
-static void wait_for_work(const struct timespec *since)
+/* Sleeps until the interval since `since` is over, kept calls may have come, or somebody wakes it; 0: it is to end. */
+static int wait_for_work(const struct timespec *since)
 {
-    int result;
-    do {
-        uint32_t seconds = PROFI_GET(interval_s), kept = PROFI_GET(has_kept);
-        struct timespec due = { since->tv_sec + (time_t)seconds, since->tv_nsec }, look;
-        clock_gettime(CLOCK_MONOTONIC, &look);
-        look.tv_nsec += KEPT_PERIOD_NS;
-        if (look.tv_nsec >= 1000000000)
-            look = (struct timespec){ look.tv_sec + 1, look.tv_nsec - 1000000000 };
-        if (kept && (seconds == 0 || is_before(&look, &due)))
-            due = look;
-        result = kept || seconds ? sem_clockwait(&wake, CLOCK_MONOTONIC, &due) : sem_wait(&wake);
-    } while (result != 0 && errno == EINTR);
+    uint32_t seconds = PROFI_GET(interval_s), kept = PROFI_GET(has_kept);
+    struct timespec due = { since->tv_sec + (time_t)seconds, since->tv_nsec }, look;
+    clock_gettime(CLOCK_MONOTONIC, &look);
+    look.tv_nsec += KEPT_PERIOD_NS;
+    if (look.tv_nsec >= 1000000000)
+        look = (struct timespec){ look.tv_sec + 1, look.tv_nsec - 1000000000 };
+    if (kept && (seconds == 0 || is_before(&look, &due)))
+        due = look;
+    return profi_thread_sleep(&wake, kept || seconds ? &due : NULL) != PROFI_WAKE_ALONE;
 }
 
 /* A folder that refuses is reported once, and tried again from time to time: the calls wait. */
@@ -173,8 +170,7 @@ static void *saver_main(void *unused)
     struct timespec since, now;
     (void)unused;
     clock_gettime(CLOCK_MONOTONIC, &since);
-    for (;;) {
-        wait_for_work(&since);
+    while (wait_for_work(&since)) {
         answer_signals();
         save_kept();
         uint32_t seconds = PROFI_GET(interval_s);

@@ -183,12 +183,11 @@ static void answer_slow(void)
 
 /* ---- the thread ---- */
 
-static void wait_for(uint64_t ns)
+static profi_wake wait_for(uint64_t ns)
 {
     uint64_t due_ns = profi_clock_monotonic_ns() + ns;
     const struct timespec due = { (time_t)(due_ns / 1000000000), (long)(due_ns % 1000000000) };
-    while ((ns != 0 ? sem_clockwait(&wake, CLOCK_MONOTONIC, &due) : sem_wait(&wake)) != 0 && errno == EINTR)
-        ;
+    return profi_thread_sleep(&wake, ns != 0 ? &due : NULL);
 }
 
 static void *watch_main(void *unused)
@@ -198,7 +197,9 @@ static void *watch_main(void *unused)
     PROFI_PUT(watch_tid, (int32_t)syscall(SYS_gettid));
     for (;;) {
         uint64_t smallest = profi_slow_smallest_ns(), period = profi_max_u64(smallest / LOOKS_A_LIMIT, PERIOD_LEAST_NS);
-        wait_for(smallest != 0 ? profi_max_u64(profi_min_u64(period, PERIOD_MOST_NS), took_ns * REST_A_LOOK) : 0);
+        if (wait_for(smallest != 0 ? profi_max_u64(profi_min_u64(period, PERIOD_MOST_NS), took_ns * REST_A_LOOK) : 0) ==
+            PROFI_WAKE_ALONE)
+            return NULL;
         if (__atomic_exchange_n(&has_crash, 0u, __ATOMIC_ACQUIRE)) {
             profi_crash_write_timeline();
             __atomic_store_n(&has_answered, 1u, __ATOMIC_RELEASE);
@@ -210,7 +211,6 @@ static void *watch_main(void *unused)
         answer_slow();
         took_ns = dumped_ns > begin_ns ? 0 : profi_clock_monotonic_ns() - begin_ns;
     }
-    return NULL;
 }
 
 int profi_watch_can_help(int32_t tid)

@@ -6,6 +6,8 @@
 #include <fcntl.h>
 #include <pthread.h>
 #include <signal.h>
+#include <stdio.h>
+#include <string.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -28,6 +30,17 @@ void profi_cancel_restore(int before)
     pthread_setcanceltype(before & 1 ? PTHREAD_CANCEL_ASYNCHRONOUS : PTHREAD_CANCEL_DEFERRED, NULL);
 }
 
+static uint32_t spawned;  /* threads of ours; never more than there are */
+static time_t looked_s;   /* when one of them last looked for others */
+static uint32_t is_alone; /* there are none */
+
+static void *thread_main(void *run)
+{
+    ((void *(*)(void *))(uintptr_t)run)(NULL);
+    __atomic_fetch_sub(&spawned, 1u, __ATOMIC_RELAXED);
+    return NULL;
+}
+
 int profi_thread_spawn(void *(*run)(void *), const char *name)
 {
     pthread_t thread;
@@ -37,12 +50,57 @@ int profi_thread_spawn(void *(*run)(void *), const char *name)
     pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
     sigfillset(&all);
     pthread_sigmask(SIG_SETMASK, &all, &callers); /* inherited */
-    int error = pthread_create(&thread, &attributes, run, NULL);
+    int error = pthread_create(&thread, &attributes, thread_main, (void *)(uintptr_t)run);
     pthread_sigmask(SIG_SETMASK, &callers, NULL);
     pthread_attr_destroy(&attributes);
-    if (error == 0)
-        pthread_setname_np(thread, name);
-    return error;
+    if (error != 0)
+        return error;
+    pthread_setname_np(thread, name);
+    __atomic_fetch_add(&spawned, 1u, __ATOMIC_RELAXED);
+    return 0;
+}
+
+/* Whether the main thread has ended, which the kernel keeps till the process ends, and all that are left are ours. */
+static int are_alone(void)
+{
+    char path[64], text[1024], state = '\0';
+    unsigned threads = 0;
+    snprintf(path, sizeof(path), "/proc/self/task/%ld/stat", (long)getpid()); /* the whole process's would sum up all threads */
+    const char *name_end = profi_read_text(path, text, sizeof(text)) ? strrchr(text, ')') : NULL;
+    return name_end != NULL &&
+           sscanf(name_end + 1, " %c %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %u", &state, &threads) == 2 &&
+           state == 'Z' && threads == PROFI_GET(spawned) + 1;
+}
+
+/* The answer stands for the rest of this second, whichever thread it was that looked, or for good: nobody comes back. */
+int profi_threads_are_alone(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    if (PROFI_GET(is_alone) == 0 && now.tv_sec != __atomic_exchange_n(&looked_s, now.tv_sec, __ATOMIC_RELAXED) && are_alone())
+        PROFI_PUT(is_alone, 1u);
+    return PROFI_GET(is_alone) != 0;
+}
+
+profi_wake profi_thread_sleep(sem_t *wake, const struct timespec *due)
+{
+    for (;;) {
+        struct timespec look;
+        if (profi_threads_are_alone())
+            return PROFI_WAKE_ALONE;
+        clock_gettime(CLOCK_MONOTONIC, &look);
+        look.tv_sec++;
+        int is_due_first = due != NULL && (due->tv_sec < look.tv_sec || (due->tv_sec == look.tv_sec && due->tv_nsec <= look.tv_nsec));
+        if (sem_clockwait(wake, CLOCK_MONOTONIC, is_due_first ? due : &look) == 0)
+            return PROFI_WAKE_POSTED;
+        if (errno == ETIMEDOUT && is_due_first)
+            return PROFI_WAKE_DUE;
+    }
+}
+
+void profi_threads_forget(void)
+{
+    spawned = is_alone = 0;
 }
 
 int profi_read_text(const char *path, char *text, size_t room)

@@ -5,6 +5,9 @@
 
 #include "base.h"
 
+#include <semaphore.h>
+#include <time.h>
+
 /*
  * Puts off the cancellation of the calling thread: what holds a lock, a
  * descriptor or memory must not be left half way.  Returns what
@@ -23,6 +26,23 @@ static inline void profi_cancel_restore_at(const int *before) { profi_cancel_res
  * `name` is at most 15 bytes.  0, or an errno value.
  */
 int profi_thread_spawn(void *(*run)(void *), const char *name);
+
+/*
+ * Whether all threads of the program are gone, its main thread by
+ * pthread_exit().  Such a process ends with its last thread, and ours must
+ * not be what keeps it: each asks this about once a second, and then returns.
+ */
+int profi_threads_are_alone(void);
+
+/*
+ * Sleeps until somebody posts `wake`, or until it is `due` on CLOCK_MONOTONIC
+ * (NULL: never), or such a thread is to return.
+ */
+typedef enum profi_wake { PROFI_WAKE_POSTED, PROFI_WAKE_DUE, PROFI_WAKE_ALONE } profi_wake;
+profi_wake profi_thread_sleep(sem_t *wake, const struct timespec *due);
+
+/* In a forked child: the threads are the parent's. */
+void profi_threads_forget(void);
 
 /* Reads a small file, such as one of /proc, as text; 0 when it cannot be had or is empty. */
 int profi_read_text(const char *path, char *text, size_t room);

@@ -73,6 +73,19 @@ def _(folder):
     check(losses["lost"] == len(AT_END) + 2, losses)
 
 
+@case("threads_of_the_librarys_own_do_not_keep_a_process_whose_own_are_gone")
+def _(folder):
+    for variables in ({"PROFCORE_SAVE_EVERY": "3600"}, {"PROFCORE_RSS_EVERY": "60000"}, {"PROFCORE_SIGNALS": "TERM"},
+                      {"PROFCORE_SLOW": "in_main=100000"}, {"PROFCORE_CONTROL": os.path.join(folder, "control")},
+                      {"PROFCORE_SAVE_EVERY": "3600", "PROFCORE_RSS_EVERY": "2", "PROFCORE_SAVE_IF": "in_main/1"}):
+        place = os.path.join(folder, "-".join(variables))
+        os.mkdir(place)
+        # Exit handlers run on such a thread, which had not recorded anything.
+        done = end(place, "main_exits", PROFCORE_NAME="run", **variables)
+        check(done.returncode == 0 and done.stdout.endswith("after all\n"), done)
+        check(summary(place, "run_*.json") == {**ALWAYS, **AT_END, "thread_main": 2, "key_destructor": 7}, results(place))
+
+
 @case("quick_exit_saves_as_exit_does")
 def _(folder):
     done = end(folder, "quick_exit")
