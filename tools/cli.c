@@ -64,7 +64,7 @@ void cli_wrong(const cli_command *command, const char *format, ...)
     say(command, format, arguments);
     va_end(arguments);
     fprintf(stderr, "Try: profcore help%s%s\n", command ? " " : "", command ? command->name : "");
-    exit(CLI_WRONG);
+    cli_end(CLI_WRONG);
 }
 
 /* ---- the nearest name ---- */
@@ -130,7 +130,7 @@ static const char *value_of(cli_reader *reader, const char *name)
 static void __attribute__((noreturn)) help_and_end(const cli_command *command)
 {
     cli_put_help(stdout, command);
-    exit(cli_finish(CLI_OK));
+    cli_end(CLI_OK);
 }
 
 static int read_long(cli_reader *reader, const char *text, const char **value)
@@ -234,14 +234,18 @@ int cli_write_stdout(void *unused, const void *data, size_t bytes)
     return errno != 0 ? errno : EIO;
 }
 
-int cli_finish(int status)
+void cli_end(int status)
 {
     errno = 0;
-    if (fflush(stdout) == 0 && !ferror(stdout))
-        return status;
-    if (errno != EPIPE && !reader_is_gone && status == CLI_OK)
-        cli_say(NULL, "cannot write: %s", strerror(errno ? errno : EIO));
-    return status == CLI_OK ? CLI_FAILED : status;
+    if (fflush(stdout) != 0 || ferror(stdout)) {
+        if (errno != EPIPE && !reader_is_gone && status == CLI_OK)
+            cli_say(NULL, "cannot write: %s", strerror(errno ? errno : EIO));
+        status = status == CLI_OK ? CLI_FAILED : status;
+    }
+    /* PROFCORE=1 in the user's shell is meant for programs: the library in here must leave no files and no word. */
+    if (getenv("PROFCORE") != NULL)
+        _exit(status);
+    exit(status);
 }
 
 int cli_wants_color(const cli_command *command, const char *when)

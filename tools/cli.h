@@ -74,10 +74,11 @@ void cli_put_clean(FILE *out, const char *text);
 int cli_write_stdout(void *unused, const void *data, size_t bytes);
 
 /*
- * Writes out what stands in stdout's buffer, which is part of the work: a
- * full disk is a failure.  Returns `status`, or that of the failure.
+ * Ends the program, the only way to do so.  Before, it writes out what stands
+ * in stdout's buffer, which is part of the work: a full disk is a failure,
+ * whose status takes the place of CLI_OK.
  */
-int cli_finish(int status);
+__attribute__((noreturn)) void cli_end(int status);
 
 /* Whether to use colour on stdout: "auto" (a terminal, and no NO_COLOR), "always", "never"; ends the program for others. */
 int cli_wants_color(const cli_command *command, const char *when);

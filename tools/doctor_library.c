@@ -118,5 +118,6 @@ void doctor_check_library(doctor_list *list)
     check_version(list);
     prof_environment_check(check_variable, list, NULL);
     setenv("PROFCORE_QUIET", "1", 1); /* what the library would say of the variables has just been said */
+    setenv("PROFCORE_FORMATS", "none", 1); /* with PROFCORE=1 and PROFCORE_SAVE_EVERY it would save what is recorded here */
     check_recording(list);
 }

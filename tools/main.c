@@ -6,9 +6,7 @@
  */
 #include "cli.h"
 
-#include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 static const cli_command *const commands[] = { &command_run, &command_report, &command_diff, &command_merge,
                                                &command_convert, &command_top, &command_stacks, &command_dump,
@@ -78,9 +76,5 @@ static int run(int argc, char **argv)
 
 int main(int argc, char **argv)
 {
-    int status = cli_finish(run(argc, argv));
-    /* PROFCORE=1 in the user's shell is meant for programs: the library in here must leave no files and no word. */
-    if (getenv("PROFCORE") != NULL)
-        _exit(status);
-    return status;
+    cli_end(run(argc, argv));
 }

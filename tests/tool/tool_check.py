@@ -637,12 +637,37 @@ def _(folder):
     equal(process.returncode, -signal.SIGTERM, "through the tool, whatever its own library was told")
     equal(len(glob.glob(os.path.join(folder, "mine", "own_*.json"))), 2, "and the program could save before")
     count = len(os.listdir(os.path.join(folder, "mine")))
-    for arguments in (["--version"], ["doctor"], ["report", glob.glob(os.path.join(folder, "mine", "own_*.json"))[0]]):
+    for arguments in (["--version"], ["--help"], ["report", "--help"], ["doctor"],
+                      ["report", glob.glob(os.path.join(folder, "mine", "own_*.json"))[0]]):
         equal(profcore(*arguments, folder=folder, variables=variables).err, "", arguments)
+    for arguments in ([], ["report"], ["report", "--bogus"], ["bogus"], ["report", "bogus"], ["run", "bogus"]):
+        said = [profcore(*arguments, folder=folder, status=None, variables=which).err for which in ({}, variables)]
+        equal(said[1], said[0], arguments)
     equal(len(os.listdir(os.path.join(folder, "mine"))), count, "files")
 
 
 # ---- doctor ----
+
+def fake_libraries(folder, **sources):
+    """Makes lib<name>.so.1 of C sources; returns the variable with which they are found."""
+    compiler = shutil.which("cc")
+    if compiler is None:
+        raise Skip("no compiler")
+    for name, source in sources.items():
+        path = os.path.join(folder, name + ".c")
+        with open(path, "w", encoding="ascii") as text:
+            text.write(source)
+        subprocess.run([compiler, "-shared", "-fPIC", "-o", os.path.join(folder, f"lib{name.replace('_', '-')}.so.1"), path], check=True)
+    return {"LD_LIBRARY_PATH": ":".join(p for p in (folder, os.environ.get("LD_LIBRARY_PATH", "")) if p)}
+
+
+@case("doctor_leaves_nothing_also_where_the_environment_saves_each_second")
+def _(folder):
+    slow = fake_libraries(folder, cuda="#include <unistd.h>\n__attribute__((constructor)) static void wait(void) { sleep(3); }\n")
+    before = os.listdir(folder)
+    done = profcore("doctor", folder=folder, variables={"PROFCORE": "1", "PROFCORE_SAVE_EVERY": "1", **slow})
+    equal((done.err, os.listdir(folder)), ("", before), "what it leaves")
+
 
 @case("doctor_lists_what_works_and_changes_nothing")
 def _(folder):
@@ -690,18 +715,11 @@ def _(folder):
 
 @case("doctor_survives_libraries_that_crash_or_say_no")
 def _(folder):
-    compiler = shutil.which("cc")
-    if compiler is None:
-        raise Skip("no compiler")
-    with open(os.path.join(folder, "bad.c"), "w", encoding="ascii") as text:
-        text.write("__attribute__((constructor)) static void die(void) { __builtin_trap(); }\n")
-    with open(os.path.join(folder, "no.c"), "w", encoding="ascii") as text:
-        text.write("int cuInit(unsigned f) { (void)f; return 100; } int cuDriverGetVersion(int *v) { *v = 12040; return 0; }\n"
-                   "int cuDeviceGetCount(int *n) { *n = 0; return 0; }\n")
-    for source, name in (("bad.c", "libnvidia-ml.so.1"), ("no.c", "libcuda.so.1")):
-        subprocess.run([compiler, "-shared", "-fPIC", "-o", os.path.join(folder, name), os.path.join(folder, source)], check=True)
-    path = ":".join(p for p in (folder, os.environ.get("LD_LIBRARY_PATH", "")) if p)
-    by_name, _ = rows(folder, variables={"LD_LIBRARY_PATH": path})
+    fakes = fake_libraries(
+        folder, nvidia_ml="__attribute__((constructor)) static void die(void) { __builtin_trap(); }\n",
+        cuda="int cuInit(unsigned f) { (void)f; return 100; } int cuDriverGetVersion(int *v) { *v = 12040; return 0; }\n"
+             "int cuDeviceGetCount(int *n) { *n = 0; return 0; }\n")
+    by_name, _ = rows(folder, variables=fakes)
     check(by_name["NVML"]["status"] == "warn" and "crashes" in by_name["NVML"]["finding"], by_name["NVML"])
     check("CUDA 12.4, but cuInit() fails with 100" in by_name["CUDA driver"]["finding"], by_name["CUDA driver"])
 
