@@ -8,11 +8,10 @@
 #include <inttypes.h>
 #include <jansson.h>
 #include <math.h>
-#include <regex.h>
 #include <stdlib.h>
 #include <string.h>
 
-/* ---- order and limits ---- */
+/* ---- order ---- */
 
 static const struct sort_key {
     const char *name;
@@ -57,53 +56,6 @@ static void set_sort(const cli_command *command, const char *name)
     }
     const char *nearest = cli_nearest(name, names);
     cli_wrong(command, "unknown sort key %s%s%s", name, nearest ? "; did you mean " : "", nearest ? nearest : "");
-}
-
-static void drop(diff_list *list, size_t index)
-{
-    free(list->pairs[index].title);
-    list->pairs[index].title = NULL;
-}
-
-static void keep_matches(const cli_command *command, diff_list *list, const char *pattern)
-{
-    regex_t compiled;
-    char why[128];
-    size_t kept = 0;
-    int error = regcomp(&compiled, pattern, REG_EXTENDED | REG_NOSUB);
-    if (error != 0) {
-        regerror(error, &compiled, why, sizeof(why));
-        cli_wrong(command, "%s is not a regular expression: %s", pattern, why);
-    }
-    for (size_t i = 0; i < list->count; i++) {
-        if (regexec(&compiled, list->pairs[i].title, 0, NULL, 0) == 0)
-            list->pairs[kept++] = list->pairs[i];
-        else
-            drop(list, i);
-    }
-    list->count = kept;
-    regfree(&compiled);
-}
-
-/* A number, a share with a point, or a pattern: as for `report`. */
-static void apply_limit(const cli_command *command, diff_list *list, const char *limit)
-{
-    char *end;
-    size_t most = list->count;
-    if (strspn(limit, "0123456789") == strlen(limit) && limit[0] != '\0') {
-        unsigned long long number = strtoull(limit, NULL, 10);
-        most = number < most ? (size_t)number : most;
-    } else if (strspn(limit, "0123456789.") == strlen(limit) && limit[0] != '\0') {
-        double share = strtod(limit, &end);
-        if (*end != '\0' || share > 1.0)
-            cli_wrong(command, "%s is neither a whole number of lines nor a share from 0 to 1", limit);
-        most = (size_t)((double)list->count * share + 0.5);
-    } else {
-        keep_matches(command, list, limit);
-        return;
-    }
-    for (; list->count > most; list->count--)
-        drop(list, list->count - 1);
 }
 
 /* ---- the tables ---- */
@@ -329,13 +281,14 @@ static int compare(const cli_command *command, const char *const paths[2], const
         }
         if (list.count != 0)
             qsort(list.pairs, list.count, sizeof(*list.pairs), compare_pairs);
-        for (size_t i = 0; i < limit_count; i++)
-            apply_limit(command, &list, limits[i]);
-        result = CLI_OK;
-        if (is_json)
+        int is_left = 1;
+        for (size_t i = 0; i < limit_count && is_left; i++)
+            is_left = diff_limit(command, &list, limits[i]);
+        if (is_left && is_json)
             put_json(&list, names);
-        else
+        else if (is_left)
             put_text(&list, paths, snapshots, has_color);
+        result = is_left ? CLI_OK : CLI_FAILED;
     }
     diff_forget(&list);
     prof_snapshot_close(snapshots[0]);

@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * profcore diff: the functions of two profiles side by side.  diff_match.c
- * finds which belong together; diff.c orders and prints them.
+ * finds which belong together; diff.c orders and prints them, as many as
+ * diff_limit.c leaves.
  */
 #ifndef DIFF_H
 #define DIFF_H
 
-#include <profcore/snapshot.h>
+#include "cli.h"
 
 /* What is compared of a function, in the order of the tables. */
 enum { DIFF_CALLS, DIFF_SELF, DIFF_SELF_PER_CALL, DIFF_CUMULATIVE, DIFF_CUMULATIVE_PER_CALL, DIFF_P50, DIFF_P99, DIFF_FIGURES };
@@ -37,5 +38,8 @@ typedef struct diff_list {
  */
 int diff_match(diff_list *list, const prof_snapshot *old, const prof_snapshot *new_);
 void diff_forget(diff_list *list);
+
+/* Applies one limit to a list in its order; 0, and says so, when memory is spent; a wrong one ends the program. */
+int diff_limit(const cli_command *command, diff_list *list, const char *limit);
 
 #endif

@@ -429,6 +429,23 @@ def _(folder):
     check(text.index("Percentiles") < text.rindex("a.c:1(same)") and "moved" not in text[text.index("Percentiles"):], text)
 
 
+@case("diff_reads_limits_as_report_does")
+def _(folder):
+    path = os.path.join(folder, "python.prof")
+    record(path, 3)
+    count = len(pstats.Stats(path).stats)
+    for limit in ("3", "0", "99999999999999999999999", ".5", "5e-1", "1e0", "0.25", "1.0", "1.", ".", "1e-3", "e", "1-2", "-1", "2e",
+                  "json|re", "none such", ""):
+        listed = json.loads(profcore("diff", "--json", "--limit", limit, path, path).out)["functions"]
+        text = profcore("report", "--limit", limit, path).out
+        reduced = re.search(r"List reduced from \d+ to (\d+) due", text)
+        equal(len(listed), int(reduced.group(1)) if reduced else count if "ncalls" in text else 0, repr(limit))
+    for limit in ("1.5", "2e3", "1e-3e", "(", "[", "(" * 513, "a" * 513):
+        done = [profcore(command, "--limit", limit, *files, status=None) for command, files in (("report", [path]), ("diff", [path, path]))]
+        equal(done[1].returncode, done[0].returncode, repr(limit))
+        equal(done[1].err.replace("profcore diff", "profcore report").split("\n")[0], done[0].err.split("\n")[0], repr(limit))
+
+
 @case("diff_sorts_and_limits")
 def _(folder):
     old, new = make_two(folder)
