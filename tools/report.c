@@ -125,7 +125,8 @@ static void check(const cli_command *command, request *r)
     output_check_terminal(command, r->format);
     if (r->output != NULL && strcmp(r->format, "html") != 0)
         cli_wrong(command, "--html %s and --format %s: one of them", r->output, r->format);
-    if (is_table && cli_wants_color(command, r->color))
+    int has_color = cli_wants_color(command, r->color);
+    if (is_table && has_color)
         r->print.flags |= PROF_PRINT_COLOR;
 }
 

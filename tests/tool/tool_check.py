@@ -229,7 +229,8 @@ def _(folder):
         if arguments[0] == "report":
             equal(re.sub(r"\x1b\[[0-9;]*m", "", seen), on_terminal(*arguments, "--color", "never"), "the rest is the same")
     check("\x1b[" in profcore("report", path, "--color", "always").out, "always")
-    check("not sometimes" in profcore("report", path, "--color", "sometimes", status=2).err, "an unknown word")
+    for command in (["report", path], ["report", "--json", path], ["diff", "--json", path, path], ["doctor", "--json"]):
+        check("not sometimes" in profcore(*command, "--color", "sometimes", status=2).err, f"an unknown word: {command}")
 
 
 @case("nothing_from_a_file_a_path_or_an_argument_reaches_the_terminal_raw")
