@@ -223,6 +223,7 @@ void cli_put_help(FILE *out, const cli_command *command)
 /* ---- output ---- */
 
 static int reader_is_gone; /* of the pipe that stdout is */
+static int stdout_error;   /* why writing a document to it failed */
 
 int cli_write_stdout(void *unused, const void *data, size_t bytes)
 {
@@ -234,10 +235,23 @@ int cli_write_stdout(void *unused, const void *data, size_t bytes)
     return errno != 0 ? errno : EIO;
 }
 
+int cli_put_json(const cli_command *command, json_t *document)
+{
+    errno = 0;
+    int is_written = json_dumpf(document, stdout, JSON_INDENT(1)) == 0 && printf("\n") == 1;
+    stdout_error = errno;
+    json_decref(document);
+    if (is_written || ferror(stdout)) /* of which cli_end() tells */
+        return CLI_OK;
+    cli_say(command, "no memory for a JSON document");
+    return CLI_FAILED;
+}
+
 void cli_end(int status)
 {
     errno = 0;
     if (fflush(stdout) != 0 || ferror(stdout)) {
+        errno = errno != 0 ? errno : stdout_error;
         if (errno != EPIPE && !reader_is_gone && status == CLI_OK)
             cli_say(NULL, "cannot write: %s", strerror(errno ? errno : EIO));
         status = status == CLI_OK ? CLI_FAILED : status;

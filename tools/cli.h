@@ -8,6 +8,7 @@
 #ifndef CLI_H
 #define CLI_H
 
+#include <jansson.h>
 #include <profcore/snapshot.h>
 #include <stdio.h>
 
@@ -72,6 +73,9 @@ void cli_put_clean(FILE *out, const char *text);
 
 /* A prof_write_callback to stdout. */
 int cli_write_stdout(void *unused, const void *data, size_t bytes);
+
+/* Writes a document to stdout and drops it; CLI_FAILED, and says so, when memory was not enough for it (or it is NULL). */
+int cli_put_json(const cli_command *command, json_t *document);
 
 /*
  * Ends the program, the only way to do so.  Before, it writes out what stands

@@ -6,7 +6,6 @@
 #include "input.h"
 
 #include <inttypes.h>
-#include <jansson.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -225,7 +224,7 @@ static json_t *figures_of(const diff_side *side)
     return object;
 }
 
-static int put_json(const diff_list *list, const char *const names[2])
+static int put_json(const cli_command *command, const diff_list *list, const char *const names[2])
 {
     json_t *root = json_object(), *functions = json_array();
     for (size_t i = 0; i < list->count; i++) {
@@ -242,10 +241,7 @@ static int put_json(const diff_list *list, const char *const names[2])
     json_object_set_new(root, "old", json_string(names[0]));
     json_object_set_new(root, "new", json_string(names[1]));
     json_object_set_new(root, "functions", functions);
-    int failed = json_dumpf(root, stdout, JSON_INDENT(1)) != 0;
-    json_decref(root);
-    printf("\n");
-    return !failed;
+    return cli_put_json(command, root);
 }
 
 /* ---- the command ---- */
@@ -284,11 +280,11 @@ static int compare(const cli_command *command, const char *const paths[2], const
         int is_left = 1;
         for (size_t i = 0; i < limit_count && is_left; i++)
             is_left = diff_limit(command, &list, limits[i]);
+        result = is_left ? CLI_OK : CLI_FAILED;
         if (is_left && is_json)
-            put_json(&list, names);
+            result = put_json(command, &list, names);
         else if (is_left)
             put_text(&list, paths, snapshots, has_color);
-        result = is_left ? CLI_OK : CLI_FAILED;
     }
     diff_forget(&list);
     prof_snapshot_close(snapshots[0]);

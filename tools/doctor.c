@@ -5,7 +5,6 @@
 #include "cli.h"
 
 #include <fcntl.h>
-#include <jansson.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
@@ -100,7 +99,7 @@ static json_t *text_of(const char *text)
     return string != NULL ? string : json_string("(not UTF-8)");
 }
 
-static int put_json(const doctor_list *list, int is_fit)
+static int put_json(const cli_command *command, const doctor_list *list, int is_fit)
 {
     json_t *rows = json_array(), *root = json_object();
     for (size_t i = 0; i < list->count; i++) {
@@ -116,10 +115,7 @@ static int put_json(const doctor_list *list, int is_fit)
     json_object_set_new(root, "schema", json_string("profcore.doctor/1"));
     json_object_set_new(root, "fit", json_boolean(is_fit));
     json_object_set_new(root, "rows", rows);
-    int failed = json_dumpf(root, stdout, JSON_INDENT(1)) != 0;
-    printf("\n");
-    json_decref(root);
-    return !failed;
+    return cli_put_json(command, root);
 }
 
 /* ---- the command ---- */
@@ -154,16 +150,17 @@ static int run(const cli_command *command, int argc, char **argv)
     doctor_check_extras(list);
     for (size_t i = 0; i < list->count; i++)
         is_fit &= !(list->rows[i].is_essential && list->rows[i].state == DOCTOR_NO);
-    if (is_json)
-        put_json(list, is_fit);
-    else
+    int result = is_fit ? CLI_OK : CLI_FAILED;
+    if (is_json && put_json(command, list, is_fit) != CLI_OK)
+        result = CLI_FAILED;
+    else if (!is_json)
         put_rows(list, has_color);
     for (size_t i = 0; i < list->count; i++) {
         free(list->rows[i].finding);
         free(list->rows[i].remedy);
     }
     free(list);
-    return is_fit ? CLI_OK : CLI_FAILED;
+    return result;
 }
 
 const cli_command command_doctor = {

@@ -532,7 +532,8 @@ def _(folder):
 def _(folder):
     path = os.path.join(folder, "python.prof")
     record(path, 0)
-    for arguments in (["report", path], ["diff", path, path], ["--help"], ["doctor", "--json"], ["report", "--help"]):
+    for arguments in (["report", path], ["diff", path, path], ["diff", "--json", path, path], ["--help"], ["doctor", "--json"],
+                      ["report", "--help"]):
         with open("/dev/full", "wb") as full:
             done = subprocess.run([tool, *arguments], stdout=full, stderr=subprocess.PIPE, env=environment(), timeout=60)
         check(done.returncode == 1 and b"No space left" in done.stderr, (arguments, done))
