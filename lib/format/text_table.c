@@ -106,15 +106,30 @@ static void put_heading(const profi_listing *t)
     profi_output_text(t->out, "\n");
 }
 
+/* A function of the listed rows: some rows have several, some none. */
+typedef struct listed {
+    uint32_t row, function; /* PROFI_NONE: behind the last */
+} listed;
+
+static listed first_listed(const profi_listing *t, uint32_t row)
+{
+    while (row < t->count && t->stats.rows[t->order[row]].function == PROFI_NONE)
+        row++;
+    return (listed){ row, row < t->count ? t->stats.rows[t->order[row]].function : PROFI_NONE };
+}
+
+static listed next_listed(const profi_listing *t, listed at)
+{
+    uint32_t next = t->stats.next_function[at.function];
+    return next != PROFI_NONE ? (listed){ at.row, next } : first_listed(t, at.row + 1);
+}
+
 /* Calls back for each function of the listed rows, with its title. */
 static void for_functions(const profi_listing *t,
                           void (*put)(const profi_listing *t, const profi_function *function, const char *title))
 {
-    for (uint32_t i = 0; i < t->count; i++) {
-        const profi_pstats_row *row = &t->stats.rows[t->order[i]];
-        for (uint32_t f = row->function; f != PROFI_NONE; f = t->stats.next_function[f])
-            put(t, &t->snapshot->functions[f], row->title);
-    }
+    for (listed at = first_listed(t, 0); at.function != PROFI_NONE; at = next_listed(t, at))
+        put(t, &t->snapshot->functions[at.function], t->stats.rows[t->order[at.row]].title);
 }
 
 static void put_extreme(const profi_listing *t, const profi_function *function, uint64_t ns)
@@ -159,15 +174,14 @@ static void put_percentiles(const profi_listing *t, const profi_function *functi
 static const char *why_no_durations(const profi_listing *t)
 {
     const char *why = NULL;
-    for (uint32_t i = 0; i < t->count; i++)
-        for (uint32_t f = t->stats.rows[t->order[i]].function; f != PROFI_NONE; f = t->stats.next_function[f]) {
-            const profi_function *function = &t->snapshot->functions[f];
-            if (function->calls == function->open_calls)
-                continue;
-            if (function->histogram != NULL || profi_function_has_extremes(function))
-                return NULL;
-            why = why ? why : function->no_histogram;
-        }
+    for (listed at = first_listed(t, 0); at.function != PROFI_NONE; at = next_listed(t, at)) {
+        const profi_function *function = &t->snapshot->functions[at.function];
+        if (function->calls == function->open_calls)
+            continue;
+        if (function->histogram != NULL || profi_function_has_extremes(function))
+            return NULL;
+        why = why ? why : function->no_histogram;
+    }
     return why;
 }
 
@@ -175,12 +189,11 @@ static void put_missing_percentiles(const profi_listing *t)
 {
     enum { SHOWN = 10 };
     uint32_t count = 0;
-    for (uint32_t i = 0; i < t->count; i++)
-        for (uint32_t f = t->stats.rows[t->order[i]].function; f != PROFI_NONE; f = t->stats.next_function[f]) {
-            const profi_function *function = &t->snapshot->functions[f];
-            if (function->histogram == NULL && function->calls > function->open_calls && ++count <= SHOWN)
-                profi_output_printf(t->out, "   no percentiles of %s: %s\n", function->name, function->no_histogram);
-        }
+    for (listed at = first_listed(t, 0); at.function != PROFI_NONE; at = next_listed(t, at)) {
+        const profi_function *function = &t->snapshot->functions[at.function];
+        if (function->histogram == NULL && function->calls > function->open_calls && ++count <= SHOWN)
+            profi_output_printf(t->out, "   no percentiles of %s: %s\n", function->name, function->no_histogram);
+    }
     if (count > SHOWN)
         profi_output_printf(t->out, "   nor of %u more\n", (unsigned)count - SHOWN);
 }
@@ -255,10 +268,9 @@ static void put_memory(const profi_listing *t, const profi_function *function, c
 /* Whether a listed function passes a test. */
 static int has_any(const profi_listing *t, int (*test)(const profi_function *function))
 {
-    for (uint32_t i = 0; i < t->count; i++)
-        for (uint32_t f = t->stats.rows[t->order[i]].function; f != PROFI_NONE; f = t->stats.next_function[f])
-            if (test(&t->snapshot->functions[f]))
-                return 1;
+    for (listed at = first_listed(t, 0); at.function != PROFI_NONE; at = next_listed(t, at))
+        if (test(&t->snapshot->functions[at.function]))
+            return 1;
     return 0;
 }
 
