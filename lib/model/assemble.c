@@ -216,9 +216,7 @@ void profi_builder_renumber(profi_builder *builder, const uint32_t *new_id)
 static int compare_edges(const void *a, const void *b)
 {
     const profi_edge *x = a, *y = b;
-    if (x->callee != y->callee)
-        return x->callee < y->callee ? -1 : 1;
-    return x->caller < y->caller ? -1 : x->caller > y->caller;
+    return profi_edge_order(x->callee, x->caller, y->callee, y->caller);
 }
 
 /* Sorts the edges, adds up those of one pair, and gives each function its own. */

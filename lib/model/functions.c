@@ -86,12 +86,10 @@ typedef struct edge_key {
     uint32_t callee, caller, path;
 } edge_key;
 
-static int compare_edges(const void *a, const void *b)
+static int compare_keys(const void *a, const void *b)
 {
     const edge_key *x = a, *y = b;
-    if (x->callee != y->callee)
-        return x->callee < y->callee ? -1 : 1;
-    return x->caller < y->caller ? -1 : x->caller > y->caller;
+    return profi_edge_order(x->callee, x->caller, y->callee, y->caller);
 }
 
 static int make_edges(prof_snapshot *snapshot, uint32_t *path_edges)
@@ -106,14 +104,14 @@ static int make_edges(prof_snapshot *snapshot, uint32_t *path_edges)
         if (path->parent != PROFI_NONE)
             keys[count++] = (edge_key){ path->function, snapshot->paths[path->parent].function, i };
     }
-    qsort(keys, count, sizeof(*keys), compare_edges);
+    qsort(keys, count, sizeof(*keys), compare_keys);
     snapshot->edges = calloc(count ? count : 1, sizeof(*snapshot->edges));
     if (snapshot->edges == NULL) {
         free(keys);
         return 0;
     }
     for (uint32_t i = 0; i < count; i++) {
-        if (i == 0 || compare_edges(&keys[i - 1], &keys[i]) != 0) {
+        if (i == 0 || compare_keys(&keys[i - 1], &keys[i]) != 0) {
             profi_function *callee = &snapshot->functions[keys[i].callee];
             if (callee->edge_count++ == 0)
                 callee->first_edge = snapshot->edge_count;

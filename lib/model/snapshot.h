@@ -42,6 +42,14 @@ typedef struct profi_edge {
     uint64_t outermost_ns; /* of cumulative_ns, in calls that are primitive for the callee; UINT64_MAX: not known */
 } profi_edge;
 
+/* Edges stand in the order of callees, then callers: below 0, 0 or above, as qsort() wants it. */
+static inline int profi_edge_order(uint32_t callee, uint32_t caller, uint32_t other_callee, uint32_t other_caller)
+{
+    if (callee != other_callee)
+        return callee < other_callee ? -1 : 1;
+    return caller < other_caller ? -1 : caller > other_caller;
+}
+
 typedef struct profi_function {
     const char *name, *file, *unit; /* in the snapshot's texts; file and unit may be NULL */
     uint32_t line, flags;           /* PROF_SITE_… */
