@@ -7,7 +7,7 @@
 enum { TO };
 
 static const cli_option options[] = {
-    { "to", 't', "FORMAT", "txt, prof, json, html, pprof, collapsed or callgrind; by default what OUT\nends in" },
+    { "to", 't', "FORMAT", "txt, prof, json, html, pprof, collapsed or\ncallgrind; by default what OUT ends in" },
     { NULL, 0, NULL, NULL },
 };
 
