@@ -55,11 +55,9 @@ static prof_status set_formats(profi_config *config, const char *value, prof_err
         size_t bytes = strcspn(at, ",");
         const profi_writer *writer = profi_writer_find(at, bytes);
         if (writer == NULL) {
-            char known[128] = "";
-            for (unsigned i = 0; i < profi_writer_count; i++)
-                strcat(strcat(known, i ? ", " : ""), profi_writers[i].name);
+            char known[PROFI_WRITER_NAMES_ROOM];
             return profi_fail(err, PROF_E_INVALID, "unknown format \"%.*s\"; there are: %s", (int)(bytes < 40 ? bytes : 40),
-                              at, known);
+                              at, profi_writer_names(known));
         }
         at += bytes;
         unsigned i = 0;
@@ -99,7 +97,7 @@ static prof_status set_save_if(profi_config *config, const char *value, prof_err
 static prof_status set_when_full(profi_config *config, uint32_t when_full, prof_error *err)
 {
     if (when_full > PROF_STOP_SAVING)
-        return profi_fail(err, PROF_E_INVALID, "prof_options.when_full is %u, neither PROF_REMOVE_OLDEST nor PROF_STOP_SAVING",
+        return profi_fail(err, PROF_E_INVALID, "%u is neither PROF_REMOVE_OLDEST nor PROF_STOP_SAVING",
                           (unsigned)when_full);
     config->stops_when_full = when_full == PROF_STOP_SAVING;
     return PROF_OK;
@@ -448,6 +446,39 @@ void profi_config_load_quiet(void)
     profi_notice_quiet(quiet != NULL && strcmp(quiet, "1") == 0);
 }
 
+/* Says which field of the options a message is about. */
+static prof_status of_field(const char *field, prof_status status, const prof_error *why, prof_error *err)
+{
+    return status == PROF_OK ? PROF_OK : profi_fail(err, status, "prof_options.%s: %s", field, why->message);
+}
+
+static prof_status set_options(profi_config *config, const prof_options *given, prof_error *err)
+{
+    prof_error why = PROF_ERROR_INIT;
+    prof_status status = PROF_OK;
+    if (given->name != NULL && given->name[0] != '\0')
+        status = of_field("name", set_name(config, given->name, &why), &why, err);
+    if (status == PROF_OK)
+        status = of_field("directory", set_directory(config, given->directory ? given->directory : "profiling_results", &why),
+                          &why, err);
+    if (status == PROF_OK)
+        status = of_field("formats", set_formats(config, given->formats ? given->formats : "txt,prof,json,pftrace", &why), &why,
+                          err);
+    if (status == PROF_OK)
+        status = of_field("rss_every_ms", set_rss_every(config, given->rss_every_ms, &why), &why, err);
+    if (status == PROF_OK)
+        status = of_field("sort", set_sort(config, given->sort ? given->sort : "cumulative", &why), &why, err);
+    if (status == PROF_OK)
+        status = of_field("memory_bytes",
+                          set_memory(config, given->memory_bytes ? given->memory_bytes : PROFI_REGION_DEFAULT_BYTES, &why), &why,
+                          err);
+    if (status == PROF_OK && given->save_if != NULL)
+        status = of_field("save_if", set_save_if(config, given->save_if, &why), &why, err);
+    if (status == PROF_OK)
+        status = of_field("when_full", set_when_full(config, given->when_full, &why), &why, err);
+    return status;
+}
+
 prof_status profi_config_load(profi_config *config, const prof_options *options, int reports, prof_error *err)
 {
     prof_options given = PROF_OPTIONS_INIT;
@@ -466,14 +497,8 @@ prof_status profi_config_load(profi_config *config, const prof_options *options,
     sigemptyset(&config->signals);
     snprintf(config->name, sizeof(config->name), "program");
     set_name(config, program_invocation_short_name, NULL); /* unless it is too long */
-    if ((given.name && (status = set_name(config, given.name, err)) != PROF_OK) ||
-        (status = set_directory(config, given.directory ? given.directory : "profiling_results", err)) != PROF_OK ||
-        (status = set_formats(config, given.formats ? given.formats : "txt,prof,json,pftrace", err)) != PROF_OK ||
-        (status = set_rss_every(config, given.rss_every_ms, err)) != PROF_OK ||
-        (status = set_sort(config, given.sort ? given.sort : "cumulative", err)) != PROF_OK ||
-        (status = set_memory(config, given.memory_bytes ? given.memory_bytes : PROFI_REGION_DEFAULT_BYTES, err)) != PROF_OK ||
-        (given.save_if && (status = set_save_if(config, given.save_if, err)) != PROF_OK) ||
-        (status = set_when_full(config, given.when_full, err)) != PROF_OK)
+    status = set_options(config, &given, err);
+    if (status != PROF_OK)
         return status;
     config->has_chosen_formats = given.formats != NULL;
     load_environment(config, reports);

@@ -57,9 +57,11 @@ prof_status prof_snapshot_read_file(const char *path, prof_snapshot **snapshot, 
 
 static prof_status find_writer(const char *format, const profi_writer **writer, prof_error *err)
 {
+    char known[PROFI_WRITER_NAMES_ROOM];
     *writer = format != NULL ? profi_writer_find(format, strlen(format)) : NULL;
     return *writer != NULL ? PROF_OK
-                           : profi_fail(err, PROF_E_INVALID, "unknown format \"%.40s\"", format ? format : "(null)");
+                           : profi_fail(err, PROF_E_INVALID, "unknown format \"%.40s\"; there are: %s",
+                                        format ? format : "(null)", profi_writer_names(known));
 }
 
 prof_status prof_snapshot_write(const prof_snapshot *snapshot, const char *format, const char *sort,

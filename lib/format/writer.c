@@ -6,6 +6,7 @@
 
 #include <fenv.h>
 #include <locale.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -29,6 +30,15 @@ const profi_writer *profi_writer_find(const char *name, size_t name_bytes)
         if (strlen(profi_writers[i].name) == name_bytes && memcmp(profi_writers[i].name, name, name_bytes) == 0)
             return &profi_writers[i];
     return NULL;
+}
+
+const char *profi_writer_names(char text[PROFI_WRITER_NAMES_ROOM])
+{
+    size_t used = 0;
+    text[0] = '\0';
+    for (unsigned i = 0; i < profi_writer_count && used < PROFI_WRITER_NAMES_ROOM; i++)
+        used += (size_t)snprintf(text + used, PROFI_WRITER_NAMES_ROOM - used, "%s%s", i ? ", " : "", profi_writers[i].name);
+    return text;
 }
 
 /* What is written: a format of one of the two views, or, without one, a table as options ask for it. */
@@ -74,7 +84,7 @@ prof_status profi_writer_run(const profi_writer *writer, const prof_snapshot *sn
                              profi_output_callback write, void *user, prof_error *err)
 {
     if (writer->write == NULL)
-        return profi_fail(err, PROF_E_UNSUPPORTED, "\"%s\" shows single events, and a snapshot has none", writer->name);
+        return profi_fail(err, PROF_E_UNSUPPORTED, "a snapshot has no events for \"%s\"", writer->name);
     return run(&(job){ .writer = writer, .snapshot = snapshot, .sort = sort }, write, user, err);
 }
 

@@ -27,6 +27,10 @@ typedef struct profi_writer {
 extern const profi_writer profi_writers[];
 extern const unsigned profi_writer_count;
 
+/* "txt, prof, …": for messages. */
+enum { PROFI_WRITER_NAMES_ROOM = 128 };
+const char *profi_writer_names(char text[PROFI_WRITER_NAMES_ROOM]);
+
 /* The row of a format, or NULL. */
 const profi_writer *profi_writer_find(const char *name, size_t name_bytes);
 

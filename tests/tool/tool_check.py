@@ -361,7 +361,7 @@ def _(folder):
                                     ([path, "x.docx"], 2, 'unknown format "docx"'), ([path, "no/such/x.json"], 1, "no folder"),
                                     ([path, "sub.json"], 1, "not a regular file"), (["gone.prof", "kept.pprof"], 1, "gone.prof"),
                                     ([path, "kept.pprof"], 1, "call paths"), ([path, "kept.pprof", "--to", "collapsed"], 1, "call paths"),
-                                    ([path, "x.pftrace"], 1, "single events")):
+                                    ([path, "x.pftrace"], 1, "no events")):
         done = profcore("convert", *arguments, folder=folder, status=status)
         check(text in done.err and done.out == "", f"{arguments}: {done.err}")
     equal(sorted(os.listdir(folder)), ["0.prof", "kept.pprof", "sub.json"], "files")

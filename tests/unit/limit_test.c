@@ -506,7 +506,7 @@ static void bad_options(void)
     prof_options options = options_of("json");
     options.when_full = 2;
     CHECK_I64(prof_start(&options, &err), PROF_E_INVALID);
-    CHECK_HAS(err.message, "when_full is 2");
+    CHECK_HAS(err.message, "prof_options.when_full: 2");
     options.when_full = 0;
     options.save_if = "a>50ms,b";
     CHECK_I64(prof_start(&options, &err), PROF_E_INVALID);

@@ -209,7 +209,7 @@ static void write_events(void)
     CHECK_HAS(err.message, "\"txt\" is written from a snapshot");
     CHECK_I64(prof_snapshot_take(&snapshot, &err), PROF_OK);
     CHECK_I64(prof_snapshot_write(snapshot, "pftrace", NULL, count_bytes, &bytes, &err), PROF_E_UNSUPPORTED);
-    CHECK_HAS(err.message, "a snapshot has none");
+    CHECK_HAS(err.message, "a snapshot has no events");
     CHECK_I64(prof_snapshot_write_file(snapshot, "pftrace", "x.pftrace", &err), PROF_E_UNSUPPORTED);
     CHECK_STR(list("."), "");
     prof_snapshot_close(snapshot);
