@@ -105,6 +105,7 @@ static inline uint64_t prof_inline_ticks_(void)
 
 #define PROF_INLINE_GET_(field) __atomic_load_n(&(field), __ATOMIC_RELAXED)
 #define PROF_INLINE_PUT_(field, value) __atomic_store_n(&(field), (value), __ATOMIC_RELAXED)
+#define PROF_INLINE_RELEASE_(field, value) __atomic_store_n(&(field), (value), __ATOMIC_RELEASE)
 
 /* 16 buckets an octave, below 976: PROF_BUCKET_COUNT's grid, on ticks; for a duration below 2^64 - 16. */
 static inline unsigned prof_inline_bucket_(uint64_t duration)
@@ -116,10 +117,16 @@ static inline unsigned prof_inline_bucket_(uint64_t duration)
 
 /*
  * Books the call of `node` that began at `start` and ends at `now`, writes
- * its event, and lets the thread stand at `stand`.
+ * its event, and lets the thread stand at `stand`, which begins at `now` if
+ * `is_phase`.
+ *
+ * A snapshot reads the node meanwhile.  The order of the released stores
+ * tells it what it has seen (copy.c says how): first the thread is busy, then
+ * the node is not open, its figures grow, its calls grow, and last the thread
+ * is busy no more.
  */
 static inline void *prof_inline_close_(prof_inline_thread *self, prof_inline_node *node, uint64_t start, uint64_t now,
-                                       prof_inline_node *stand)
+                                       prof_inline_node *stand, int is_phase)
 {
     uint64_t duration = now - start, *histogram = node->histogram, *pending = PROF_INLINE_GET_(node->pending);
     prof_inline_node *parent = node->parent;
@@ -128,12 +135,15 @@ static inline void *prof_inline_close_(prof_inline_thread *self, prof_inline_nod
     PROF_INLINE_PUT_(self->current, self->busy);
     __atomic_signal_fence(__ATOMIC_SEQ_CST);
     cell = self->cell; /* not before: a signal handler's scopes would write there as well */
-    __atomic_store_n(&node->calls, PROF_INLINE_GET_(node->calls) + 1, __ATOMIC_RELEASE); /* after start: see copy.c */
-    PROF_INLINE_PUT_(node->total, PROF_INLINE_GET_(node->total) + duration);
+    PROF_INLINE_RELEASE_(node->start, 0u);
+    PROF_INLINE_RELEASE_(node->total, PROF_INLINE_GET_(node->total) + duration);
     if (PROF_INLINE_RARE_(duration < PROF_INLINE_GET_(node->min)))
-        PROF_INLINE_PUT_(node->min, duration);
+        PROF_INLINE_RELEASE_(node->min, duration);
     if (PROF_INLINE_RARE_(duration > PROF_INLINE_GET_(node->max)))
-        PROF_INLINE_PUT_(node->max, duration);
+        PROF_INLINE_RELEASE_(node->max, duration);
+    PROF_INLINE_RELEASE_(node->calls, PROF_INLINE_GET_(node->calls) + 1);
+    if (is_phase)
+        PROF_INLINE_RELEASE_(stand->start, now); /* two phases of one name share a node */
     PROF_INLINE_PUT_(*pending, PROF_INLINE_GET_(*pending) + 1);
     PROF_INLINE_PUT_(node->pending, histogram + prof_inline_bucket_(duration));
     parent->last = node;
@@ -144,12 +154,12 @@ static inline void *prof_inline_close_(prof_inline_thread *self, prof_inline_nod
         PROF_INLINE_PUT_(cell->start, start);
         PROF_INLINE_PUT_(cell->end, now);
         cell++;
-        __atomic_store_n(&self->cell, cell, __ATOMIC_RELEASE);
+        PROF_INLINE_RELEASE_(self->cell, cell);
         if (PROF_INLINE_RARE_(cell == self->cell_end))
             return PROF_INLINE_TURN_SLOW_(stand);
     }
     __atomic_signal_fence(__ATOMIC_SEQ_CST);
-    PROF_INLINE_PUT_(self->current, stand);
+    PROF_INLINE_RELEASE_(self->current, stand);
     return stand;
 }
 
@@ -164,7 +174,7 @@ static inline prof_scope prof_inline_begin(prof_site *site)
         return PROF_INLINE_BEGIN_SLOW_(site);
     PROF_INLINE_PUT_(self->current, node); /* first: a signal handler's scopes then lie below, and leave the start alone */
     __atomic_signal_fence(__ATOMIC_SEQ_CST);
-    PROF_INLINE_PUT_(node->start, PROF_INLINE_TICKS_());
+    PROF_INLINE_RELEASE_(node->start, PROF_INLINE_TICKS_()); /* behind the count of the calls before */
     scope.place = (uintptr_t)node;
     return scope;
 }
@@ -185,8 +195,7 @@ static inline void prof_inline_end(prof_scope scope)
         PROF_INLINE_END_SLOW_(scope);
         return;
     }
-    PROF_INLINE_PUT_(node->start, 0u);
-    prof_inline_close_(self, node, start, now, node->parent);
+    prof_inline_close_(self, node, start, now, node->parent, 0);
 }
 
 /* As prof_phase(). */
@@ -202,9 +211,7 @@ static inline prof_scope prof_inline_phase(prof_scope scope, prof_site *site)
     start = PROF_INLINE_GET_(node->start);
     if (PROF_INLINE_RARE_(now < start))
         return PROF_INLINE_PHASE_SLOW_(scope, site);
-    PROF_INLINE_PUT_(node->start, 0u);
-    PROF_INLINE_PUT_(next->start, now); /* before the thread stands there; two phases of one name share a node: after its 0 */
-    scope.place = (uintptr_t)prof_inline_close_(self, node, start, now, next);
+    scope.place = (uintptr_t)prof_inline_close_(self, node, start, now, next, 1);
     return scope;
 }
 

@@ -19,11 +19,13 @@
 
 /*
  * A field with one writer that other threads read: both sides use these, so
- * that no access is a data race.  They order nothing; where order matters
- * the code says so with an acquire or a release.
+ * that no access is a data race.  GET and PUT order nothing; where order
+ * matters the code says so with an acquire or a release.
  */
 #define PROFI_GET(field) __atomic_load_n(&(field), __ATOMIC_RELAXED)
 #define PROFI_PUT(field, value) __atomic_store_n(&(field), (value), __ATOMIC_RELAXED)
+#define PROFI_ACQUIRE(field) __atomic_load_n(&(field), __ATOMIC_ACQUIRE)
+#define PROFI_RELEASE(field, value) __atomic_store_n(&(field), (value), __ATOMIC_RELEASE)
 #define PROFI_ADD(field, value) PROFI_PUT(field, PROFI_GET(field) + (value))
 
 __extension__ typedef unsigned __int128 profi_u128;

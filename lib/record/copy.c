@@ -3,10 +3,32 @@
  * A copy of everything that was recorded, for the layers above, taken while
  * threads record: see node.h for what a reader may see.
  *
- * A scope that is open has only its start.  An end clears the start, then
- * counts: so where the start, read after the call count, is not 0, the scope
- * is open and not in its node's figures.  One that began after the copy did
- * is left out, so that a parent copied before it does not miss it.
+ * A scope that is open has only its start; its node's figures are those of
+ * the calls that ended.  One that began after the copy did is left out, so
+ * that a parent copied before it does not miss it.
+ *
+ * A node's figures are read as of one moment, without its thread's help.  The
+ * thread stores, each with release and so in this order:
+ *
+ *     begin: start = S                       end: current = busy, start = 0, total, min, max,
+ *                                                 calls = n + 1, current = the parent
+ *
+ * and the reader loads with acquire calls, start, the figures, current, and
+ * then calls and start once more.  Calls must not have changed; then
+ *
+ *  - with the same start S both times, the call is open and not in the
+ *    figures: had one of them been of its end, the start would be 0 by then;
+ *    and S was stored behind the figures and the count of the calls before.
+ *  - with start 0 and a thread that is not busy, no call is between its end
+ *    and its count: had the 0, or a figure, been of an end that is not counted
+ *    in `calls`, then `current` is that end's busy node, or what was stored
+ *    later, and that is behind the count, which had changed then.
+ *
+ * Else the reader looks again, and now and then yields, since the thread may
+ * have been switched out in the middle of an end.  It does not wait for ever:
+ * after so many looks at one thread a node is taken as it was seen, and not as
+ * open.  The one call that ends just then may be missing, or its time may be
+ * there without it; it is never there twice, and the next snapshot has it.
  *
  * The bucket of a node's last call stands in `pending` until the next call
  * counts it; here it is counted at once.
@@ -18,6 +40,7 @@
 #include "../base/error.h"
 #include "../base/system.h"
 
+#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -25,7 +48,12 @@
 typedef struct copier {
     profi_record_copy *copy;
     size_t node_room, bucket_room, thread_room, measure_room, counter_room;
+    unsigned failed_looks; /* at nodes of the thread that is being copied */
+    unsigned yields;       /* in all */
 } copier;
+
+/* Few, since threads that end wait for a snapshot: the looks at a thread take some 0.1 ms in all. */
+enum { LOOKS_BEFORE_YIELD = 100, MOST_FAILED_LOOKS = 5000, MOST_YIELDS = 20 };
 
 uint32_t profi_record_site_count(void)
 {
@@ -88,30 +116,55 @@ static int copy_pending(copier *c, const profi_node *node)
 static void copy_sample(profi_node_copy *into, const profi_sample *sample)
 {
     double squares;
-    __atomic_load(&sample->squares, &squares, __ATOMIC_RELAXED);
+    __atomic_load(&sample->squares, &squares, __ATOMIC_ACQUIRE);
     into->sampled_squares = squares;
-    into->first_calls = PROFI_GET(sample->first);
-    into->sampled_calls = PROFI_GET(sample->timed);
-    into->sampled_total = PROFI_GET(sample->total);
+    into->first_calls = PROFI_ACQUIRE(sample->first);
+    into->sampled_calls = PROFI_ACQUIRE(sample->timed);
+    into->sampled_total = PROFI_ACQUIRE(sample->total);
 }
 
-static int copy_node(copier *c, const profi_node *node, uint32_t parent)
+/* Returns whether what it has read is of one moment: see above. */
+static int look_at_figures(profi_node_copy *into, const profi_thread *thread, const profi_node *node)
+{
+    into->calls = PROFI_ACQUIRE(node->calls);
+    into->open_start = PROFI_ACQUIRE(node->start);
+    into->total = PROFI_ACQUIRE(node->total);
+    into->min = PROFI_ACQUIRE(node->min);
+    into->max = PROFI_ACQUIRE(node->max);
+    if (into->is_sampled)
+        copy_sample(into, node->sample);
+    int is_busy = PROFI_ACQUIRE(thread->current) == &thread->busy_node;
+    if (PROFI_GET(node->calls) != into->calls)
+        return 0;
+    return into->open_start != 0 ? PROFI_GET(node->start) == into->open_start : !is_busy;
+}
+
+static void read_figures(copier *c, profi_node_copy *into, const profi_thread *thread, const profi_node *node)
+{
+    for (unsigned looks = 1; !look_at_figures(into, thread, node); looks++) {
+        if (c->failed_looks == MOST_FAILED_LOOKS) {
+            into->open_start = 0;
+            return;
+        }
+        c->failed_looks++;
+        if (looks % LOOKS_BEFORE_YIELD == 0 && c->yields < MOST_YIELDS) {
+            c->yields++;
+            sched_yield();
+        }
+    }
+}
+
+static int copy_node(copier *c, const profi_thread *thread, const profi_node *node, uint32_t parent)
 {
     profi_record_copy *copy = c->copy;
     if (copy->node_count >= PROFI_NO_PARENT || !profi_array_grow(&copy->nodes, &c->node_room, copy->node_count, sizeof(*copy->nodes)))
         return 0;
     profi_node_copy *into = &copy->nodes[copy->node_count++];
-    uint64_t calls = __atomic_load_n(&node->calls, __ATOMIC_ACQUIRE), start = PROFI_GET(node->start);
-    *into = (profi_node_copy){ .site = node->site->id, .parent = parent, .calls = calls, .total = PROFI_GET(node->total),
-                               .min = PROFI_GET(node->min), .max = PROFI_GET(node->max), .items = PROFI_GET(node->items),
-                               .has_histogram = node->histogram != NULL, .first_measure = copy->measure_count };
-    into->is_sampled = node->sample != NULL;
-    if (into->is_sampled)
-        copy_sample(into, node->sample);
-    if (start != 0 && start != PROFI_UNTIMED && start <= copy->now) {
-        into->is_open = 1;
-        into->open_start = start;
-    }
+    *into = (profi_node_copy){ .site = node->site->id, .parent = parent, .items = PROFI_GET(node->items),
+                               .has_histogram = node->histogram != NULL, .is_sampled = node->sample != NULL,
+                               .first_measure = copy->measure_count };
+    read_figures(c, into, thread, node);
+    into->is_open = into->open_start != 0 && into->open_start != PROFI_UNTIMED && into->open_start <= copy->now;
     return copy_measures(c, node) && copy_pending(c, node);
 }
 
@@ -122,7 +175,7 @@ static int copy_tree(copier *c, const profi_thread *thread, uint64_t *calls)
     uint32_t parent = PROFI_NO_PARENT;
     size_t depth = 0;
     while (node != NULL) {
-        if (!copy_node(c, node, parent))
+        if (!copy_node(c, thread, node, parent))
             return 0;
         uint32_t index = (uint32_t)(c->copy->node_count - 1);
         *calls += c->copy->nodes[index].calls + c->copy->nodes[index].is_open;
@@ -192,6 +245,7 @@ static int copy_thread(copier *c, const profi_thread *thread)
     copy->probe_ticks += PROFI_GET(thread->probe_ticks);
     copy->lost_values += PROFI_GET(thread->lost_values);
     copy->backward += PROFI_GET(thread->backward);
+    c->failed_looks = 0;
     /* Histograms first: what a thread adds meanwhile is then missing in them, never twice. */
     return copy_histograms(c, thread) && copy_tree(c, thread, &into->calls) && copy_counters(c, thread);
 }

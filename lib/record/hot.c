@@ -56,7 +56,7 @@ static inline prof_scope begin_untimed(prof_site *site)
         return profi_begin_slow(site);
     PROFI_PUT(self->current, node);
     __atomic_signal_fence(__ATOMIC_SEQ_CST);
-    PROFI_PUT(node->start, PROFI_UNTIMED);
+    PROFI_RELEASE(node->start, PROFI_UNTIMED);
     return (prof_scope){ (uintptr_t)node | PROFI_TOKEN_SLOW };
 }
 
@@ -73,7 +73,7 @@ static inline void end_untimed(prof_scope scope)
     }
     parent = node->parent;
     PROFI_PUT(node->start, 0u);
-    __atomic_store_n(&node->calls, PROFI_GET(node->calls) + 1, __ATOMIC_RELEASE); /* after start: see copy.c */
+    PROFI_RELEASE(node->calls, PROFI_GET(node->calls) + 1);
     if (parent->last != node) /* the next begin waits for a store here: mostly there is none to make */
         parent->last = node;
     PROFI_PUT(self->current, parent);

@@ -18,9 +18,8 @@
  *
  * Other threads (a snapshot, under the registry's lock) read nodes while the
  * owner writes.  They find nodes by first_child and next_sibling, which are
- * stored with release after all else in the node; figures are relaxed, so a
- * reader may miss the last scope's part of one of them.  It is some
- * nanoseconds old then, never torn, and right in the next snapshot.
+ * stored with release after all else in the node.  In which order the owner
+ * stores figures, and how a reader gets those of one moment, stands in copy.c.
  */
 #ifndef PROFI_NODE_H
 #define PROFI_NODE_H

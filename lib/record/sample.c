@@ -41,12 +41,12 @@ void profi_sample_add(profi_thread *self, profi_node *node, uint64_t duration)
     profi_sample *sample = node->sample;
     double squares = sample->squares + (double)duration * (double)duration;
     if (sample->first < PROFI_SAMPLE_WARM) {
-        PROFI_ADD(sample->first, 1u);
+        PROFI_RELEASE(sample->first, PROFI_GET(sample->first) + 1);
         if (sample->first == PROFI_SAMPLE_WARM)
             node->countdown = draw_gap(self, node->site);
         return;
     }
-    PROFI_ADD(sample->timed, 1u);
-    PROFI_ADD(sample->total, duration);
-    __atomic_store(&sample->squares, &squares, __ATOMIC_RELAXED);
+    PROFI_RELEASE(sample->timed, PROFI_GET(sample->timed) + 1);
+    PROFI_RELEASE(sample->total, PROFI_GET(sample->total) + duration);
+    __atomic_store(&sample->squares, &squares, __ATOMIC_RELEASE);
 }

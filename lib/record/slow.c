@@ -74,11 +74,11 @@ static void book_timed(profi_thread *self, profi_node *node, uint64_t start, uin
         duration = 0;
         now = start;
     }
-    PROFI_ADD(node->total, duration);
+    PROFI_RELEASE(node->total, PROFI_GET(node->total) + duration);
     if (duration < PROFI_GET(node->min))
-        PROFI_PUT(node->min, duration);
+        PROFI_RELEASE(node->min, duration);
     if (duration > PROFI_GET(node->max))
-        PROFI_PUT(node->max, duration);
+        PROFI_RELEASE(node->max, duration);
     if (node->histogram != NULL) {
         PROFI_ADD(*node->pending, 1u);
         PROFI_PUT(node->pending, &node->histogram[profi_bucket_of(duration)]);
@@ -91,12 +91,13 @@ static void book_timed(profi_thread *self, profi_node *node, uint64_t start, uin
         profi_ring_write(self, node->event, start, now);
 }
 
+/* While the thread is busy, and in the order that copy.c says. */
 static void book(profi_thread *self, profi_node *node, uint64_t start, uint64_t now)
 {
-    PROFI_PUT(node->start, 0u);
+    PROFI_RELEASE(node->start, 0u);
     if (start != PROFI_UNTIMED)
         book_timed(self, node, start, now);
-    __atomic_store_n(&node->calls, PROFI_GET(node->calls) + 1, __ATOMIC_RELEASE); /* after start: see copy.c */
+    PROFI_RELEASE(node->calls, PROFI_GET(node->calls) + 1);
     if (node->watch != NULL)
         profi_kept_end(self, node, start, now);
 }
@@ -117,7 +118,7 @@ static void close_current(profi_thread *self, uint64_t now, const profi_readings
         book(self, node, start, now);
     node->parent->last = node;
     __atomic_signal_fence(__ATOMIC_SEQ_CST);
-    PROFI_PUT(self->current, node->parent);
+    PROFI_RELEASE(self->current, node->parent);
 }
 
 /* The calling thread's; NULL, which is counted, where its scope is lost. */
@@ -183,9 +184,9 @@ static prof_scope begin_at(prof_site *handle, uint64_t now)
     __atomic_signal_fence(__ATOMIC_SEQ_CST);
     profi_measures_begin(node->measures, site->probes, &readings);
     if (node->sample != NULL && !profi_sample_wants(self, node))
-        PROFI_PUT(node->start, PROFI_UNTIMED);
+        PROFI_RELEASE(node->start, PROFI_UNTIMED);
     else
-        PROFI_PUT(node->start, now ? now : profi_clock_now());
+        PROFI_RELEASE(node->start, now ? now : profi_clock_now());
     return (prof_scope){ token_of(node) };
 }
 
@@ -360,7 +361,7 @@ void *profi_turn_slow(void *stand)
 {
     profi_thread *self = profi_self;
     profi_ring_turn(self);
-    PROFI_PUT(self->current, (profi_node *)stand);
+    PROFI_RELEASE(self->current, (profi_node *)stand);
     return stand;
 }
 
