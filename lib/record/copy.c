@@ -255,8 +255,9 @@ prof_status profi_record_take(profi_record_copy *copy, prof_error *err)
     copier c = { .copy = copy };
     *copy = (profi_record_copy){ 0 };
     int ok = 1;
+    const profi_thread *thread = profi_registry_lock(); /* which may wait for another copy */
     copy->now = profi_clock_now();
-    for (const profi_thread *thread = profi_registry_lock(); ok && thread != NULL; thread = thread->next)
+    for (; ok && thread != NULL; thread = thread->next)
         if (!thread->exited || thread->root.first_child != NULL || thread->first_counter != NULL)
             ok = copy_thread(&c, thread);
     /* Sites last: a node copied above may be of a site that was new a moment ago. */

@@ -16,6 +16,7 @@
 #include <sched.h>
 #include <signal.h>
 #include <stdlib.h>
+#include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -160,6 +161,52 @@ TEST(a_phase_that_follows_itself_while_it_is_copied_is_never_counted_twice)
 {
     static const char *const names[] = { "phase 0", "phase 1", "phase 2" };
     compare_with_truth(1, names);
+}
+
+/* ---- one copy waits for another ---- */
+
+static void *take_one(void *tid)
+{
+    profi_record_copy copy;
+    __atomic_store_n((int *)tid, (int)syscall(SYS_gettid), __ATOMIC_RELEASE);
+    CHECK_I64(profi_record_take(&copy, NULL), PROF_OK);
+    uint64_t now = copy.now;
+    profi_record_copy_fini(&copy);
+    return (void *)(uintptr_t)now;
+}
+
+/* Waits until a thread of ours sleeps, for at most a minute. */
+static int wait_for_sleep(const int *tid)
+{
+    for (int i = 0; i < 60000; i++) {
+        char path[64], text[64], state = 0;
+        snprintf(path, sizeof(path), "/proc/self/task/%d/stat", __atomic_load_n(tid, __ATOMIC_ACQUIRE));
+        FILE *file = fopen(path, "r");
+        if (file != NULL && fgets(text, sizeof(text), file) != NULL && strrchr(text, ')') != NULL)
+            state = strrchr(text, ')')[2];
+        if (file != NULL)
+            fclose(file);
+        if (state == 'S')
+            return 1;
+        nanosleep(&(struct timespec){ 0, 1000000 }, NULL);
+    }
+    return 0;
+}
+
+TEST(the_moment_of_a_copy_is_when_the_wait_for_another_is_over)
+{
+    pthread_t thread;
+    void *now = NULL;
+    int tid = 0;
+    start();
+    profi_registry_lock();
+    REQUIRE(pthread_create(&thread, NULL, take_one, &tid) == 0);
+    CHECK(wait_for_sleep(&tid));
+    pass(1000000);
+    profi_registry_unlock();
+    pthread_join(thread, &now);
+    CHECK_U64((uintptr_t)now, profi_clock_now());
+    CHECK_I64(prof_stop(NULL), PROF_OK);
 }
 
 /* ---- at each instruction ---- */
