@@ -48,13 +48,29 @@ static inline uint64_t profi_ring_used_cells(const profi_thread *thread)
 {
     const profi_ring *ring = &thread->ring;
     const prof_inline_cell *first = ring->current ? ring->current->cells : ring->first_cells;
-    return (uint64_t)(PROFI_GET(thread->cell) - first);
+    return (uint64_t)(PROFI_ACQUIRE(thread->cell) - first);
 }
 
-/* Events; of another thread, while it writes a detail, one too few: the reader then finds one more than that. */
+/*
+ * Events; of another thread, while it writes a detail, one too few: the reader then finds one more than that.
+ *
+ * A thread without a ring steps over its cells without the lock, in this
+ * order: first_index grows, then `cell` goes back to the first of them.  It is
+ * at the end of the cells only while it does so.  So where it is not, and
+ * first_index is the same before and after, what was read belongs together.
+ * A thread that was switched out just then is not waited for: up to
+ * PROFI_FIRST_CELLS too many are reported, once.
+ */
 static inline uint64_t profi_ring_issued(const profi_thread *thread)
 {
-    return thread->ring.first_index + profi_ring_used_cells(thread) - PROFI_GET(thread->ring.details);
+    const profi_ring *ring = &thread->ring;
+    for (int looks = 0;; looks++) {
+        uint64_t first = PROFI_ACQUIRE(ring->first_index), details = PROFI_ACQUIRE(ring->details);
+        uint64_t used = profi_ring_used_cells(thread);
+        int is_whole = PROFI_GET(ring->first_index) == first && used < PROFI_FIRST_CELLS;
+        if (!ring->is_without || is_whole || looks == 100)
+            return first + used - details;
+    }
 }
 
 static inline void profi_cell_copy(prof_inline_cell *into, const prof_inline_cell *from)

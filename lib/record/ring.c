@@ -3,9 +3,9 @@
  * The pool of chunks: who gets the next one, and what is lost by it.
  *
  * One lock, taken by a thread when a chunk is full (after some thousand
- * events) and when it ends.  Cells are written without it.  A reader takes no
- * lock either: it copies a chunk and then looks whether its sequence number
- * is still the same (ring_read.c).
+ * events) and when it ends; where there is no ring for it, only then.  Cells
+ * are written without it.  A reader takes no lock either: it copies a chunk
+ * and then looks whether its sequence number is still the same (ring_read.c).
  */
 #include "pool.h"
 
@@ -173,19 +173,25 @@ void profi_ring_attach(profi_thread *thread)
 /* What was written since the ring's first index and first detail were set is behind them now. */
 static void step_over(profi_ring *ring, uint64_t cells)
 {
-    PROFI_PUT(ring->first_index, ring->first_index + cells - ring->details);
+    PROFI_RELEASE(ring->first_index, ring->first_index + cells - ring->details);
     ring->first_detail += ring->details;
-    PROFI_PUT(ring->details, 0u);
+    PROFI_RELEASE(ring->details, 0u);
 }
 
-/* The first cells of a thread move into its first chunk; without one they make room for the next, lost. */
+/* The cells in first_cells make room for the next ones. */
+static void lose_first_cells(profi_thread *thread, uint64_t kept)
+{
+    step_over(&thread->ring, kept);
+    write_to(thread, thread->ring.first_cells, 0, PROFI_FIRST_CELLS);
+}
+
+/* The first cells of a thread move into its first chunk; without one they are lost. */
 static void continue_in(profi_thread *thread, profi_chunk *chunk, uint64_t kept)
 {
     profi_ring *ring = &thread->ring;
     if (chunk == NULL) {
         pool->recycled += kept - ring->details;
-        step_over(ring, kept);
-        write_to(thread, ring->first_cells, 0, PROFI_FIRST_CELLS);
+        lose_first_cells(thread, kept);
         return;
     }
     close_chunk(chunk);
@@ -202,6 +208,10 @@ void profi_ring_turn(profi_thread *thread)
 {
     PROFI_NO_CANCELLATION;
     profi_ring *ring = &thread->ring;
+    if (ring->is_without) { /* without the lock: see profi_ring_issued(); what it issues is lost */
+        lose_first_cells(thread, PROFI_FIRST_CELLS);
+        return;
+    }
     pthread_mutex_lock(&lock);
     uint64_t kept = profi_ring_used_cells(thread);
     if (ring->current != NULL) {
@@ -210,7 +220,7 @@ void profi_ring_turn(profi_thread *thread)
         step_over(ring, kept);
         kept = 0;
     }
-    continue_in(thread, ring->is_without ? NULL : take_chunk(ring), kept);
+    continue_in(thread, take_chunk(ring), kept);
     pthread_mutex_unlock(&lock);
     if (ring->request[0] != 0 || ring->request[1] != 0) /* whoever reads from here on needs nothing that came before */
         profi_ring_write_detail(thread, profi_event_what(PROFI_DETAIL_REQUEST, 0, 0), ring->request[0], ring->request[1]);
@@ -302,6 +312,7 @@ void profi_ring_retire(profi_thread *thread)
     uint64_t used = profi_ring_used_cells(thread);
     pool->exited_issued += profi_ring_issued(thread);
     pool->exited_filtered += thread->filtered;
+    pool->recycled += ring->is_without ? ring->first_index : 0;
     if (used > pool->cells_per_chunk / 2) { /* more than first_cells hold */
         ring->current->other_count = (uint32_t)ring->details;
         finish_current(ring, used);

@@ -92,7 +92,7 @@ typedef struct profi_chunk profi_chunk;
 
 enum { PROFI_FIRST_CELLS = 8 };
 
-/* A part of each thread, written by it, under the pool's lock but for `details`. */
+/* A part of each thread, written by it, under the pool's lock but for `details`, and for what a thread without a ring has. */
 typedef struct profi_ring {
     struct profi_ring *previous, *next; /* of all rings */
     profi_chunk *current;        /* being written; NULL: first_cells are */
@@ -103,7 +103,7 @@ typedef struct profi_ring {
     uint64_t details;            /* in `current` or in first_cells; raised before the cell is there */
     uint64_t thread;             /* the thread's number; 0: what exited threads left */
     int32_t tid;
-    uint32_t is_without;         /* there is no ring for this thread: its events are lost */
+    uint32_t is_without;         /* there is no ring for this thread: its events are lost; fixed when it attaches */
     uint64_t request[2];         /* what is in force, low and high */
     prof_inline_cell first_cells[PROFI_FIRST_CELLS]; /* a thread with few events takes no chunk */
 } profi_ring;

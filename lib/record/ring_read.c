@@ -20,7 +20,9 @@ profi_rings_total profi_rings_count(void)
     if (pool->chunk_limit != 0) {
         total = (profi_rings_total){ pool->exited_issued, pool->recycled, pool->exited_filtered };
         for (; thread != NULL; thread = thread->next) {
-            total.issued += thread->exited ? 0 : profi_ring_issued(thread);
+            uint64_t issued = thread->exited ? 0 : profi_ring_issued(thread);
+            total.issued += issued;
+            total.lost += thread->ring.is_without ? issued : 0;
             total.filtered += PROFI_GET(thread->filtered);
         }
     }

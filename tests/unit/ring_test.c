@@ -231,15 +231,17 @@ TEST(what_exited_threads_left_stays_packed_together_until_it_is_recycled)
     stop();
 }
 
-enum { CROWD = 50 };
+enum { CROWD = 50, EACH = 1003 };
 
 static void *one_of_many(void *unused)
 {
     (void)unused;
-    for (int i = 0; i < 1000; i++)
+    for (int i = 0; i < EACH; i++)
         prof_end(prof_begin(site("crowd")));
     pthread_barrier_wait(&barrier);
     pthread_barrier_wait(&barrier);
+    for (int i = 0; i < EACH; i++)
+        prof_end(prof_begin(site("crowd")));
     return NULL;
 }
 
@@ -253,19 +255,24 @@ TEST(threads_beyond_the_pools_floors_get_no_ring_and_their_events_count_as_lost)
         REQUIRE(pthread_create(&threads[i], NULL, one_of_many, NULL) == 0);
     pthread_barrier_wait(&barrier);
     look();
-    CHECK_U64(stats().event_count, issued + CROWD * 1000);
+    CHECK_U64(stats().event_count, issued + CROWD * EACH);
     uint64_t with_ring = 0;
     for (uint64_t number = stats().thread_count; number > stats().thread_count - CROWD; number--)
         for (uint64_t i = 0; i < event_count; i++)
-            if (events[i].thread == number && events[i].index == 999) {
-                CHECK(held_by(number, 1000) >= 1000 % CELLS);
+            if (events[i].thread == number && events[i].index == EACH - 1) {
+                CHECK(held_by(number, EACH) >= EACH % CELLS);
                 with_ring++;
             }
     CHECK(with_ring >= 25 && with_ring < 40);
     pthread_barrier_wait(&barrier);
+    for (int i = 0; i < 300; i++) {
+        prof_stats now = stats();
+        CHECK(now.event_lost_count <= now.event_count);
+    }
     for (int i = 0; i < CROWD; i++)
         pthread_join(threads[i], NULL);
     look();
+    CHECK_U64(stats().event_count, issued + 2 * CROWD * EACH);
     stop();
 }
 
