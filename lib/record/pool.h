@@ -30,7 +30,7 @@ struct profi_chunk {
 _Static_assert(sizeof(profi_chunk) == 64, "cells begin on a line");
 
 typedef struct profi_pool {
-    profi_chunk **chunks; /* all that were made; stored with release before chunk_count */
+    profi_chunk **chunks; /* all that were made; stored with release before chunk_count; NULL: rings are not kept */
     uint64_t chunk_count, chunk_limit, chunk_bytes, cells_per_chunk;
     profi_chunk *free;
     profi_ring *rings;    /* of all live threads, and `left` */

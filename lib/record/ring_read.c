@@ -17,7 +17,7 @@ profi_rings_total profi_rings_count(void)
     const profi_thread *thread = profi_registry_lock(); /* so that none ends */
     profi_thread *self = profi_step_away();
     profi_rings_lock();
-    if (pool->chunk_limit != 0) {
+    if (pool->chunks != NULL) {
         total = (profi_rings_total){ pool->exited_issued, pool->recycled, pool->exited_filtered };
         for (; thread != NULL; thread = thread->next) {
             uint64_t issued = thread->exited ? 0 : profi_ring_issued(thread);
@@ -143,7 +143,7 @@ static void begin_reading(reading *r)
 {
     profi_pool *pool = &profi_the_pool;
     profi_rings_view *view = r->view;
-    int is_kept = pool->chunk_limit != 0; /* else nothing counts as issued */
+    int is_kept = pool->chunks != NULL; /* else nothing counts as issued */
     for (profi_ring *ring = pool->rings; ring != NULL; ring = ring->next) {
         if (ring == &pool->left)
             continue;

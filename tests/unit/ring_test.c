@@ -3,12 +3,15 @@
 #include "harness.h"
 
 #include "base/clock.h"
+#include "base/region.h"
 #include "record/ring.h"
 #include <profcore/prof.h>
 
 #include <pthread.h>
 #include <stdlib.h>
+#include <sys/wait.h>
 #include <time.h>
+#include <unistd.h>
 
 enum { MANY = 100000, CELLS = 338 };
 
@@ -121,6 +124,36 @@ static uint64_t my_number(void)
         if (events[i].cell.start == before + 1000000 && events[i].cell.end == before + 1000077)
             return events[i].thread;
     return 0;
+}
+
+/* In a process of its own, the first to record. */
+static void fill_the_region_first(void)
+{
+    prof_site *early = site("early");
+    start();
+    prof_end(prof_begin(early));
+    while (profi_region_alloc(4096, PROFI_REGION_TREE) != NULL)
+        ;
+    for (int i = 0; i < 20; i++)
+        prof_end(prof_begin(early));
+    CHECK_U64(stats().event_count, 21);
+    CHECK_U64(stats().event_lost_count, 16);
+    look();
+    stop();
+}
+
+TEST(events_are_counted_where_the_region_was_full_before_the_first_chunk)
+{
+    int status = -1;
+    fflush(stdout);
+    pid_t child = fork();
+    if (child == 0) {
+        fill_the_region_first();
+        fflush(stdout);
+        _exit(test_failed);
+    }
+    waitpid(child, &status, 0);
+    CHECK_I64(status, 0);
 }
 
 TEST(events_stand_in_the_order_in_which_scopes_ended_with_their_times)
