@@ -299,6 +299,11 @@ void profi_thread_close_all(profi_thread *self)
     uint64_t now = profi_clock_now();
     if (profi_is_busy(self))
         PROFI_PUT(self->current, innermost_open(self));
+    if (self->cell == self->cell_end) { /* it ended before it found room for the next event */
+        profi_step_away();
+        profi_ring_turn(self);
+        profi_come_back(self);
+    }
     uint64_t probes = probes_of(innermost_node(self), &self->root);
     profi_readings readings;
     readings.wanted = 0;

@@ -4,7 +4,7 @@
 
 #include "base/clock.h"
 #include "base/region.h"
-#include "record/ring.h"
+#include "record/node.h"
 #include <profcore/prof.h>
 
 #include <pthread.h>
@@ -261,6 +261,31 @@ TEST(what_exited_threads_left_stays_packed_together_until_it_is_recycled)
     for (uint64_t i = 0; i < event_count; i++)
         if (events[i].thread > number)
             CHECK_U64(events[i].cell.end - events[i].cell.start, 3 + events[i].index);
+    stop();
+}
+
+static void *end_without_room(void *unused)
+{
+    prof_begin(site("open outside"));
+    prof_begin(site("open inside"));
+    for (int i = 0; i < PROFI_FIRST_CELLS - 1; i++)
+        prof_end(prof_begin(site("before the end")));
+    profi_self->cell->what = profi_self->root.first_child->event;
+    profi_self->cell++; /* as if cancelled in an end, between its event and the turn to the next chunk */
+    profi_self->current = profi_self->busy;
+    return unused;
+}
+
+TEST(a_thread_that_ends_at_the_end_of_its_cells_writes_its_last_events_into_new_ones)
+{
+    pthread_t thread;
+    start();
+    uint64_t issued = stats().event_count;
+    REQUIRE(pthread_create(&thread, NULL, end_without_room, NULL) == 0);
+    pthread_join(thread, NULL);
+    CHECK_U64(stats().event_count, issued + PROFI_FIRST_CELLS + 2);
+    look();
+    CHECK_U64(held_by(stats().thread_count, PROFI_FIRST_CELLS + 2), PROFI_FIRST_CELLS + 2);
     stop();
 }
 
