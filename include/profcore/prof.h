@@ -531,8 +531,8 @@ PROF_API extern uint32_t prof_active;
  *            where not even the thread could be given memory, and where the
  *            scope is lost because it is in a signal handler that interrupted
  *            this library, or in a destructor after the thread's last; it is
- *            safe to pass on.  When memory is spent, the token of the thread's
- *            overflow node; such scopes count in prof_stats.lost_count.
+ *            safe to pass on.  When memory is spent, a token that stands for a
+ *            scope which counts in prof_stats.lost_count.
  *   threads  Any, at once, without locks.
  *   memory   May allocate on a thread's or a site's first scope, or for a new
  *            tree node.

@@ -41,6 +41,27 @@ static void read_probes(uint64_t probes, profi_readings *readings)
 }
 
 /*
+ * Tokens of lost scopes tell how deep they are, so that an end closes what is
+ * left open inside: addresses inside the overflow node, which are no node's.
+ * Those deeper than LOST_LEVELS share the last one, and close one scope each.
+ */
+enum { LOST_LEVELS = (sizeof(profi_node) - 1) / 2 };
+
+static prof_scope lost_token(uintptr_t base, uint64_t depth)
+{
+    return (prof_scope){ (base + 2 * profi_min_u64(depth, LOST_LEVELS)) | PROFI_TOKEN_SLOW };
+}
+
+/* How many of `depth` lost scopes the end of one with this token closes; 0: it is not one of them. */
+static uint64_t levels_to_leave(uintptr_t base, prof_scope scope, uint64_t depth)
+{
+    uintptr_t level = (scope.place - base) / 2;
+    if (!(scope.place & PROFI_TOKEN_SLOW) || level == 0 || level > LOST_LEVELS || level > depth)
+        return 0;
+    return level < LOST_LEVELS ? depth - level + 1 : 1;
+}
+
+/*
  * A scope that gets no node: everything down to its end is lost, and nothing
  * is booked on a wrong parent.  The caller has stepped away.
  */
@@ -52,7 +73,7 @@ static prof_scope enter_overflow(profi_thread *self)
     }
     PROFI_ADD(self->overflow_depth, 1u);
     PROFI_RAISE(self->lost, 1u);
-    return (prof_scope){ token_of(&self->overflow) };
+    return lost_token((uintptr_t)&self->overflow, self->overflow_depth);
 }
 
 /* Ends the innermost `count` of the lost scopes. */
@@ -251,8 +272,10 @@ static void end_at(prof_scope scope, uint64_t now)
         count_unmatched(self);
         return;
     }
-    if (is_in_overflow(self) && scope.place == token_of(&self->overflow)) {
-        leave_overflow(self, 1);
+    uint64_t lost = is_in_overflow(self) ? levels_to_leave((uintptr_t)&self->overflow, scope, self->overflow_depth) : 0;
+    if (lost != 0) {
+        PROFI_RAISE(self->repaired, lost - 1);
+        leave_overflow(self, lost);
         return;
     }
     const profi_node *node = open_node_of(self, scope);
@@ -348,7 +371,8 @@ void prof_end_current(void)
             count_unmatched(self);
         return;
     }
-    prof_end((prof_scope){ token_of(self->current) });
+    prof_end(is_in_overflow(self) ? lost_token((uintptr_t)&self->overflow, self->overflow_depth)
+                                  : (prof_scope){ token_of(self->current) });
 }
 
 void prof_items(uint64_t count, const char *unit)
