@@ -528,11 +528,11 @@ PROF_API extern uint32_t prof_active;
  *   site     Writable, longer-lived than its use; its text is copied at first
  *            use.  NULL records nothing.
  *   returns  A token for prof_end().  PROF_SCOPE_NONE only while stopped,
- *            where not even the thread could be given memory, and where the
- *            scope is lost because it is in a signal handler that interrupted
- *            this library, or in a destructor after the thread's last; it is
- *            safe to pass on.  When memory is spent, a token that stands for a
- *            scope which counts in prof_stats.lost_count.
+ *            and where the scope is lost because it is in a signal handler
+ *            that interrupted this library, or in a destructor after the
+ *            thread's last; it is safe to pass on.  When memory is spent, a
+ *            token that stands for a scope which counts in
+ *            prof_stats.lost_count.
  *   threads  Any, at once, without locks.
  *   memory   May allocate on a thread's or a site's first scope, or for a new
  *            tree node.

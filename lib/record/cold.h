@@ -48,7 +48,7 @@ static inline void profi_come_back(profi_thread *self)
 /* Adds to a count of the thread's own that a signal handler on it may add to as well: neither loses the other's part. */
 #define PROFI_RAISE(field, value) ((void)__atomic_fetch_add(&(field), (value), __ATOMIC_RELAXED))
 
-/* The calling thread's, attached if need be; NULL when there is no memory for one, or it is &profi_away. */
+/* The calling thread's, attached if need be; NULL when there is no memory for one or was none for a scope around, or it is &profi_away. */
 profi_thread *profi_thread_attached(void);
 
 /* The child of `parent` for `site`, made if need be; NULL when memory is spent.  The caller has stepped away. */
@@ -68,8 +68,15 @@ void profi_registry_unlock(void);
 /* The same from the handler of a crash: does not wait, and frees nothing; 0 where the lock is held. */
 int profi_registry_trylock(const profi_thread **first);
 
-/* Scopes lost, and ends ignored, on threads that could not be attached. */
-extern uint64_t profi_unattached_lost, profi_unattached_unmatched, profi_unattached_values;
+/* Scopes lost, left open inside lost ones, and ends ignored, on threads that could not be attached. */
+extern uint64_t profi_unattached_lost, profi_unattached_repaired, profi_unattached_unmatched, profi_unattached_values;
+
+/*
+ * How many scopes the calling thread has open that were lost since it could
+ * not be attached.  It is not before they have ended: what begins inside a
+ * lost scope is lost.
+ */
+extern __thread uint64_t profi_unattached_depth __attribute__((tls_model("initial-exec")));
 
 /* In a forked child: scopes that were open at the fork, whose ends are nobody's mistake. */
 extern uint64_t profi_ends_to_ignore;

@@ -76,6 +76,14 @@ static prof_scope enter_overflow(profi_thread *self)
     return lost_token((uintptr_t)&self->overflow, self->overflow_depth);
 }
 
+/* The same on a thread for which there is no memory; while `away` is its stand-in, nothing is kept at all. */
+static prof_scope enter_unattached(void)
+{
+    if (profi_self == &profi_away)
+        return PROF_SCOPE_NONE;
+    return lost_token(0, ++profi_unattached_depth);
+}
+
 /* Ends the innermost `count` of the lost scopes. */
 static void leave_overflow(profi_thread *self, uint64_t count)
 {
@@ -169,7 +177,7 @@ static prof_scope begin_at(prof_site *handle, uint64_t now)
         return PROF_SCOPE_NONE;
     profi_thread *self = attached();
     if (self == NULL)
-        return PROF_SCOPE_NONE;
+        return enter_unattached();
     if (profi_is_busy(self)) {
         PROFI_RAISE(self->lost, 1u);
         return PROF_SCOPE_NONE;
@@ -181,7 +189,7 @@ static prof_scope begin_at(prof_site *handle, uint64_t now)
         read_probes(site->probes, &readings);
         self = attached();
         if (self == NULL)
-            return PROF_SCOPE_NONE;
+            return enter_unattached();
         site = is_in_overflow(self) ? NULL : site;
     }
     profi_step_away();
@@ -214,7 +222,7 @@ static prof_scope begin_at(prof_site *handle, uint64_t now)
 uint64_t profi_thread_depth(const profi_thread *self)
 {
     if (self == &profi_detached || self == &profi_away)
-        return 0;
+        return profi_unattached_depth;
     uint64_t depth = is_in_overflow(self) ? self->overflow_depth : 0;
     const profi_node *node = is_in_overflow(self) ? self->overflow.parent : self->current;
     for (; node != &self->root; node = node->parent)
@@ -268,11 +276,17 @@ static void end_at(prof_scope scope, uint64_t now)
     profi_thread *self = profi_self;
     if (self == &profi_away) /* its scope was closed when the thread's data was handed over */
         return;
+    uint64_t lost = levels_to_leave(0, scope, profi_unattached_depth);
+    if (lost != 0) {
+        PROFI_RAISE(profi_unattached_repaired, lost - 1);
+        profi_unattached_depth -= lost;
+        return;
+    }
     if (self == &profi_detached || profi_is_busy(self)) {
         count_unmatched(self);
         return;
     }
-    uint64_t lost = is_in_overflow(self) ? levels_to_leave((uintptr_t)&self->overflow, scope, self->overflow_depth) : 0;
+    lost = is_in_overflow(self) ? levels_to_leave((uintptr_t)&self->overflow, scope, self->overflow_depth) : 0;
     if (lost != 0) {
         PROFI_RAISE(self->repaired, lost - 1);
         leave_overflow(self, lost);
@@ -366,6 +380,10 @@ void prof_end_current(void)
     profi_thread *self = profi_self;
     if (self == &profi_away)
         return;
+    if (profi_unattached_depth != 0) {
+        profi_unattached_depth--;
+        return;
+    }
     if (self == &profi_detached || self->current == &self->root || profi_is_busy(self)) {
         if (profi_is_recording()) /* while stopped, begins have recorded nothing to end */
             count_unmatched(self);

@@ -27,7 +27,8 @@
 #include <unistd.h>
 
 __thread void *prof_inline_self_1 = &profi_detached;
-uint64_t profi_unattached_lost, profi_unattached_unmatched, profi_unattached_values;
+uint64_t profi_unattached_lost, profi_unattached_repaired, profi_unattached_unmatched, profi_unattached_values;
+__thread uint64_t profi_unattached_depth;
 uint64_t profi_ends_to_ignore;
 
 profi_node profi_nobody = { .key = PROFI_KEY_NONE, .sampled_key = PROFI_KEY_NONE, .last = &profi_nobody, .follower = &profi_nobody };
@@ -396,6 +397,8 @@ profi_thread *profi_thread_attached(void)
     profi_thread *self = profi_self;
     if (PROFI_LIKELY(self != &profi_detached))
         return self != &profi_away ? self : NULL;
+    if (profi_unattached_depth != 0)
+        return NULL;
     PROFI_NO_CANCELLATION;
     profi_step_away();
     self = make_thread();
@@ -474,7 +477,8 @@ static void after_fork_in_child(void)
     after_fork();
     profi_ends_to_ignore = profi_thread_depth(profi_self);
     is_inherited = registry != NULL;
-    thread_total = profi_unattached_lost = profi_unattached_unmatched = profi_unattached_values = 0;
+    profi_unattached_depth = 0;
+    thread_total = profi_unattached_lost = profi_unattached_repaired = profi_unattached_unmatched = profi_unattached_values = 0;
     profi_become(&profi_detached);
     if (exit_key_made)
         pthread_setspecific(exit_key, NULL);
@@ -528,6 +532,7 @@ void profi_record_stats(prof_stats *stats)
     *stats = (prof_stats)PROF_STATS_INIT;
     stats->thread_count = PROFI_GET(thread_total);
     stats->lost_count = PROFI_GET(profi_unattached_lost);
+    stats->repaired_count = PROFI_GET(profi_unattached_repaired);
     stats->unmatched_count = PROFI_GET(profi_unattached_unmatched);
     for (profi_thread *thread = profi_registry_lock(); thread != NULL; thread = thread->next) {
         stats->live_thread_count += !thread->exited;

@@ -6,12 +6,15 @@
 #include "harness.h"
 
 #include "base/clock.h"
+#include "base/region.h"
 #include "record/node.h"
 #include <profcore/snapshot.h>
 
 #include <pthread.h>
 #include <setjmp.h>
 #include <stdlib.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 static uint64_t now_ns = 1000;
 
@@ -576,6 +579,50 @@ TEST(what_exited_threads_recorded_is_merged_and_memory_does_not_grow)
     CHECK_U64(edge("thread outer", "thread inner").calls, 20000);
     CHECK_U64(row("open at thread exit").calls, 200);
     CHECK_U64(stats().memory_used_bytes, used_after_first);
+}
+
+/* In a forked child, whose thread is not known yet and gets no memory at first. */
+static void open_before_there_is_memory(void)
+{
+    prof_site *outer = site("lost outside"), *inner = site("lost inside");
+    start();
+    CHECK_U64(stats().live_thread_count, 0); /* what was the parent's is given back */
+    void *room = profi_region_alloc(sizeof(profi_thread), PROFI_REGION_TREE);
+    for (size_t bytes = 1 << 20; bytes >= 64; bytes /= 2)
+        while (profi_region_alloc(bytes, PROFI_REGION_TREE) != NULL)
+            ;
+    while (profi_region_alloc(sizeof(profi_thread), PROFI_REGION_TREE) != NULL)
+        ;
+    prof_scope lost = prof_begin(outer);
+    profi_region_free(room, sizeof(profi_thread), PROFI_REGION_TREE);
+    prof_scope below = prof_begin(inner);
+    prof_begin(inner);
+    CHECK_U64(stats().live_thread_count, 0);
+    prof_end(below);
+    prof_begin(inner);
+    prof_end_current();
+    prof_end(lost);
+    CHECK_U64(stats().lost_count, 4);
+    CHECK_U64(stats().repaired_count, 1);
+    CHECK_U64(stats().unmatched_count, 0);
+    prof_end(lost);
+    CHECK_U64(stats().unmatched_count, 1);
+    prof_end(prof_begin(inner));
+    CHECK_U64(stats().live_thread_count, 1);
+}
+
+TEST(what_begins_inside_a_scope_that_was_lost_with_its_thread_is_lost)
+{
+    int status = -1;
+    fflush(stdout);
+    pid_t child = fork();
+    if (child == 0) {
+        open_before_there_is_memory();
+        fflush(stdout);
+        _exit(test_failed);
+    }
+    waitpid(child, &status, 0);
+    CHECK_I64(status, 0);
 }
 
 static void *end_while_closing(void *unused)
