@@ -399,7 +399,7 @@ void prof_items(uint64_t count, const char *unit)
     profi_node *node = self->current;
     if (node->site == NULL) /* the root, the overflow node, or not attached */
         return;
-    PROFI_ADD(node->items, count);
+    PROFI_RAISE(node->items, count); /* a handler's may come between */
     if (unit != NULL && PROFI_UNLIKELY(PROFI_GET(node->site->unit) == NULL))
         profi_site_set_unit(node->site, unit);
 }

@@ -274,6 +274,37 @@ static void step_spent_memory(void)
 }
 TEST(a_handler_after_every_instruction_of_lost_scopes_counts_exactly) { STEP_IN_CHILD(step_spent_memory); }
 
+static uint64_t items;
+
+static void count_item(int number)
+{
+    (void)number;
+    prof_items(1, "things");
+    items++;
+}
+
+static void step_items(void)
+{
+    struct sigaction action = { .sa_handler = count_item };
+    prof_snapshot *snapshot = NULL;
+    prof_function row = PROF_FUNCTION_INIT;
+    start(0);
+    prof_scope scope = begin(&outer);
+    count_item(0);
+    sigaction(SIGTRAP, &action, NULL);
+    steps_on();
+    for (int i = 0; i < 10; i++)
+        prof_items(1, "things");
+    steps_off();
+    prof_end(scope);
+    REQUIRE(prof_snapshot_take(&snapshot, NULL) == PROF_OK);
+    CHECK_I64(prof_snapshot_function(snapshot, 0, &row, NULL), PROF_OK);
+    CHECK(items > 50);
+    CHECK_U64(row.items, items + 10);
+    prof_snapshot_close(snapshot);
+}
+TEST(items_of_a_handler_after_every_instruction_of_items_add_up) { STEP_IN_CHILD(step_items); }
+
 static pthread_key_t last_key;
 
 /* In the last round of destructors: after the library's, before the thread can take no more signals. */
