@@ -8,11 +8,7 @@
 
 #include "node.h"
 
-/* Finds or makes what the library knows of a site's text; NULL when memory is spent. */
-profi_site *profi_site_intern(const char *name, size_t name_bytes, const char *file, uint32_t line, uint32_t flags,
-                              uint32_t sample_every);
-
-/* The same for a caller's site, remembered in it; NULL when memory is spent. */
+/* Finds or makes what the library knows of a caller's site, by its text, and remembers it there; NULL when memory is spent. */
 profi_site *profi_site_of(prof_site *site);
 
 /* Sets the unit of a site's items if it has none. */

@@ -69,7 +69,6 @@ _Static_assert(sizeof(page) <= 1024, "a page of a kept call is 1 KiB");
 
 struct profi_kept_call {
     profi_kept_call *next;
-    const profi_site *site;
     page *first, *last;
     uint32_t entry_count;
     profi_kept_facts facts;
@@ -277,7 +276,6 @@ void profi_kept_end(profi_thread *self, profi_node *node, uint64_t start, uint64
     }
     int is_whole = settle(watch, call);
     if (call != NULL && is_whole) {
-        call->site = node->site;
         call->facts = facts;
         push(call);
     } else if (wanted) {
@@ -331,11 +329,6 @@ static profi_site_view view_of(const profi_site *site)
     /* Without PROF_SITE_RSS and the like: a kept call has calls, times and items. */
     return (profi_site_view){ .name = site->name, .file = site->file, .line = site->line,
                               .unit = __atomic_load_n(&site->unit, __ATOMIC_ACQUIRE), .flags = PROF_SITE_SAVE_IF };
-}
-
-profi_site_view profi_kept_site_of(const profi_kept_call *call)
-{
-    return view_of(call->site);
 }
 
 static void copy_entries(const profi_kept_call *call, profi_record_copy *copy, uint32_t *index_of_site)

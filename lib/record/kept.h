@@ -49,7 +49,6 @@ int profi_kept_is_waiting(void);
 profi_kept_call *profi_kept_next(const profi_kept_call *call);
 void profi_kept_append(profi_kept_call *last, profi_kept_call *calls);
 const profi_kept_facts *profi_kept_facts_of(const profi_kept_call *call);
-profi_site_view profi_kept_site_of(const profi_kept_call *call);
 void profi_kept_free(profi_kept_call *call);
 
 /* Its paths as a copy of a record with one thread; the root is node 0.  Close it with profi_record_copy_fini(). */

@@ -99,8 +99,9 @@ static profi_site *make(uint64_t hash, const char *name, size_t name_bytes, cons
     return site;
 }
 
-profi_site *profi_site_intern(const char *name, size_t name_bytes, const char *file, uint32_t line, uint32_t flags,
-                              uint32_t sample_every)
+/* Finds or makes what the library knows of a site's text; NULL when memory is spent. */
+static profi_site *intern(const char *name, size_t name_bytes, const char *file, uint32_t line, uint32_t flags,
+                          uint32_t sample_every)
 {
     PROFI_NO_CANCELLATION;
     if (file == NULL)
@@ -126,8 +127,7 @@ profi_site *profi_site_of(prof_site *handle)
     if (site != NULL)
         return site;
     const char *name = handle->name != NULL && handle->name[0] != '\0' ? handle->name : "(unnamed)";
-    site = profi_site_intern(name, strlen(name), handle->file, handle->line, handle->flags,
-                             handle->sample_every);
+    site = intern(name, strlen(name), handle->file, handle->line, handle->flags, handle->sample_every);
     if (site != NULL) {
         profi_kept_rule_of_new_handle(site, handle);
         __atomic_store_n((profi_site **)&handle->intern, site, __ATOMIC_RELEASE);
@@ -157,6 +157,6 @@ profi_site *profi_site_by_id(uint32_t id)
 
 prof_site *profi_record_site(const char *name, size_t name_bytes, const char *file, uint32_t line, uint32_t flags)
 {
-    profi_site *site = profi_site_intern(name, name_bytes, file, line, flags, 0);
+    profi_site *site = intern(name, name_bytes, file, line, flags, 0);
     return site != NULL ? &site->handle : NULL;
 }
