@@ -410,6 +410,13 @@ profi_thread *profi_thread_attached(void)
 
 static profi_thread *forking; /* written under the locks */
 
+/*
+ * In a child: the thread that forked.  Its tables and those of `exited`, which
+ * change under a lock that the fork held, are whole; another thread's may have
+ * been caught half way through a change, and are left where they are.
+ */
+static const profi_thread *forked;
+
 static void before_fork(void)
 {
     profi_thread *self = profi_step_away();
@@ -432,8 +439,8 @@ static void after_fork(void)
     profi_come_back(self);
 }
 
-/* Frees what a thread recorded.  Not its tables: in a forked child one may be caught half way through a change. */
-static void drop_data(profi_thread *thread)
+/* Frees what a thread recorded; its tables only if they are whole. */
+static void drop_data(profi_thread *thread, int has_whole_tables)
 {
     for (profi_node *node = list_tree(thread), *next; node != NULL; node = next) {
         next = node->follower;
@@ -444,6 +451,11 @@ static void drop_data(profi_thread *thread)
         free_site(kept);
     }
     profi_counters_drop(thread);
+    if (has_whole_tables) {
+        profi_table_fini(&thread->paths);
+        profi_table_fini(&thread->sites);
+        profi_table_fini(&thread->counters);
+    }
 }
 
 /*
@@ -457,7 +469,7 @@ static void drop_inherited(void)
         return;
     for (profi_thread *thread = registry, *next; thread != NULL; thread = next) {
         next = thread->next;
-        drop_data(thread);
+        drop_data(thread, thread == &exited || thread == forked);
         if (thread != &exited)
             profi_region_free(thread, sizeof(*thread), PROFI_REGION_TREE);
     }
@@ -476,6 +488,8 @@ static void after_fork_in_child(void)
 {
     after_fork();
     profi_ends_to_ignore = profi_thread_depth(profi_self);
+    if (!is_inherited) /* else all is still of an ancestor's making */
+        forked = profi_self;
     is_inherited = registry != NULL;
     profi_unattached_depth = 0;
     thread_total = profi_unattached_lost = profi_unattached_repaired = profi_unattached_unmatched = profi_unattached_values = 0;

@@ -581,6 +581,54 @@ TEST(what_exited_threads_recorded_is_merged_and_memory_does_not_grow)
     CHECK_U64(stats().memory_used_bytes, used_after_first);
 }
 
+/* ---- forks ---- */
+
+static void in_child(void (*body)(void))
+{
+    int status = -1;
+    fflush(stdout);
+    pid_t child = fork();
+    if (child == 0) {
+        body();
+        fflush(stdout);
+        _exit(test_failed);
+    }
+    waitpid(child, &status, 0);
+    CHECK_I64(status, 0);
+}
+
+static void *fill_tables(void *unused)
+{
+    for (int i = 0; i < 100; i++) {
+        char name[32];
+        snprintf(name, sizeof(name), "one of a hundred %d", i);
+        prof_scope scope = prof_begin(site(name));
+        prof_counter(site(name), i);
+        prof_end(scope);
+    }
+    return unused;
+}
+
+static unsigned generation;
+static uint64_t memory_of_a_generation;
+
+/* Records on this thread and on one that ends, and leaves the rest to a child. */
+static void record_and_fork(void)
+{
+    pthread_t thread;
+    start();
+    fill_tables(NULL);
+    REQUIRE(pthread_create(&thread, NULL, fill_tables, NULL) == 0);
+    pthread_join(thread, NULL);
+    if (generation == 0)
+        memory_of_a_generation = stats().memory_used_bytes;
+    CHECK_U64(stats().memory_used_bytes, memory_of_a_generation);
+    if (++generation < 4)
+        in_child(record_and_fork);
+}
+
+TEST(a_forked_child_of_a_forked_child_has_as_much_memory_as_its_ancestors) { in_child(record_and_fork); }
+
 /* In a forked child, whose thread is not known yet and gets no memory at first. */
 static void open_before_there_is_memory(void)
 {
@@ -611,19 +659,7 @@ static void open_before_there_is_memory(void)
     CHECK_U64(stats().live_thread_count, 1);
 }
 
-TEST(what_begins_inside_a_scope_that_was_lost_with_its_thread_is_lost)
-{
-    int status = -1;
-    fflush(stdout);
-    pid_t child = fork();
-    if (child == 0) {
-        open_before_there_is_memory();
-        fflush(stdout);
-        _exit(test_failed);
-    }
-    waitpid(child, &status, 0);
-    CHECK_I64(status, 0);
-}
+TEST(what_begins_inside_a_scope_that_was_lost_with_its_thread_is_lost) { in_child(open_before_there_is_memory); }
 
 static void *end_while_closing(void *unused)
 {
