@@ -230,9 +230,27 @@ int profi_registry_trylock(const profi_thread **first)
 
 /* ---- exit ---- */
 
-/* Adds a node's figures to those of an equal path. */
-static void add_figures(profi_node *into, const profi_node *from)
+/* Adds a node's sample to that of an equal path, before its calls are: one that has none timed all its calls. */
+static void add_sample(profi_node *into, profi_node *from)
 {
+    if (into->sample != NULL && from->sample != NULL) {
+        into->sample->first += from->sample->first;
+        into->sample->timed += from->sample->timed;
+        into->sample->total += from->sample->total;
+        into->sample->squares += from->sample->squares;
+    } else if (into->sample != NULL) {
+        into->sample->first += from->calls;
+    } else if (from->sample != NULL) {
+        into->sample = from->sample;
+        into->sample->first += into->calls;
+        from->sample = NULL;
+    }
+}
+
+/* Adds a node's figures to those of an equal path. */
+static void add_figures(profi_node *into, profi_node *from)
+{
+    add_sample(into, from);
     into->calls += from->calls;
     into->total += from->total;
     into->items += from->items;
@@ -240,12 +258,6 @@ static void add_figures(profi_node *into, const profi_node *from)
     into->max = profi_max_u64(into->max, from->max);
     if (from->histogram == NULL && from->calls != 0)
         into->histogram = NULL; /* nobody records here: it only says whether all calls are in one */
-    if (into->sample != NULL && from->sample != NULL) {
-        into->sample->first += from->sample->first;
-        into->sample->timed += from->sample->timed;
-        into->sample->total += from->sample->total;
-        into->sample->squares += from->sample->squares;
-    }
     for (unsigned i = 0; i < profi_measure_count(from->site->probes); i++)
         profi_measure_merge(&into->measures[i], &from->measures[i]);
 }

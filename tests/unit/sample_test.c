@@ -230,6 +230,63 @@ TEST(estimates_of_threads_are_added)
     CHECK(llabs((long long)found.cumulative_ns - 2000000) <= 4);
 }
 
+typedef struct caller {
+    pthread_t thread;
+    pthread_barrier_t barrier;
+    prof_site *site;
+} caller;
+
+static void *ten_thousand(void *argument)
+{
+    caller *c = argument;
+    call(c->site, 50); /* makes the node: with a sample before the site has a rule, without one after that */
+    pthread_barrier_wait(&c->barrier);
+    pthread_barrier_wait(&c->barrier);
+    for (int i = 1; i < 10000; i++)
+        call(c->site, 50);
+    return NULL;
+}
+
+static void begin_thread(caller *c, prof_site *site)
+{
+    c->site = site;
+    pthread_barrier_init(&c->barrier, NULL, 2);
+    REQUIRE(pthread_create(&c->thread, NULL, ten_thousand, c) == 0);
+    pthread_barrier_wait(&c->barrier);
+}
+
+static void let_thread_end(caller *c)
+{
+    pthread_barrier_wait(&c->barrier);
+    pthread_join(c->thread, NULL);
+}
+
+/* The calls of one thread are sampled, those of the other are all timed, since a rule may keep them. */
+static void add_up_threads(const char *name, int sampled_ends_first)
+{
+    caller one, other;
+    start();
+    begin_thread(&one, sampled(name));
+    if (sampled_ends_first)
+        let_thread_end(&one);
+    CHECK_I64(prof_site_save_if(sampled(name), 0, 1000000, NULL), PROF_OK);
+    begin_thread(&other, sampled(name));
+    let_thread_end(&other);
+    if (!sampled_ends_first)
+        let_thread_end(&one);
+    stop();
+    prof_function found = row(name);
+    CHECK_U64(found.calls, 20000);
+    CHECK(found.timed_calls > 10032 && found.timed_calls < 11000);
+    CHECK(llabs((long long)found.cumulative_ns - 1000000) <= 4);
+}
+
+TEST(calls_that_were_sampled_and_others_that_were_all_timed_add_up)
+{
+    add_up_threads("sampled, then timed", 1);
+    add_up_threads("timed, then sampled", 0);
+}
+
 TEST(a_site_says_how_many)
 {
     static prof_site often = PROF_SITE_INIT("one in four", NULL, 0, PROF_SITE_SAMPLED);
