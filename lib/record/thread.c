@@ -298,8 +298,9 @@ static void fold_tree(profi_thread *thread)
     for (profi_node *node = first; node != NULL; node = node->follower) {
         profi_node *parent = node->parent->last;
         if (node->histogram != NULL) {
+            const profi_thread_site *kept = find_site(&exited, node->site); /* else its own will be kept */
             *node->pending += 1;
-            node->pending = node->histogram;
+            node->pending = node->histogram = kept != NULL ? kept->histogram : node->histogram;
         }
         profi_watch_free(node->watch); /* nobody calls here any more */
         node->watch = NULL;

@@ -7,7 +7,7 @@
 
 #include "base/clock.h"
 #include "base/region.h"
-#include "record/node.h"
+#include "record/cold.h"
 #include <profcore/snapshot.h>
 
 #include <pthread.h>
@@ -660,6 +660,39 @@ static void open_before_there_is_memory(void)
 }
 
 TEST(what_begins_inside_a_scope_that_was_lost_with_its_thread_is_lost) { in_child(open_before_there_is_memory); }
+
+static void *end_below(void *outer)
+{
+    prof_scope scope = prof_begin(outer);
+    prof_end(prof_begin(site("has a histogram")));
+    prof_end(scope);
+    return NULL;
+}
+
+TEST(nodes_of_exited_threads_have_the_histogram_that_was_kept)
+{
+    static const char *const names[] = { "outside", "outside again" };
+    start();
+    for (int i = 0; i < 2; i++) {
+        pthread_t thread;
+        REQUIRE(pthread_create(&thread, NULL, end_below, site(names[i])) == 0);
+        pthread_join(thread, NULL);
+    }
+    stop();
+    const profi_thread *exited = profi_registry_lock();
+    uint64_t *histogram = NULL;
+    while (!exited->exited)
+        exited = exited->next;
+    for (const profi_thread_site *kept = exited->first_site; kept != NULL; kept = kept->next)
+        if (strcmp(kept->site->name, "has a histogram") == 0)
+            histogram = kept->histogram;
+    for (const profi_node *node = exited->root.first_child; node != NULL; node = node->next_sibling)
+        if (strncmp(node->site->name, "outside", 7) == 0) {
+            CHECK(node->first_child->histogram == histogram && node->first_child->pending == histogram);
+        }
+    profi_registry_unlock();
+    CHECK(histogram != NULL && histogram[16] == 2);
+}
 
 static void *end_while_closing(void *unused)
 {
