@@ -139,12 +139,13 @@ static void book(profi_thread *self, profi_node *node, uint64_t start, uint64_t 
 static void close_current(profi_thread *self, uint64_t now, const profi_readings *readings)
 {
     profi_node *node = self->current;
-    profi_measures_end(node->measures, node->site->probes, readings);
     uint64_t start = PROFI_GET(node->start);
     PROFI_PUT(self->current, self->busy);
     __atomic_signal_fence(__ATOMIC_SEQ_CST);
-    if (start != 0)
+    if (start != 0) {
+        profi_measures_end(node->measures, node->site->probes, readings);
         book(self, node, start, now);
+    }
     node->parent->last = node;
     __atomic_signal_fence(__ATOMIC_SEQ_CST);
     PROFI_RELEASE(self->current, node->parent);

@@ -6,6 +6,7 @@
 #include "harness.h"
 
 #include "base/clock.h"
+#include "record/node.h"
 #include <profcore/snapshot.h>
 
 #include <errno.h>
@@ -313,6 +314,22 @@ TEST(a_probe_that_opens_scopes_is_recorded_but_not_measured_by_itself)
     CHECK_U64(after.unmatched_count - before.unmatched_count, 0);
     CHECK_U64(measure("reentered", "sent").calls, 1);
     CHECK_I64(measure("reentered", "sent").sum, 8);
+}
+
+TEST(a_scope_that_was_left_in_the_middle_of_its_begin_measures_nothing)
+{
+    add_probes();
+    start();
+    prof_scope around = prof_begin(site("around a begin", 0)), whole = prof_begin(site("left in its begin", SENT));
+    sent += 3;
+    prof_end(whole);
+    prof_begin(site("left in its begin", SENT));
+    sent += 5;
+    profi_self->current->start = 0; /* as before the clock was read */
+    prof_end(around);
+    stop();
+    CHECK_U64(measure("left in its begin", "sent").calls, 1);
+    CHECK_I64(measure("left in its begin", "sent").sum, 3);
 }
 
 TEST(a_probe_that_leaves_a_scope_open_is_repaired)
