@@ -77,7 +77,7 @@ static int group_of(const char *groups, const char *controller, char path[4096])
 /* The file in the group's folder, or the nearest group around it that has one with `word` in it; 0 when none has. */
 static int find_file(counted_file *file, const char *mount, const char *group, const char *name, const char *word)
 {
-    char at[4096], text[2048];
+    static char at[4096], text[2048]; /* see find_files() */
     snprintf(at, sizeof(at), "%s", group);
     for (;;) {
         size_t bytes = strlen(at);
@@ -117,7 +117,7 @@ static void find_files(void)
 {
     static const char *const v2[] = { "/sys/fs/cgroup", "/sys/fs/cgroup/unified" };
     static const char *const v1[] = { "/sys/fs/cgroup/cpu", "/sys/fs/cgroup/cpu,cpuacct" };
-    char groups[8192], group[4096];
+    static char groups[8192], group[4096]; /* this runs once, on a recording thread, whose stack may be small */
     profi_read_text("/proc/self/cgroup", groups, sizeof(groups));
     int is_v2 = group_of(groups, "", group);
     int is_found = is_v2 && find_below(&stat_file, v2, group, "cpu.stat", "nr_throttled ");

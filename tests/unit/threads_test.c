@@ -102,6 +102,49 @@ static void start(void)
     CHECK_I64(prof_start(&options, NULL), PROF_OK);
 }
 
+/* Runs a body in a process of its own, the first to record there. */
+static void in_child(void (*body)(void))
+{
+    fflush(stdout);
+    pid_t child = fork();
+    if (child == 0) {
+        body();
+        fflush(stdout);
+        _exit(test_failed);
+    }
+    int status = 0;
+    waitpid(child, &status, 0);
+    CHECK_I64(status, 0);
+}
+
+/* Runs a thread on the smallest stack that it may have. */
+static void run_on_small_stack(void *(*body)(void *))
+{
+    pthread_attr_t attributes;
+    pthread_t thread;
+    pthread_attr_init(&attributes);
+    REQUIRE(pthread_attr_setstacksize(&attributes, (size_t)sysconf(_SC_THREAD_STACK_MIN)) == 0);
+    REQUIRE(pthread_create(&thread, &attributes, body, NULL) == 0);
+    pthread_join(thread, NULL);
+    pthread_attr_destroy(&attributes);
+}
+
+/* Before any other case reads them. */
+static void *read_probes_first(void *unused)
+{
+    PROF_BLOCK_WITH("probes on a small stack", PROF_SITE_RSS | PROF_SITE_CPU | PROF_SITE_FAULTS | PROF_SITE_SWITCHES |
+                                                   PROF_SITE_WAIT | PROF_SITE_CGROUP);
+    return unused;
+}
+
+static void read_probes_on_small_stack(void)
+{
+    start();
+    run_on_small_stack(read_probes_first);
+    CHECK_U64(calls_of("probes on a small stack"), 1);
+}
+TEST(first_readings_of_all_probes_fit_the_smallest_stack_a_thread_may_have) { in_child(read_probes_on_small_stack); }
+
 /* ---- cancelled anywhere ---- */
 
 static void take_cancellation_anywhere(void)
@@ -182,16 +225,7 @@ static void cancel_and_compare(void)
 TEST(threads_cancelled_asynchronously_leave_no_memory_behind)
 {
     SKIP_WHERE_FRAMES_ARE_NOTED;
-    fflush(stdout);
-    pid_t child = fork();
-    if (child == 0) {
-        cancel_and_compare();
-        fflush(stdout);
-        _exit(test_failed);
-    }
-    int status = 0;
-    waitpid(child, &status, 0);
-    CHECK_I64(status, 0);
+    in_child(cancel_and_compare);
 }
 
 TEST(threads_record_while_snapshots_are_taken)
@@ -347,14 +381,8 @@ static void *record_first_scope(void *unused)
 
 TEST(a_first_scope_fits_the_smallest_stack_a_thread_may_have)
 {
-    pthread_attr_t attributes;
-    pthread_t thread;
     start();
-    pthread_attr_init(&attributes);
-    REQUIRE(pthread_attr_setstacksize(&attributes, (size_t)sysconf(_SC_THREAD_STACK_MIN)) == 0);
-    REQUIRE(pthread_create(&thread, &attributes, record_first_scope, NULL) == 0);
-    pthread_join(thread, NULL);
-    pthread_attr_destroy(&attributes);
+    run_on_small_stack(record_first_scope);
     CHECK_I64(prof_stop(NULL), PROF_OK);
     CHECK_U64(calls_of("on a small stack"), 1);
 }
