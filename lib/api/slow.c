@@ -6,9 +6,9 @@
 #include "slow.h"
 
 #include "../base/error.h"
+#include "../base/text.h"
 #include "../record/record.h"
 
-#include <fnmatch.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
@@ -80,7 +80,7 @@ uint64_t profi_slow_smallest_ns(void)
 static uint64_t limit_of(const char *name)
 {
     for (unsigned i = 0; i < rule_count; i++)
-        if (fnmatch(rules[i].pattern, name, 0) == 0)
+        if (profi_text_fits(name, rules[i].pattern))
             return rules[i].limit_ns;
     return 0;
 }

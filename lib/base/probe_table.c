@@ -9,7 +9,6 @@
 #include "text.h"
 
 #include <errno.h>
-#include <fnmatch.h>
 #include <pthread.h>
 #include <string.h>
 
@@ -179,7 +178,7 @@ uint32_t profi_probe_wished(const char *name, uint32_t site_flags)
 {
     uint32_t wished = 0;
     for (unsigned i = 0; i < wish_count; i++)
-        if (wishes[i].pattern[0] != '\0' ? fnmatch(wishes[i].pattern, name, 0) == 0 : (site_flags & PROF_SITE_SAVE) != 0)
+        if (wishes[i].pattern[0] != '\0' ? profi_text_fits(name, wishes[i].pattern) : (site_flags & PROF_SITE_SAVE) != 0)
             wished |= wishes[i].site_flags;
     return wished;
 }

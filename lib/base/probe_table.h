@@ -111,8 +111,8 @@ void profi_measure_merge(profi_measure *into, const profi_measure *from);
 
 /*
  * What an operator asks for besides what sites ask: flags for the functions
- * whose name fits a shell pattern; an empty one: those that save.  Before the
- * first site.
+ * whose name fits a pattern with * and ?; an empty one: those that save.
+ * Before the first site.
  */
 typedef struct profi_probe_wish {
     uint32_t site_flags;

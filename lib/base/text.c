@@ -103,6 +103,38 @@ void profi_text_cut(char *out, size_t room, const char *text)
     out[bytes] = '\0';
 }
 
+static const char *next_character(const char *text)
+{
+    for (text++; ((unsigned char)*text & 0xc0) == 0x80;)
+        text++;
+    return text;
+}
+
+int profi_text_fits(const char *text, const char *pattern)
+{
+    const char *star = NULL, *taken = NULL; /* the last star, and the end of what it stands for so far */
+    while (*text != '\0') {
+        if (*pattern == '*') {
+            star = pattern++;
+            taken = text;
+        } else if (*pattern == '?') {
+            pattern++;
+            text = next_character(text);
+        } else if (*pattern == *text) {
+            pattern++;
+            text++;
+        } else if (star != NULL) {
+            pattern = star + 1;
+            text = taken = next_character(taken);
+        } else {
+            return 0;
+        }
+    }
+    while (*pattern == '*')
+        pattern++;
+    return *pattern == '\0';
+}
+
 int profi_text_to_stem(char *out, const char *text)
 {
     enum { LONGEST = 100 };

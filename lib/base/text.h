@@ -30,6 +30,13 @@ void profi_text_cut(char *out, size_t room, const char *text);
 size_t profi_utf8_length(const unsigned char *text, size_t bytes, uint32_t *code_point);
 
 /*
+ * Whether a whole text fits a pattern, in which `*` stands for any characters
+ * and `?` for one; both are UTF-8.  It allocates nothing and takes next to no
+ * stack, as the C library's fnmatch() may: it runs in signal handlers.
+ */
+int profi_text_fits(const char *text, const char *pattern);
+
+/*
  * Turns any text into a file name's stem: bytes outside [A-Za-z0-9._-] and a
  * leading dot become `_`; at most 100 bytes.  `out` has room for 101.
  * Returns 1 when something was changed or cut, else 0.

@@ -91,6 +91,34 @@ TEST(a_stem_never_becomes_a_path)
     CHECK_U64(strlen(stem), 100);
 }
 
+TEST(a_pattern_fits_the_whole_text)
+{
+    static const struct { const char *text, *pattern; int fits; } rows[] = {
+        { "encode", "encode", 1 },  { "encode", "encod", 0 },   { "encode", "encoder", 0 },  { "encode", "", 0 },
+        { "", "", 1 },              { "", "*", 1 },             { "", "?", 0 },              { "encode", "*", 1 },
+        { "encode", "en*", 1 },     { "encode", "*de", 1 },     { "encode", "*co*", 1 },     { "encode", "e*c*e", 1 },
+        { "encode", "e*x*e", 0 },   { "encode", "e?code", 1 },  { "encode", "?ncod?", 1 },   { "encode", "??????", 1 },
+        { "encode", "?????", 0 },   { "encode", "*??????", 1 }, { "encode", "*???????", 0 }, { "a.b.c.d", "*.?", 1 },
+        { "aaab", "*ab", 1 },       { "aaab", "*aab*b", 0 },    { "abab", "*ab", 1 },        { "f(a*)", "f(a*)", 1 },
+        { "\xc3\xa9t\xc3\xa9", "?t?", 1 }, { "\xc3\xa9", "??", 0 }, { "\xc3\xa9x", "*??x", 0 }, { "[a]", "[a]", 1 }, { "a", "[a]", 0 },
+    };
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
+        if (profi_text_fits(rows[i].text, rows[i].pattern) != rows[i].fits) {
+            printf("# \"%s\" and \"%s\"\n", rows[i].text, rows[i].pattern);
+            CHECK(!"as the table says");
+        }
+}
+
+TEST(a_pattern_of_many_stars_takes_no_longer_than_their_product)
+{
+    static char text[4096], pattern[124];
+    memset(text, 'a', sizeof(text) - 1);
+    for (size_t i = 0; i + 2 < sizeof(pattern); i += 2)
+        memcpy(pattern + i, "a*", 2);
+    pattern[120] = 'b';
+    CHECK_I64(profi_text_fits(text, pattern), 0); /* where each star tried again, it would not end */
+}
+
 TEST(hashes_depend_on_every_byte_and_on_the_length)
 {
     unsigned char data[40] = { 0 };
