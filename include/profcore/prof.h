@@ -39,7 +39,9 @@
  * siglongjmp() what it interrupted in here; a thread's first scope where more
  * than 31 thread-specific keys were made before this library was loaded, or
  * in a forked child; sites whose probes are the program's own or read the
- * control group; every other function here; and fork().
+ * control group; the process's first call of a site with a rule of its own
+ * (PROF_SITE_SAVE_IF), which starts a thread where no rule by name has done so
+ * at the start; every other function here; and fork().
  *
  * No function here is a cancellation point.  A thread may be cancelled inside
  * any of them, asynchronously too: locks and files stay in order; a scope

@@ -4,7 +4,8 @@
  * started by count, saved at the last stop or when the process exits.
  *
  * Two locks: `lock` for the counts, held briefly; `save_lock` for a whole
- * save.  Neither is ever taken on a recording thread's path.
+ * save.  A recording thread takes neither, but for one look under `lock`,
+ * without waiting for it, where a saver may be needed.
  */
 #include "recorder.h"
 
@@ -68,7 +69,8 @@ static void lock_save(void)
 /*
  * A recording thread may need a saver: its site has a rule in code, or this is
  * a forked child, where there is none yet.  It must not wait for `lock`:
- * whoever comes next tries again.
+ * whoever comes next tries again.  Nobody waits for it either while it makes
+ * the thread.
  */
 static void saver_is_wanted(int has_rule)
 {
@@ -78,12 +80,13 @@ static void saver_is_wanted(int has_rule)
         return;
     if (has_rule || !config.writes_files)
         profi_saver_wish(NULL);
-    if (config.writes_files && !is_over && (has_rule || is_child) &&
-        profi_saver_start(&config, has_rule ? PROFI_SAVER_KEPT : 0u, &why) != PROF_OK) {
+    int is_to_make = config.writes_files && !is_over && (has_rule || is_child) &&
+                     profi_saver_prepare(&config, has_rule ? PROFI_SAVER_KEPT : 0u);
+    pthread_mutex_unlock(&lock);
+    if (is_to_make && profi_saver_make(&why) != PROF_OK) {
         profi_saver_wish(NULL);
         profi_notice("will save at the end only: %s", why.message);
     }
-    pthread_mutex_unlock(&lock);
     errno = saved;
 }
 

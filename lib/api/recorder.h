@@ -35,6 +35,10 @@ int profi_recorder_facts(profi_run_facts *facts);
 /* Starts the thread that saves, if it has something to do; where it runs already: the new interval and duties. */
 prof_status profi_saver_start(const profi_config *config, unsigned duties, prof_error *err);
 
+/* The same in two steps, the first under the recorder's lock; where it returns 1, the caller makes the thread, without the lock. */
+int profi_saver_prepare(const profi_config *config, unsigned duties);
+prof_status profi_saver_make(prof_error *err);
+
 /* Starts the thread that samples resident memory, if the configuration asks for it; again: the new interval. */
 prof_status profi_sampler_start(const profi_config *config, prof_error *err);
 

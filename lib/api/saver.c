@@ -32,7 +32,7 @@ static uint32_t arrived[SIGNAL_LIMIT]; /* set by the handler, taken by the threa
 static struct sigaction old_actions[SIGNAL_LIMIT];
 static uint32_t interval_s; /* 0: never */
 static uint32_t has_kept;   /* kept calls are to be written */
-static int is_started;
+static int is_started;      /* the thread is there, or is being made */
 
 enum { KEPT_PERIOD_NS = 200000000, RETRY_S = 5 };
 
@@ -198,27 +198,49 @@ static prof_status take_signals(const profi_config *config, prof_error *err)
     return PROF_OK;
 }
 
-prof_status profi_saver_start(const profi_config *config, unsigned duties, prof_error *err)
+static int wants_signals(const profi_config *config, unsigned duties)
 {
-    int has_signals = config->has_signals && (duties & PROFI_SAVER_SIGNALS);
+    return config->has_signals && (duties & PROFI_SAVER_SIGNALS);
+}
+
+int profi_saver_prepare(const profi_config *config, unsigned duties)
+{
     uint32_t kept = (duties & PROFI_SAVER_KEPT) != 0;
-    if (config->save_every_s == 0 && !has_signals && !kept)
-        return PROF_OK;
+    if (config->save_every_s == 0 && !wants_signals(config, duties) && !kept)
+        return 0;
     if (PROFI_GET(interval_s) != config->save_every_s || kept > PROFI_GET(has_kept)) {
         PROFI_PUT(interval_s, config->save_every_s);
         PROFI_PUT(has_kept, kept | PROFI_GET(has_kept));
-        if (is_started)
+        if (PROFI_GET(is_started))
             sem_post(&wake);
     }
-    if (is_started)
-        return PROF_OK;
+    return __atomic_exchange_n(&is_started, 1, __ATOMIC_RELAXED) == 0;
+}
+
+static prof_status make_thread(prof_error *err)
+{
     if (sem_init(&wake, 0, 0) != 0)
         return profi_fail_errno(err, errno, "cannot make a semaphore");
     int error = profi_thread_spawn(saver_main, "profcore-saver");
     if (error != 0)
         return profi_fail_errno(err, error, "cannot start the thread that saves");
-    is_started = 1;
-    return has_signals ? take_signals(config, err) : PROF_OK;
+    return PROF_OK;
+}
+
+prof_status profi_saver_make(prof_error *err)
+{
+    prof_status status = make_thread(err);
+    if (status != PROF_OK)
+        PROFI_PUT(is_started, 0);
+    return status;
+}
+
+prof_status profi_saver_start(const profi_config *config, unsigned duties, prof_error *err)
+{
+    if (!profi_saver_prepare(config, duties))
+        return PROF_OK;
+    prof_status status = profi_saver_make(err);
+    return status == PROF_OK && wants_signals(config, duties) ? take_signals(config, err) : status;
 }
 
 void profi_saver_forget(void)
