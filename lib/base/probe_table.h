@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The table through which scopes reach what measures them besides the
- * clock.  record/ reads it without knowing what is read; probe/, gpu/ and
- * the program fill it without knowing what a scope is.
+ * clock.  record/ reads it without knowing what is read; probe/ and the
+ * program fill it without knowing what a scope is.
  *
  *     row: one named value         source: one function that reads some rows
  *     cpu.time   ns   counter  \

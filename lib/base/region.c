@@ -6,7 +6,8 @@
  *      | pieces, in use or free  | never touched, no memory  |
  *
  * Sizes are rounded up to one of four steps per power of two, so the number
- * of lists is small and a piece wastes at most a fifth.
+ * of lists is small; from 64 bytes on they are whole lines.  A piece of more
+ * than 256 bytes wastes less than a fifth, a smaller one less than a line.
  */
 #include "region.h"
 

@@ -14,7 +14,7 @@ profi_site *profi_site_of(prof_site *site);
 /* Sets the unit of a site's items if it has none. */
 void profi_site_set_unit(profi_site *site, const char *unit);
 
-/* Around fork(). */
+/* Around fork(), and where rules meet sites; the thread is away meanwhile. */
 void profi_site_lock(void);
 void profi_site_unlock(void);
 

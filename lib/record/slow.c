@@ -4,7 +4,9 @@
  * with probes, scopes that do not match, memory that is spent.
  *
  * Runs on the caller's thread on data that it owns.  It may take the short
- * locks of the region and of the site table; it never waits for a snapshot.
+ * locks of the region, of the site table, of the pool of chunks and of the
+ * registry's links; it does not wait for a snapshot, but where the first scope
+ * of a forked child frees what was its parent's.
  *
  * A signal handler may interrupt any line here, and record.  What it must not
  * find half done runs away or at the busy node (see node.h); elsewhere each
