@@ -12,14 +12,13 @@
 #define PROFI_BUCKET_H
 
 #include "base.h"
+#include <profcore/inline.h>
 
 enum { PROFI_BUCKET_COUNT = 976 };
 
 static inline unsigned profi_bucket_of(uint64_t duration)
 {
-    uint64_t x = duration + 16;
-    unsigned shift = 59u - (unsigned)__builtin_clzll(x);
-    return (shift << 4) + (unsigned)(x >> shift);
+    return prof_inline_bucket_(duration); /* programs that inline the hot path count by it, too */
 }
 
 /* The longest duration of a bucket. */
