@@ -10,6 +10,19 @@
  *
  * They go into the event rings as scopes do, so a .pftrace has them, and they
  * cost nothing where they are not used.  PROFCORE_MODE=tree keeps no events.
+ * Of spans the tables and the .json have how many ended, how long they took
+ * and percentiles, also then.
+ *
+ * The phases of a request to a language model, and its tokens:
+ *
+ *     r->phase = PROF_SPAN_BEGIN("queue wait");            as it comes in
+ *     r->token = PROF_SPAN_BEGIN("time to first token");
+ *     PROF_SPAN_PHASE(r->phase, "prefill");                a thread takes it up
+ *     PROF_SPAN_PHASE(r->phase, "decode");
+ *     PROF_SPAN_PHASE(r->token, "time between tokens");    after each token
+ *     PROF_SPAN_END(r->phase);                             it is answered
+ *
+ * What begins with the last token never ends, and so is no time between two.
  */
 #ifndef PROFCORE_EVENTS_H
 #define PROFCORE_EVENTS_H
@@ -93,12 +106,26 @@ PROF_API prof_span prof_span_begin(prof_site *site);
 /*
  * Ends a span: once, on any thread.
  *
- *   span     From prof_span_begin().
+ *   span     From prof_span_begin() or prof_span_phase().
  *   args     `count` arguments of the span; NULL where that is 0.
  *   threads  As prof_args().
+ *   memory   A cell of the event ring; on a thread's first end of a site's
+ *            spans what its figures need, without which the span counts as lost.
  *   since    0.1
  */
 PROF_API void prof_span_end(prof_span span, const prof_arg *args, size_t count);
+
+/*
+ * Ends a span and begins its successor on one clock read: the phases of a
+ * request follow each other without a gap.
+ *
+ *   span     From prof_span_begin() or prof_span_phase(); PROF_SPAN_NONE: there is none to end.
+ *   next     As for prof_span_begin(); NULL: there is no successor.
+ *   returns  The successor, as prof_span_begin() does.
+ *   threads  As prof_span_begin().
+ *   since    0.1
+ */
+PROF_API prof_span prof_span_phase(prof_span span, prof_site *next);
 
 /*
  * Makes the calling thread's innermost scope a station of a flow: scopes with
@@ -159,7 +186,8 @@ PROF_API void prof_request_end(prof_request previous);
 /*
  * prof_span span = PROF_SPAN_BEGIN("queue wait");  and, on any thread, once:
  * PROF_SPAN_END(span);  or
- * PROF_SPAN_END_ARGS(span, PROF_INT("tokens", 12), …);
+ * PROF_SPAN_END_ARGS(span, PROF_INT("tokens", 12), …);  or
+ * PROF_SPAN_PHASE(span, "prefill");  which begins its successor: `span` is that one from then on.
  * A static span begins as { 0 }, which is PROF_SPAN_NONE.
  */
 #define PROF_SPAN_BEGIN(name) \
@@ -167,6 +195,7 @@ PROF_API void prof_request_end(prof_request previous);
 #define PROF_SPAN_END(span) PROF_IF_LIVE_(prof_span_end((span), NULL, 0), (void)(span))
 #define PROF_SPAN_END_ARGS(span, ...) \
     PROF_IF_LIVE_(PROF_WITH_ARGS_(prof_span_end((span), PROF_GIVEN_), __VA_ARGS__), (void)((void)(span), __VA_ARGS__))
+#define PROF_SPAN_PHASE(span, name) PROF_IF_LIVE_((span) = prof_span_phase_((span), PROF_SITE_(name, 0u)), (void)(span))
 
 #define PROF_FLOW(id) PROF_IF_LIVE_(prof_is_active_() ? prof_flow(id) : (void)0, (void)sizeof(id))
 #define PROF_FLOW_END(id) PROF_IF_LIVE_(prof_is_active_() ? prof_flow_end(id) : (void)0, (void)sizeof(id))
@@ -212,6 +241,12 @@ static inline prof_arg prof_arg_text_(prof_site *name, const char *value)
     prof_arg arg = { name, PROF_ARG_TEXT, 0u, { 0 } };
     arg.value.text = value;
     return arg;
+}
+
+static inline prof_span prof_span_phase_(prof_span span, prof_site *next)
+{
+    (void)next;
+    return PROF_IF_LIVE_(span.what != 0 || prof_is_active_() ? prof_span_phase(span, next) : span, span);
 }
 
 static inline prof_request prof_request_none_(void)

@@ -389,6 +389,38 @@ PROF_API prof_status prof_snapshot_counter(const prof_snapshot *snapshot, uint32
                                            prof_error *err);
 
 /*
+ * Spans (<profcore/events.h>), by name, file and line, of all threads that
+ * ended them: phases of requests such as the wait in a queue.  They are no
+ * functions: no table of functions, no call path and no total has them in it,
+ * they may overlap, and prof_snapshot_subtract_cost() leaves them alone.  A
+ * subtree and a file of a .prof have none.  This is the number of them; 0 for
+ * NULL; since 0.1.
+ */
+PROF_API uint32_t prof_snapshot_span_count(const prof_snapshot *snapshot);
+
+/*
+ * Reads one span's row.
+ *
+ *   span      Below prof_snapshot_span_count(), in order of first use.
+ *   row       Its size field set (PROF_FUNCTION_INIT).  id is the span's
+ *             number, calls and timed_calls say how many ended,
+ *             cumulative_ns is the sum of their durations; name, file, line,
+ *             has, min_ns and max_ns are as for functions, and no other figure
+ *             is set.
+ *   returns   PROF_OK; PROF_E_INVALID.
+ *   since     0.1
+ */
+PROF_API prof_status prof_snapshot_span(const prof_snapshot *snapshot, uint32_t span, prof_function *row, prof_error *err);
+
+/* The duration that a share of the spans did not exceed, as prof_snapshot_percentile() defines it; since 0.1. */
+PROF_API prof_status prof_snapshot_span_percentile(const prof_snapshot *snapshot, uint32_t span, double share,
+                                                   uint64_t *ns, prof_error *err);
+
+/* The durations of a span on the grid of prof_snapshot_histogram(), with its results; since 0.1. */
+PROF_API prof_status prof_snapshot_span_histogram(const prof_snapshot *snapshot, uint32_t span,
+                                                  uint64_t counts[PROF_BUCKET_COUNT], prof_error *err);
+
+/*
  * The counts at the time of the snapshot, as prof_stats_get() gives them.  Of
  * a .prof only lost_count is known and the rest is 0 (PROF_ABOUT_HAS_COUNTS,
  * _HAS_THREADS, _HAS_EVENTS); since 0.1.

@@ -166,7 +166,7 @@ static void tell_what_was_written(const profi_config *config, const save_report 
 static int is_empty(const prof_snapshot *snapshot)
 {
     return snapshot->function_count == 0 && snapshot->stats.lost_count == 0 && snapshot->counter_count == 0 &&
-           snapshot->lost_values == 0 && snapshot->stats.event_count == 0;
+           snapshot->span_count == 0 && snapshot->lost_values == 0 && snapshot->stats.event_count == 0;
 }
 
 static prof_status save_snapshot(const saving *s, prof_snapshot *snapshot, prof_error *err)

@@ -41,6 +41,7 @@ typedef struct profi_json {
     profi_json_value *values; /* the first is the whole */
     uint32_t value_count, value_room;
     char where[48];                  /* what stands before a key in messages: "functions[3]." */
+    uint32_t histogram_count; /* that were read */
     const profi_json_value *reasons; /* of the object that is being read, under "unavailable" */
 } profi_json;
 

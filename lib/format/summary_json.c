@@ -154,19 +154,34 @@ static void put_probe_reasons(const prof_snapshot *snapshot, const profi_functio
     }
 }
 
-/* Why a field is null.  A function that asked for no memory or probes, or counted no items, just has none. */
-static json_t *reasons_of(const prof_snapshot *snapshot, const profi_function *function, int *ok)
+/* Why it has no extremes or no histogram. */
+static void put_duration_reasons(const profi_function *row, json_t *reasons, int *ok)
 {
-    json_t *reasons = json_object();
-    const char *no_extremes = function->no_extremes;
-    if (no_extremes == NULL && function->timed_calls == 0)
+    const char *no_extremes = row->no_extremes;
+    if (no_extremes == NULL && row->timed_calls == 0)
         no_extremes = "no call has ended";
-    if (function->histogram == NULL)
-        set(reasons, "histogram", json_string(function->no_histogram), ok);
+    if (row->histogram == NULL)
+        set(reasons, "histogram", json_string(row->no_histogram), ok);
     if (no_extremes != NULL) {
         set(reasons, "min_ns", json_string(no_extremes), ok);
         set(reasons, "max_ns", json_string(no_extremes), ok);
     }
+}
+
+/* Takes over the reasons, which stand in an object only if there are any. */
+static void put_reasons(json_t *object, json_t *reasons, int *ok)
+{
+    if (json_object_size(reasons) != 0)
+        set(object, "unavailable", reasons, ok);
+    else
+        json_decref(reasons);
+}
+
+/* Why a field is null.  A function that asked for no memory or probes, or counted no items, just has none. */
+static json_t *reasons_of(const prof_snapshot *snapshot, const profi_function *function, int *ok)
+{
+    json_t *reasons = json_object();
+    put_duration_reasons(function, reasons, ok);
     if (function->inner_calls == UINT64_MAX)
         set(reasons, "inner_calls", json_string("the file does not say"), ok);
     if (function->no_extras != NULL) {
@@ -201,10 +216,7 @@ static json_t *function_of(const prof_snapshot *snapshot, uint32_t id, int *ok)
     set(object, "items", items_of(function, ok), ok);
     set(object, "memory", memory_of(snapshot, function, ok), ok);
     set(object, "probes", measures_of(snapshot, function, ok), ok);
-    if (json_object_size(reasons) != 0)
-        set(object, "unavailable", reasons, ok);
-    else
-        json_decref(reasons);
+    put_reasons(object, reasons, ok);
     return object;
 }
 
@@ -279,10 +291,25 @@ static json_t *counter_of(const prof_snapshot *snapshot, uint32_t index, int *ok
         set(reasons, "values", json_string("none was finite"), ok);
     else if (!isfinite(counter->sum))
         set(reasons, "sum", json_string("it is beyond the range of numbers"), ok);
-    if (json_object_size(reasons) != 0)
-        set(object, "unavailable", reasons, ok);
-    else
-        json_decref(reasons);
+    put_reasons(object, reasons, ok);
+    return object;
+}
+
+static json_t *span_of(const prof_snapshot *snapshot, uint32_t index, int *ok)
+{
+    const profi_function *span = &snapshot->spans[index];
+    json_t *object = json_object(), *reasons = json_object();
+    int has_extremes = profi_function_has_extremes(span);
+    set(object, "name", json_string(span->name), ok);
+    set(object, "file", text_or_null(span->file), ok);
+    set(object, "line", json_integer(span->line), ok);
+    set(object, "count", number(span->calls), ok);
+    set(object, "total_ns", number(span->cumulative_ns), ok);
+    set(object, "min_ns", has_extremes ? number(span->min_ns) : json_null(), ok);
+    set(object, "max_ns", has_extremes ? number(span->max_ns) : json_null(), ok);
+    set(object, "histogram", histogram_of(span, ok), ok);
+    put_duration_reasons(span, reasons, ok);
+    put_reasons(object, reasons, ok);
     return object;
 }
 
@@ -534,6 +561,7 @@ prof_status profi_put_summary(const prof_snapshot *snapshot, int is_ascii, profi
     put_array(&f, "functions", snapshot, snapshot->function_count, function_of);
     put_array(&f, "probes", snapshot, snapshot->probe_count, probe_of);
     put_array(&f, "counters", snapshot, snapshot->counter_count, counter_of);
+    put_array(&f, "spans", snapshot, snapshot->span_count, span_of);
     put_array(&f, "edges", snapshot, snapshot->edge_count, edge_of);
     if (snapshot->path_count != 0)
         put_array(&f, "paths", snapshot, snapshot->path_count, path_of);

@@ -51,6 +51,25 @@ static int read_histogram(profi_json *j, const profi_json_value *object, uint64_
     return 1;
 }
 
+void profi_read_durations(profi_json *j, const profi_json_value *object, profi_function *row,
+                          uint64_t counts[PROFI_BUCKET_COUNT])
+{
+    enum { MOST_HISTOGRAMS = 1 << 17 }; /* 1 GiB; a few bytes of text make one */
+    row->min_ns = UINT64_MAX;
+    if (!profi_json_count(j, object, "min_ns", UINT64_MAX, &row->min_ns) ||
+        !profi_json_count(j, object, "max_ns", UINT64_MAX, &row->max_ns))
+        row->no_extremes = reason_or(j, "min_ns");
+    if (row->timed_calls == 0 && row->no_extremes != NULL && strcmp(row->no_extremes, none_ended) == 0)
+        row->no_extremes = NULL; /* which is no lack */
+    if (read_histogram(j, object, counts))
+        row->histogram = counts;
+    else
+        row->no_histogram = reason_or(j, "histogram");
+    if (row->histogram != NULL && ++j->histogram_count > MOST_HISTOGRAMS)
+        j->status = profi_fail(j->err, PROF_E_LIMIT, "%.300s: more than %u histograms", j->input->what,
+                               (unsigned)MOST_HISTOGRAMS);
+}
+
 /* ---- probes ---- */
 
 /* Resident memory, which has a member of its own and stood in files before there were other probes. */
@@ -169,21 +188,12 @@ static void read_figures(profi_json *j, const profi_json_value *object, profi_fu
     if (!profi_json_count(j, object, "inner_calls", UINT64_MAX - 1, &function->inner_calls))
         function->inner_calls = UINT64_MAX;
     read_estimate(j, object, function);
-    function->min_ns = UINT64_MAX;
-    if (!profi_json_count(j, object, "min_ns", UINT64_MAX, &function->min_ns) ||
-        !profi_json_count(j, object, "max_ns", UINT64_MAX, &function->max_ns))
-        function->no_extremes = reason_or(j, "min_ns");
-    if (function->timed_calls == 0 && function->no_extremes != NULL && strcmp(function->no_extremes, none_ended) == 0)
-        function->no_extremes = NULL; /* which is no lack */
-    if (read_histogram(j, object, counts))
-        function->histogram = counts;
-    else
-        function->no_histogram = reason_or(j, "histogram");
+    profi_read_durations(j, object, function, counts);
     read_items(j, object, function);
 }
 
-/* Adds a function; 1 when it has a histogram. */
-static uint32_t read_function(profi_json *j, const profi_json_value *object, profi_function_number *number)
+/* Adds a function. */
+static void read_function(profi_json *j, const profi_json_value *object, profi_function_number *number)
 {
     uint64_t counts[PROFI_BUCKET_COUNT], line = 0;
     profi_function read = { 0 };
@@ -196,14 +206,13 @@ static uint32_t read_function(profi_json *j, const profi_json_value *object, pro
         profi_json_fail(j, "id", "is missing");
     read_figures(j, object, &read, counts);
     if (j->status != PROF_OK)
-        return 0;
+        return;
     number->id = profi_builder_function(j->builder, name, file, (uint32_t)line);
     if (number->id == PROFI_NONE)
-        return 0;
+        return;
     profi_builder_add(j->builder, &j->builder->snapshot->functions[number->id], &read);
     if (read.no_extras == NULL)
         read_function_probes(j, object, number->id);
-    return read.histogram != NULL;
 }
 
 static uint32_t find_function(profi_json *j, const profi_json_value *object, const char *key, const profi_function_number *numbers,
@@ -237,8 +246,6 @@ static void read_edge(profi_json *j, const profi_json_value *object, const profi
 
 static void read_functions(profi_json *j, const profi_json_value *root)
 {
-    enum { MOST_HISTOGRAMS = 1 << 17 }; /* 1 GiB; a few bytes of text make one */
-    uint32_t histogram_count = 0;
     const profi_json_value *functions = profi_json_array(j, root, "functions");
     const profi_json_value *edges = profi_json_array(j, root, "edges");
     const profi_json_value *object = NULL;
@@ -248,12 +255,8 @@ static void read_functions(profi_json *j, const profi_json_value *root)
     if (functions == NULL)
         profi_json_fail(j, "functions", "is missing");
     read_probes(j, root);
-    while ((object = profi_json_next_object(j, "functions", functions, object, &at)) != NULL) {
-        histogram_count += read_function(j, object, &numbers[at]);
-        if (histogram_count > MOST_HISTOGRAMS)
-            j->status = profi_fail(j->err, PROF_E_LIMIT, "%.300s: more than %u histograms", j->input->what,
-                                   (unsigned)MOST_HISTOGRAMS);
-    }
+    while ((object = profi_json_next_object(j, "functions", functions, object, &at)) != NULL)
+        read_function(j, object, &numbers[at]);
     if (profi_json_is_ok(j))
         qsort(numbers, count, sizeof(*numbers), profi_compare_numbers);
     for (uint32_t i = 1; i < count && profi_json_is_ok(j); i++)
@@ -544,6 +547,7 @@ prof_status profi_read_json(const profi_input *input, profi_builder *builder, pr
     if (status == PROF_OK) {
         read_facts(&json, json.values);
         read_functions(&json, json.values);
+        profi_read_spans(&json, json.values);
         status = json.status;
     }
     profi_json_fini(&json);

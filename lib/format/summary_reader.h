@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What the two files that read summaries share: functions by their numbers in the file. */
+/* What the files that read summaries share: functions by their numbers in the file, and durations. */
 #ifndef PROFI_SUMMARY_READER_H
 #define PROFI_SUMMARY_READER_H
 
@@ -16,6 +16,16 @@ int profi_compare_numbers(const void *a, const void *b);
 
 /* The snapshot's id of a number in the file, of numbers that are sorted; PROFI_NONE where there is none. */
 uint32_t profi_find_function(uint64_t in_file, const profi_function_number *numbers, size_t count);
+
+/*
+ * Reads min_ns, max_ns and histogram of a function or a span, whose
+ * timed_calls are known; it keeps the address of `counts`.
+ */
+void profi_read_durations(profi_json *json, const profi_json_value *object, profi_function *row,
+                          uint64_t counts[PROFI_BUCKET_COUNT]);
+
+/* Reads the spans, if there are any. */
+void profi_read_spans(profi_json *json, const profi_json_value *root);
 
 /* Reads the call paths, or why there are none. */
 void profi_read_paths(profi_json *json, const profi_json_value *root, const profi_function_number *numbers, size_t count);

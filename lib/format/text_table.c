@@ -7,6 +7,7 @@
  */
 #include "listing.h"
 #include "text_probes.h"
+#include "text_spans.h"
 #include "text_units.h"
 #include "writer.h"
 
@@ -132,14 +133,6 @@ static void for_functions(const profi_listing *t,
         put(t, &t->snapshot->functions[at.function], t->stats.rows[t->order[at.row]].title);
 }
 
-static void put_extreme(const profi_listing *t, const profi_function *function, uint64_t ns)
-{
-    char text[24] = "unavail.";
-    if (profi_function_has_extremes(function))
-        profi_format_ns(text, ns);
-    profi_output_printf(t->out, " %10s", text);
-}
-
 /* The end of a function's line. */
 static void put_name(const profi_listing *t, const char *title)
 {
@@ -150,23 +143,11 @@ static void put_name(const profi_listing *t, const char *title)
 
 static void put_percentiles(const profi_listing *t, const profi_function *function, const char *title)
 {
-    static const double shares[] = { 0.5, 0.9, 0.99, 0.999 };
     uint64_t ended = function->timed_calls;
-    char text[24];
     if (ended == 0 || (function->histogram == NULL && !profi_function_has_extremes(function)))
         return;
     profi_output_printf(t->out, "%11" PRIu64, ended);
-    put_extreme(t, function, function->min_ns);
-    for (size_t i = 0; i < PROFI_COUNT_OF(shares); i++) {
-        uint64_t ns;
-        prof_error why = PROF_ERROR_INIT;
-        if (profi_function_percentile(function, shares[i], &ns, &why) == PROF_OK)
-            profi_format_ns(text, ns);
-        else
-            snprintf(text, sizeof(text), "%s", function->histogram ? "-" : "unavail.");
-        profi_output_printf(t->out, " %10s", text);
-    }
-    put_extreme(t, function, function->max_ns);
+    profi_text_durations(t->out, function);
     put_name(t, title);
 }
 
@@ -211,7 +192,7 @@ static void put_percentile_block(const profi_listing *t)
     profi_output_text(t->out, "\n   Duration of a call: percentiles are the upper edge of a histogram bucket, at most "
                               "12.5 % above the truth\n"
                               "   (-: too few calls; p50 needs 20, p90 100, p99 1,000, p99.9 10,000)\n\n");
-    profi_output_text(t->out, "      ended        min        p50        p90        p99      p99.9        max function\n");
+    profi_output_text(t->out, "      ended" PROFI_TEXT_DURATIONS " function\n");
     for_functions(t, put_percentiles);
     put_missing_percentiles(t);
     if (open != 0)
@@ -338,6 +319,7 @@ static void put_probe_blocks(profi_listing *t)
         if (profi_text_probe_heading(t->out, t->snapshot, t->probe_group))
             for_functions(t, put_probes);
     profi_text_counters(t->out, t->snapshot);
+    profi_text_spans(t->out, t->snapshot);
 }
 
 /* What became of the calls that rules kept; nothing where there was none. */
@@ -442,11 +424,11 @@ static void put_overhead(const profi_listing *t)
     for (uint32_t i = 0; i < snapshot->function_count; i++)
         calls += snapshot->functions[i].calls;
     profi_format_ns(cost, (uint64_t)((profi_u128)calls * about->scope_cost_ps / 1000));
+    const char *place = !(about->has & PROF_ABOUT_COST_IS_SUBTRACTED) ? "included in the times above"
+                        : snapshot->span_count != 0 ? "subtracted from the times above but for extremes, percentiles and spans"
+                                                    : "subtracted from the times above but for extremes and percentiles";
     profi_output_printf(t->out, "   Overhead: %.1f ns a scope when measured at start, %" PRIu64 " scopes: about %s, %s\n",
-                        (double)about->scope_cost_ps / 1e3, calls, cost,
-                        about->has & PROF_ABOUT_COST_IS_SUBTRACTED
-                            ? "subtracted from the times above but for extremes and percentiles"
-                            : "included in the times above");
+                        (double)about->scope_cost_ps / 1e3, calls, cost, place);
     if (about->gauge_ns != 0) {
         profi_format_ns(cost, about->gauge_ns);
         profi_output_printf(t->out, "             and %s in reading probes, in the times of the callers\n", cost);

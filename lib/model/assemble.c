@@ -20,7 +20,8 @@ void profi_builder_init(profi_builder *builder)
 void profi_builder_fini(profi_builder *builder)
 {
     prof_snapshot_close(builder->snapshot);
-    free(builder->table);
+    free(builder->functions.slots);
+    free(builder->spans.slots);
     *builder = (profi_builder){ 0 };
 }
 
@@ -32,7 +33,7 @@ const char *profi_builder_text(profi_builder *builder, const char *text)
     return copy;
 }
 
-/* ---- functions by key ---- */
+/* ---- functions and spans by key ---- */
 
 /* Equal texts have equal addresses here, so a key is three numbers. */
 static uint64_t key_hash(const char *name, const char *file, uint32_t line)
@@ -40,57 +41,73 @@ static uint64_t key_hash(const char *name, const char *file, uint32_t line)
     return profi_mix64(profi_mix64((uintptr_t)name ^ profi_hash_seed()) ^ (uintptr_t)file ^ (uint64_t)line << 48 ^ line);
 }
 
-static uint32_t *find_slot(const profi_builder *builder, const char *name, const char *file, uint32_t line)
+static uint32_t *find_slot(const profi_key_table *table, const profi_function *rows, const char *name, const char *file,
+                           uint32_t line)
 {
-    uint32_t mask = builder->table_size - 1;
+    uint32_t mask = table->slot_count - 1;
     for (uint32_t at = (uint32_t)key_hash(name, file, line) & mask;; at = (at + 1) & mask) {
-        uint32_t id = builder->table[at];
-        const profi_function *function = id != PROFI_NONE ? &builder->snapshot->functions[id] : NULL;
-        if (function == NULL || (function->name == name && function->file == file && function->line == line))
-            return &builder->table[at];
+        uint32_t number = table->slots[at];
+        const profi_function *row = number != PROFI_NONE ? &rows[number] : NULL;
+        if (row == NULL || (row->name == name && row->file == file && row->line == line))
+            return &table->slots[at];
     }
 }
 
-/* Keeps room for one more function, and the table at most half full. */
-static int grow(profi_builder *builder)
+/* Keeps room for one more row, and the table at most half full. */
+static int grow(profi_key_table *table, profi_function **rows, uint32_t count)
 {
     enum { FEWEST = 64, MOST = 1 << 30 };
-    prof_snapshot *snapshot = builder->snapshot;
-    if (snapshot->function_count < builder->function_room)
+    if (count < table->room)
         return 1;
-    uint32_t room = builder->function_room ? builder->function_room * 2 : FEWEST;
+    uint32_t room = table->room ? table->room * 2 : FEWEST;
     if (room > MOST)
         return 0;
-    profi_function *functions = reallocarray(snapshot->functions, room, sizeof(*functions));
-    if (functions == NULL)
+    profi_function *grown = reallocarray(*rows, room, sizeof(*grown));
+    if (grown == NULL)
         return 0;
-    snapshot->functions = functions;
-    uint32_t *table = malloc((size_t)room * 2 * sizeof(*table));
-    if (table == NULL)
+    *rows = grown;
+    uint32_t *slots = malloc((size_t)room * 2 * sizeof(*slots));
+    if (slots == NULL)
         return 0;
-    memset(table, 0xff, (size_t)room * 2 * sizeof(*table));
-    free(builder->table);
-    builder->table = table;
-    builder->table_size = room * 2;
-    builder->function_room = room;
-    for (uint32_t i = 0; i < snapshot->function_count; i++)
-        *find_slot(builder, functions[i].name, functions[i].file, functions[i].line) = i;
+    memset(slots, 0xff, (size_t)room * 2 * sizeof(*slots));
+    free(table->slots);
+    *table = (profi_key_table){ slots, room * 2, room };
+    for (uint32_t i = 0; i < count; i++)
+        *find_slot(table, grown, grown[i].name, grown[i].file, grown[i].line) = i;
     return 1;
+}
+
+static uint32_t find_or_add(profi_builder *builder, profi_key_table *table, profi_function **rows, uint32_t *count,
+                            profi_function key)
+{
+    if (!grow(table, rows, *count)) {
+        builder->out_of_memory = 1;
+        return PROFI_NONE;
+    }
+    uint32_t *slot = find_slot(table, *rows, key.name, key.file, key.line);
+    if (*slot == PROFI_NONE) {
+        *slot = (*count)++;
+        (*rows)[*slot] = key;
+    }
+    return *slot;
 }
 
 uint32_t profi_builder_function(profi_builder *builder, const char *name, const char *file, uint32_t line)
 {
-    if (builder->out_of_memory || !grow(builder)) {
-        builder->out_of_memory = 1;
+    prof_snapshot *snapshot = builder->snapshot;
+    const profi_function key = { .name = name, .file = file, .line = line, .min_ns = UINT64_MAX };
+    if (builder->out_of_memory)
         return PROFI_NONE;
-    }
-    uint32_t *slot = find_slot(builder, name, file, line);
-    if (*slot == PROFI_NONE) {
-        *slot = builder->snapshot->function_count++;
-        builder->snapshot->functions[*slot] = (profi_function){ .name = name, .file = file, .line = line,
-                                                                .min_ns = UINT64_MAX };
-    }
-    return *slot;
+    return find_or_add(builder, &builder->functions, &snapshot->functions, &snapshot->function_count, key);
+}
+
+uint32_t profi_builder_span(profi_builder *builder, const char *name, const char *file, uint32_t line)
+{
+    prof_snapshot *snapshot = builder->snapshot;
+    const profi_function key = { .name = name, .file = file, .line = line, .min_ns = UINT64_MAX };
+    if (builder->out_of_memory)
+        return PROFI_NONE;
+    return find_or_add(builder, &builder->spans, &snapshot->spans, &snapshot->span_count, key);
 }
 
 /* ---- figures ---- */
@@ -253,6 +270,8 @@ prof_status profi_builder_finish(profi_builder *builder, const char *what, prof_
     if (!builder->out_of_memory) {
         for (uint32_t i = 0; i < made->function_count; i++)
             settle(builder, &made->functions[i]);
+        for (uint32_t i = 0; i < made->span_count; i++)
+            settle(builder, &made->spans[i]);
         settle_edges(builder);
         profi_builder_settle_paths(builder);
         profi_builder_settle_counters(builder);

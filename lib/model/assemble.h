@@ -9,10 +9,15 @@
 
 #include "snapshot.h"
 
+/* Numbers of functions or spans by key, open addressing. */
+typedef struct profi_key_table {
+    uint32_t *slots;
+    uint32_t slot_count, room; /* room: of the rows */
+} profi_key_table;
+
 typedef struct profi_builder {
     prof_snapshot *snapshot;
-    uint32_t *table; /* function ids by key, open addressing */
-    uint32_t table_size, function_room;
+    profi_key_table functions, spans;
     size_t counter_room;
     size_t edge_count, edge_room;
     uint64_t path_calls; /* in all paths */
@@ -30,8 +35,11 @@ const char *profi_builder_text(profi_builder *builder, const char *text);
 /* The function with this key, texts that profi_builder_text() gave, added if need be; PROFI_NONE when memory is spent. */
 uint32_t profi_builder_function(profi_builder *builder, const char *name, const char *file, uint32_t line);
 
+/* The same for spans, which are rows like functions; their numbers are the snapshot's. */
+uint32_t profi_builder_span(profi_builder *builder, const char *name, const char *file, uint32_t line);
+
 /*
- * Adds a function's figures, but for what probes measured, to another's that
+ * Adds a function's or a span's figures, but for what probes measured, to another's that
  * has the same key.  What one of the two does not know, nobody knows.
  */
 void profi_builder_add(profi_builder *builder, profi_function *into, const profi_function *from);

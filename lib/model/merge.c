@@ -73,6 +73,17 @@ static void merge_functions(profi_builder *builder, const prof_snapshot *from)
     free(new_id);
 }
 
+static void merge_spans(profi_builder *builder, const prof_snapshot *from)
+{
+    for (uint32_t i = 0; i < from->span_count; i++) {
+        const profi_function *span = &from->spans[i];
+        const char *name = profi_builder_text(builder, span->name), *file = profi_builder_text(builder, span->file);
+        uint32_t number = profi_builder_span(builder, name, file, span->line);
+        if (number != PROFI_NONE)
+            profi_builder_add(builder, &builder->snapshot->spans[number], span);
+    }
+}
+
 static void merge_threads(profi_builder *builder, const prof_snapshot *const *snapshots, size_t count)
 {
     size_t total = 0, used = 0;
@@ -264,8 +275,10 @@ prof_status prof_snapshot_merge(const prof_snapshot *const *snapshots, size_t co
     if (status != PROF_OK)
         return status;
     profi_builder_init(&builder);
-    for (size_t i = 0; i < count && !builder.out_of_memory; i++)
+    for (size_t i = 0; i < count && !builder.out_of_memory; i++) {
         merge_functions(&builder, snapshots[i]);
+        merge_spans(&builder, snapshots[i]);
+    }
     if (!builder.out_of_memory) {
         merge_all_facts(&builder, snapshots, count);
         merge_threads(&builder, snapshots, count);

@@ -31,6 +31,9 @@ void prof_snapshot_close(prof_snapshot *snapshot)
         free(snapshot->functions[i].histogram);
         free(snapshot->functions[i].measures);
     }
+    for (uint32_t i = 0; i < snapshot->span_count; i++)
+        free(snapshot->spans[i].histogram);
+    free(snapshot->spans);
     profi_texts_fini(&snapshot->texts);
     free(snapshot->counters);
     free(snapshot->measures);
@@ -216,32 +219,37 @@ prof_status profi_function_percentile(const profi_function *function, double sha
     return PROF_OK;
 }
 
+prof_status profi_row_percentile(const profi_function *row, double share, uint64_t *ns, prof_error *err)
+{
+    if (ns == NULL || !(share > 0.0 && share < 1.0))
+        return profi_fail(err, PROF_E_INVALID, "a percentile: %s",
+                          ns == NULL ? "ns is NULL" : "share must lie between 0 and 1");
+    return profi_function_percentile(row, share, ns, err);
+}
+
+prof_status profi_row_histogram(const profi_function *row, uint64_t counts[PROF_BUCKET_COUNT], prof_error *err)
+{
+    if (counts == NULL)
+        return profi_fail(err, PROF_E_INVALID, "a histogram: counts is NULL");
+    if (row->histogram == NULL)
+        return profi_fail(err, PROF_E_UNAVAILABLE, "no histogram of \"%.80s\": %s", row->name, row->no_histogram);
+    _Static_assert(PROF_BUCKET_COUNT == PROFI_BUCKET_COUNT, "the public grid is the one grid");
+    memcpy(counts, row->histogram, PROFI_BUCKET_COUNT * sizeof(*counts));
+    return PROF_OK;
+}
+
 prof_status prof_snapshot_percentile(const prof_snapshot *snapshot, uint32_t function, double share, uint64_t *ns,
                                      prof_error *err)
 {
     prof_status status = profi_snapshot_check(snapshot, function, err);
-    if (status != PROF_OK)
-        return status;
-    if (ns == NULL || !(share > 0.0 && share < 1.0))
-        return profi_fail(err, PROF_E_INVALID, "prof_snapshot_percentile: %s",
-                          ns == NULL ? "ns is NULL" : "share must lie between 0 and 1");
-    return profi_function_percentile(&snapshot->functions[function], share, ns, err);
+    return status == PROF_OK ? profi_row_percentile(&snapshot->functions[function], share, ns, err) : status;
 }
 
 prof_status prof_snapshot_histogram(const prof_snapshot *snapshot, uint32_t function,
                                     uint64_t counts[PROF_BUCKET_COUNT], prof_error *err)
 {
     prof_status status = profi_snapshot_check(snapshot, function, err);
-    if (status != PROF_OK)
-        return status;
-    const profi_function *from = &snapshot->functions[function];
-    if (counts == NULL)
-        return profi_fail(err, PROF_E_INVALID, "prof_snapshot_histogram: counts is NULL");
-    if (from->histogram == NULL)
-        return profi_fail(err, PROF_E_UNAVAILABLE, "no histogram of \"%.80s\": %s", from->name, from->no_histogram);
-    _Static_assert(PROF_BUCKET_COUNT == PROFI_BUCKET_COUNT, "the public grid is the one grid");
-    memcpy(counts, from->histogram, PROFI_BUCKET_COUNT * sizeof(*counts));
-    return PROF_OK;
+    return status == PROF_OK ? profi_row_histogram(&snapshot->functions[function], counts, err) : status;
 }
 
 uint64_t prof_bucket_upper_ns(uint32_t index)

@@ -1,12 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * A snapshot of what this process recorded: record/'s copy, converted to
- * nanoseconds and merged over threads.  The one file of model/ that knows
- * record/.
+ * nanoseconds and merged over threads.  With its part for spans, the one file
+ * of model/ that knows record/.
  */
-#include "snapshot.h"
+#include "recorded.h"
 
-#include "../base/clock.h"
 #include "../base/error.h"
 #include "../base/text.h"
 #include "../probe/probes.h"
@@ -173,28 +172,32 @@ static int merge_nodes(prof_snapshot *snapshot, const profi_record_copy *copy, c
         pick_measures(copy->measures + node->first_measure, copy->sites[node->site].probes, rows, measures);
         profi_path_add(snapshot, path_of_node[i], &path, measures);
         if (!node->has_histogram && node->calls != 0)
-            snapshot->functions[function].no_histogram = "the memory for histograms is spent";
+            snapshot->functions[function].no_histogram = PROFI_HISTOGRAMS_SPENT;
     }
     free(path_of_node);
     return ok;
 }
 
-/* A bucket of ticks goes where its upper edge lies on the grid of nanoseconds. */
+int profi_recorded_bucket(profi_function *row, const profi_bucket_copy *bucket, const profi_clock_scale *scale)
+{
+    if (!profi_function_make_histogram(row))
+        return 0;
+    uint64_t upper = profi_clock_to_ns(scale, profi_bucket_upper(bucket->index));
+    row->histogram[profi_bucket_of(profi_min_u64(upper, UINT64_MAX - 16))] += bucket->count;
+    return 1;
+}
+
 static int convert_histograms(prof_snapshot *snapshot, const profi_record_copy *copy, const uint32_t *function_of_site,
                               const profi_clock_scale *scale)
 {
     for (size_t i = 0; i < copy->bucket_count; i++) {
         const profi_bucket_copy *bucket = &copy->buckets[i];
         uint32_t number = function_of_site[bucket->site];
-        if (number == PROFI_NONE)
+        if (number == PROFI_NONE || bucket->is_of_spans)
             continue;
         profi_function *function = &snapshot->functions[number];
-        if (function->no_histogram != NULL)
-            continue;
-        if (!profi_function_make_histogram(function))
+        if (function->no_histogram == NULL && !profi_recorded_bucket(function, bucket, scale))
             return 0;
-        uint64_t upper = profi_clock_to_ns(scale, profi_bucket_upper(bucket->index));
-        function->histogram[profi_bucket_of(profi_min_u64(upper, UINT64_MAX - 16))] += bucket->count;
     }
     for (uint32_t i = 0; i < snapshot->function_count; i++)
         if (snapshot->functions[i].histogram == NULL && snapshot->functions[i].no_histogram == NULL)
@@ -323,6 +326,7 @@ static prof_snapshot *convert(const profi_record_copy *copy, const profi_run_fac
     int ok = snapshot != NULL && number_probes(snapshot, copy, function_of_site, &rows) &&
              name_functions(snapshot, copy, function_of_site, rows) &&
              merge_nodes(snapshot, copy, function_of_site, rows, &scale) && merge_counters(snapshot, copy) &&
+             profi_recorded_spans(snapshot, copy, &scale) &&
              convert_histograms(snapshot, copy, function_of_site, &scale) && convert_threads(snapshot, copy) &&
              describe_run(snapshot, facts, copy, &scale) && profi_snapshot_finish(snapshot);
     free(function_of_site);

@@ -151,6 +151,8 @@ struct prof_snapshot {
     size_t measure_count, measure_room;
     profi_counter_info *counters;
     uint32_t counter_count;
+    profi_function *spans;       /* not functions, but their rows: calls, cumulative and extreme times, histogram */
+    uint32_t span_count;
     uint64_t lost_values;        /* of counters, and events beside scopes */
     profi_thread_info *threads;
     uint32_t thread_count;
@@ -242,6 +244,10 @@ prof_status profi_snapshot_of_call(const profi_run_facts *facts, const struct pr
 
 /* The percentile, or why there is none. */
 prof_status profi_function_percentile(const profi_function *function, double share, uint64_t *ns, prof_error *err);
+
+/* What the public functions for functions and for spans share: arguments are checked. */
+prof_status profi_row_percentile(const profi_function *row, double share, uint64_t *ns, prof_error *err);
+prof_status profi_row_histogram(const profi_function *row, uint64_t counts[PROF_BUCKET_COUNT], prof_error *err);
 
 /* Checks the arguments that all readers have in common. */
 prof_status profi_snapshot_check(const prof_snapshot *snapshot, uint32_t function, prof_error *err);

@@ -89,6 +89,16 @@ void profi_counters_fold(profi_thread *into, profi_thread *from);
 /* Frees a thread's counters, but not its table. */
 void profi_counters_drop(profi_thread *thread);
 
+/*
+ * Books a span that the calling thread ends, which has stepped away; 0 when
+ * memory is spent.
+ */
+int profi_span_book(profi_thread *self, profi_site *site, uint64_t duration);
+
+/* As the two for counters. */
+void profi_spans_fold(profi_thread *into, profi_thread *from);
+void profi_spans_drop(profi_thread *thread);
+
 /* Watches over calls that a rule may keep: kept.c. */
 profi_watch *profi_watch_new(profi_node *node);
 void profi_watch_free(profi_watch *watch);

@@ -47,7 +47,7 @@
 
 typedef struct copier {
     profi_record_copy *copy;
-    size_t node_room, bucket_room, thread_room, measure_room, counter_room;
+    size_t node_room, bucket_room, thread_room, measure_room, counter_room, span_room;
     unsigned failed_looks; /* at nodes of the thread that is being copied */
     unsigned yields;       /* in all */
 } copier;
@@ -98,19 +98,19 @@ static int copy_measures(copier *c, const profi_node *node)
     return 1;
 }
 
-static int add_bucket(copier *c, const profi_site *site, uint32_t index, uint64_t count)
+static int add_bucket(copier *c, profi_bucket_copy bucket)
 {
     profi_record_copy *copy = c->copy;
     if (!profi_array_grow(&copy->buckets, &c->bucket_room, copy->bucket_count, sizeof(*copy->buckets)))
         return 0;
-    copy->buckets[copy->bucket_count++] = (profi_bucket_copy){ site->id, index, count };
+    copy->buckets[copy->bucket_count++] = bucket;
     return 1;
 }
 
 static int copy_pending(copier *c, const profi_node *node)
 {
     size_t index = node->histogram != NULL ? (size_t)(PROFI_GET(node->pending) - node->histogram) : 0;
-    return index == 0 || add_bucket(c, node->site, (uint32_t)index, 1);
+    return index == 0 || add_bucket(c, (profi_bucket_copy){ node->site->id, (uint16_t)index, 0, 1 });
 }
 
 static void copy_sample(profi_node_copy *into, const profi_sample *sample)
@@ -196,15 +196,39 @@ static int copy_tree(copier *c, const profi_thread *thread, uint64_t *calls)
     return 1;
 }
 
+static int copy_histogram(copier *c, const uint64_t *histogram, const profi_site *site, uint16_t is_of_spans)
+{
+    for (uint16_t i = 1; i < PROFI_BUCKET_COUNT; i++) {
+        uint64_t count = PROFI_GET(histogram[i]);
+        if (count != 0 && !add_bucket(c, (profi_bucket_copy){ site->id, i, is_of_spans, count }))
+            return 0;
+    }
+    return 1;
+}
+
 static int copy_histograms(copier *c, const profi_thread *thread)
 {
     const profi_thread_site *kept = __atomic_load_n(&thread->first_site, __ATOMIC_ACQUIRE);
     for (; kept != NULL; kept = kept->next)
-        for (uint32_t i = 1; i < PROFI_BUCKET_COUNT; i++) {
-            uint64_t count = PROFI_GET(kept->histogram[i]);
-            if (count != 0 && !add_bucket(c, kept->site, i, count))
-                return 0;
-        }
+        if (!copy_histogram(c, kept->histogram, kept->site, 0))
+            return 0;
+    return 1;
+}
+
+/* The histogram first, as for calls. */
+static int copy_spans(copier *c, const profi_thread *thread)
+{
+    profi_record_copy *copy = c->copy;
+    const profi_span_total *from = __atomic_load_n(&thread->first_span, __ATOMIC_ACQUIRE);
+    for (; from != NULL; from = from->next) {
+        if (!profi_array_grow(&copy->spans, &c->span_room, copy->span_count, sizeof(*copy->spans)) ||
+            (from->histogram != NULL && !copy_histogram(c, from->histogram, from->site, 1)))
+            return 0;
+        uint64_t count = __atomic_load_n(&from->count, __ATOMIC_ACQUIRE);
+        copy->spans[copy->span_count++] =
+            (profi_span_copy){ .site = from->site->id, .has_histogram = from->histogram != NULL, .count = count,
+                               .total = PROFI_GET(from->total), .min = PROFI_GET(from->min), .max = PROFI_GET(from->max) };
+    }
     return 1;
 }
 
@@ -247,7 +271,8 @@ static int copy_thread(copier *c, const profi_thread *thread)
     copy->backward += PROFI_GET(thread->backward);
     c->failed_looks = 0;
     /* Histograms first: what a thread adds meanwhile is then missing in them, never twice. */
-    return copy_histograms(c, thread) && copy_tree(c, thread, &into->calls) && copy_counters(c, thread);
+    return copy_histograms(c, thread) && copy_tree(c, thread, &into->calls) && copy_counters(c, thread) &&
+           copy_spans(c, thread);
 }
 
 prof_status profi_record_take(profi_record_copy *copy, prof_error *err)
@@ -258,7 +283,7 @@ prof_status profi_record_take(profi_record_copy *copy, prof_error *err)
     const profi_thread *thread = profi_registry_lock(); /* which may wait for another copy */
     copy->now = profi_clock_now();
     for (; ok && thread != NULL; thread = thread->next)
-        if (!thread->exited || thread->root.first_child != NULL || thread->first_counter != NULL)
+        if (!thread->exited || thread->root.first_child != NULL || thread->first_counter != NULL || thread->first_span != NULL)
             ok = copy_thread(&c, thread);
     /* Sites last: a node copied above may be of a site that was new a moment ago. */
     ok = ok && copy_sites(&copy->sites, &copy->site_count);
@@ -284,12 +309,14 @@ void profi_record_copy_fini(profi_record_copy *copy)
     free(copy->buckets);
     free(copy->measures);
     free(copy->counters);
+    free(copy->spans);
     copy->sites = NULL;
     copy->nodes = NULL;
     copy->threads = NULL;
     copy->buckets = NULL;
     copy->measures = NULL;
     copy->counters = NULL;
+    copy->spans = NULL;
 }
 
 prof_status profi_events_take(profi_events_copy *copy, prof_error *err)

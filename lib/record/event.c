@@ -112,9 +112,9 @@ void prof_instant(prof_site *handle, const prof_arg *args, size_t count)
     profi_come_back(self);
 }
 
-prof_span prof_span_begin(prof_site *handle)
+/* Begins at `now`, or, when that is 0, when the site is known. */
+static prof_span begin_span(prof_site *handle, uint64_t now)
 {
-    PROFI_NO_CANCELLATION;
     const profi_site *site = NULL;
     if (handle == NULL || !__atomic_load_n(&prof_active, __ATOMIC_ACQUIRE))
         return PROF_SPAN_NONE;
@@ -123,22 +123,51 @@ prof_span prof_span_begin(prof_site *handle)
     profi_come_back(self);
     if (site == NULL)
         PROFI_RAISE(profi_unattached_values, 1u);
-    return site != NULL ? (prof_span){ (uint64_t)site->id + 1, profi_clock_now() } : PROF_SPAN_NONE;
+    return site != NULL ? (prof_span){ (uint64_t)site->id + 1, now != 0 ? now : profi_clock_now() } : PROF_SPAN_NONE;
+}
+
+/* Whether it is one that began; of what a caller makes up, whether its site exists. */
+static int has_site(prof_span span)
+{
+    return span.what != 0 && span.what <= profi_site_count();
+}
+
+static void end_span(profi_thread *self, prof_span span, uint64_t now, const prof_arg *args, size_t count)
+{
+    uint32_t id = (uint32_t)(span.what - 1);
+    uint64_t start = profi_min_u64(span.start, now);
+    profi_step_away();
+    if (profi_span_book(self, profi_site_by_id(id), now - start))
+        write_event(self, profi_event_what(PROFI_EVENT_SPAN, 0, id), start, now, args, count);
+    else
+        PROFI_RAISE(self->lost_values, 1u);
+    profi_come_back(self);
+}
+
+prof_span prof_span_begin(prof_site *handle)
+{
+    PROFI_NO_CANCELLATION;
+    return begin_span(handle, 0);
 }
 
 void prof_span_end(prof_span span, const prof_arg *args, size_t count)
 {
     PROFI_NO_CANCELLATION;
-    if (span.what == 0 || span.what > profi_site_count())
-        return;
-    profi_thread *self = recording_thread();
+    profi_thread *self = has_site(span) ? recording_thread() : NULL;
+    if (self != NULL)
+        end_span(self, span, profi_clock_now(), args, count);
+}
+
+prof_span prof_span_phase(prof_span span, prof_site *next)
+{
+    PROFI_NO_CANCELLATION;
+    if (!__atomic_load_n(&prof_active, __ATOMIC_ACQUIRE))
+        return PROF_SPAN_NONE;
     uint64_t now = profi_clock_now();
-    if (self == NULL)
-        return;
-    profi_step_away();
-    write_event(self, profi_event_what(PROFI_EVENT_SPAN, 0, (uint32_t)(span.what - 1)), profi_min_u64(span.start, now), now,
-                args, count);
-    profi_come_back(self);
+    profi_thread *self = has_site(span) ? recording_thread() : NULL;
+    if (self != NULL)
+        end_span(self, span, now, NULL, 0);
+    return begin_span(next, now);
 }
 
 static void write_flow(unsigned kind, uint64_t id)

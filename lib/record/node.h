@@ -125,6 +125,16 @@ struct profi_counter {
     uint64_t last, sum, min, max; /* of the finite values; min and max start at the infinities */
 };
 
+/* What one thread keeps for one site whose spans it ended.  One writer; durations in ticks. */
+typedef struct profi_span_total profi_span_total;
+struct profi_span_total {
+    profi_entry by_site;
+    profi_span_total *next; /* as in profi_thread_site */
+    profi_site *site;
+    uint64_t count, total, min, max;
+    uint64_t *histogram; /* PROFI_BUCKET_COUNT counts; NULL: no memory for one */
+};
+
 typedef struct profi_thread profi_thread;
 struct profi_thread {
     /* As prof_inline_thread. */
@@ -147,8 +157,10 @@ struct profi_thread {
     profi_table paths;   /* profi_node.by_path */
     profi_table sites;   /* profi_thread_site.by_site */
     profi_table counters; /* profi_counter.by_site */
+    profi_table spans;    /* profi_span_total.by_site */
     profi_thread_site *first_site; /* newest first; stored with release */
     profi_counter *first_counter;  /* likewise */
+    profi_span_total *first_span;  /* likewise */
     profi_thread *previous, *next; /* in the registry */
     uint64_t number;     /* from 1, never given twice */
     int32_t tid;

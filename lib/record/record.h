@@ -90,7 +90,8 @@ typedef struct profi_thread_copy {
 /* A bucket of a site, of one thread. */
 typedef struct profi_bucket_copy {
     uint32_t site;
-    uint32_t index;
+    uint16_t index;
+    uint16_t is_of_spans; /* not of calls */
     uint64_t count;
 } profi_bucket_copy;
 
@@ -100,6 +101,13 @@ typedef struct profi_counter_copy {
     uint64_t count, not_finite_count, last_tick;
     double last, sum, min, max;
 } profi_counter_copy;
+
+/* The spans of a site that one thread ended; ticks. */
+typedef struct profi_span_copy {
+    uint32_t site;
+    uint32_t has_histogram; /* 0: memory for it was spent */
+    uint64_t count, total, min, max;
+} profi_span_copy;
 
 typedef struct profi_record_copy {
     profi_site_view *sites;
@@ -114,6 +122,8 @@ typedef struct profi_record_copy {
     size_t measure_count;
     profi_counter_copy *counters;
     size_t counter_count;
+    profi_span_copy *spans;
+    size_t span_count;
     uint64_t lost_values;      /* of counters, and events beside scopes */
     uint64_t probe_ticks;      /* that reading probes took, on all threads */
     uint64_t kept_ticks;       /* that telling single calls apart took */

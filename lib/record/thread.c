@@ -360,6 +360,7 @@ static void thread_exit(void *argument)
     fold_tree(thread);
     fold_sites(thread);
     profi_counters_fold(&exited, thread);
+    profi_spans_fold(&exited, thread);
     exited.lost += thread->lost;
     exited.probe_ticks += thread->probe_ticks;
     exited.lost_values += thread->lost_values;
@@ -464,10 +465,12 @@ static void drop_data(profi_thread *thread, int has_whole_tables)
         free_site(kept);
     }
     profi_counters_drop(thread);
+    profi_spans_drop(thread);
     if (has_whole_tables) {
         profi_table_fini(&thread->paths);
         profi_table_fini(&thread->sites);
         profi_table_fini(&thread->counters);
+        profi_table_fini(&thread->spans);
     }
 }
 

@@ -153,6 +153,7 @@ static void use_events(prof_site *name)
     DO(prof_instant(name, args, 3));
     DO(prof_flow(7));
     DO(prof_flow_end(7));
+    DO(span = prof_span_phase(span, name));
     DO(prof_span_end(span, args, 1));
     DO(prof_request_end(previous));
 }
@@ -264,6 +265,21 @@ static void use_measures(void)
     TRY(prof_snapshot_measure(snapshot, function, 0, &measure, &err));
 }
 
+static void use_spans(void)
+{
+    static uint64_t counts[PROF_BUCKET_COUNT];
+    prof_function row = PROF_FUNCTION_INIT;
+    uint64_t ns;
+    uint32_t spans = 0;
+    if (snapshot != NULL)
+        DO(spans = prof_snapshot_span_count(snapshot));
+    if (spans == 0)
+        return;
+    TRY(prof_snapshot_span(snapshot, 0, &row, &err));
+    TRY(prof_snapshot_span_percentile(snapshot, 0, 0.5, &ns, &err));
+    TRY(prof_snapshot_span_histogram(snapshot, 0, counts, &err));
+}
+
 static void use_subtree(void)
 {
     prof_snapshot *subtree;
@@ -372,7 +388,7 @@ static const struct {
     { " prof_probe_add ", use_probe },
     { " prof_start ", use_start },
     { " prof_active prof_begin prof_end prof_end_current prof_phase prof_items prof_counter prof_inline_self_1 "
-      "prof_inline_turn_1 prof_args prof_instant prof_span_begin prof_span_end prof_flow prof_flow_end "
+      "prof_inline_turn_1 prof_args prof_instant prof_span_begin prof_span_end prof_span_phase prof_flow prof_flow_end "
       "prof_request_begin prof_request_end ", use_scopes },
     { " prof_site_get prof_site_save_if ", use_site },
     { " prof_stats_get ", use_stats },
@@ -382,6 +398,7 @@ static const struct {
       "prof_snapshot_callee_count prof_snapshot_callee prof_snapshot_about ", use_readers },
     { " prof_snapshot_probe_count prof_snapshot_probe prof_snapshot_measure prof_snapshot_counter_count "
       "prof_snapshot_counter ", use_measures },
+    { " prof_snapshot_span_count prof_snapshot_span prof_snapshot_span_percentile prof_snapshot_span_histogram ", use_spans },
     { " prof_snapshot_subtree ", use_subtree },
     { " prof_snapshot_write prof_snapshot_write_file prof_snapshot_print prof_events_write prof_stacks_write ", use_writers },
     { " prof_snapshot_read prof_snapshot_read_file prof_snapshot_merge prof_snapshot_subtract_cost ", use_files },

@@ -166,6 +166,10 @@ static void args_events(prof_site *strange, prof_site *long_name, const char *te
         span.start = i % 4 == 3 ? UINT64_MAX : span.start; /* from the future */
         prof_span_end(span, args, 1);
         prof_span_end(span, args, 1); /* once too often: it is one more */
+        span = prof_span_phase(span, i % 2 ? long_name : NULL);
+        span = prof_span_phase(i % 3 ? span : PROF_SPAN_NONE, strange);
+        prof_span_phase((prof_span){ UINT64_MAX - i, i }, i % 2 ? NULL : long_name);
+        prof_span_end((prof_span){ span.what, i }, NULL, 0); /* it took as long as the clock runs */
         prof_flow(i ? UINT64_MAX >> i : 0);
         prof_flow_end(UINT64_MAX);
         prof_request_end(prof_request_begin((prof_request){ i, UINT64_MAX }));
@@ -311,6 +315,33 @@ static void args_measures(void)
         REFUSED(prof_snapshot_measure(snapshot, 1, 0, &measure, &err));
         REFUSED(prof_snapshot_counter(snapshot, 0, &row, &err));
     }
+}
+
+static void args_spans(void)
+{
+    static const double shares[] = { 0, 1, -0.5, 2, NAN, INFINITY };
+    static uint64_t counts[PROF_BUCKET_COUNT];
+    prof_function row = PROF_FUNCTION_INIT;
+    uint32_t spans = prof_snapshot_span_count(snapshot);
+    uint64_t ns;
+    CHECK_U64(prof_snapshot_span_count(NULL), 0);
+    CHECK(spans != 0);
+    const uint32_t beyond[] = { spans, 0x80000000, UINT32_MAX };
+    for (size_t i = 0; i < 3; i++) {
+        REFUSED(prof_snapshot_span(snapshot, beyond[i], &row, &err));
+        REFUSED(prof_snapshot_span_percentile(snapshot, beyond[i], 0.5, &ns, &err));
+        REFUSED(prof_snapshot_span_histogram(snapshot, beyond[i], counts, &err));
+    }
+    for (size_t i = 0; i < sizeof(shares) / sizeof(shares[0]); i++)
+        REFUSED(prof_snapshot_span_percentile(snapshot, 0, shares[i], &ns, &err));
+    REFUSED(prof_snapshot_span(NULL, 0, &row, &err));
+    REFUSED(prof_snapshot_span(snapshot, 0, NULL, &err));
+    REFUSED(prof_snapshot_span_percentile(NULL, 0, 0.5, &ns, &err));
+    REFUSED(prof_snapshot_span_percentile(snapshot, 0, 0.5, NULL, &err));
+    REFUSED(prof_snapshot_span_histogram(NULL, 0, counts, &err));
+    REFUSED(prof_snapshot_span_histogram(snapshot, 0, NULL, &err));
+    FOR_BAD_SIZES(row.size)
+    REFUSED(prof_snapshot_span(snapshot, 0, &row, &err));
 }
 
 static void args_stats(void)
@@ -530,11 +561,13 @@ static const struct {
     { " prof_slow_set ", args_slow },
     { " prof_status_name prof_bucket_upper_ns prof_version prof_environment_check ", args_constants },
     { " prof_begin prof_end prof_end_current prof_phase prof_items prof_counter prof_inline_self_1 prof_inline_turn_1 "
-      "prof_args prof_instant prof_span_begin prof_span_end prof_flow prof_flow_end prof_request_begin prof_request_end ",
+      "prof_args prof_instant prof_span_begin prof_span_end prof_span_phase prof_flow prof_flow_end prof_request_begin "
+      "prof_request_end ",
       args_scopes },
     { " prof_probe_add ", args_probe },
     { " prof_snapshot_probe_count prof_snapshot_probe prof_snapshot_measure prof_snapshot_counter_count "
       "prof_snapshot_counter ", args_measures },
+    { " prof_snapshot_span_count prof_snapshot_span prof_snapshot_span_percentile prof_snapshot_span_histogram ", args_spans },
     { " prof_site_get prof_site_save_if ", args_site },
     { " prof_stats_get prof_snapshot_stats ", args_stats },
     { " prof_snapshot_take prof_snapshot_close prof_snapshot_subtree ", args_snapshot },
@@ -578,6 +611,7 @@ TEST(arguments_out_of_range_are_refused_with_a_message_and_the_program_goes_on)
         PROF_SCOPE("caller") {
             PROF_BLOCK_WITH("callee", PROF_SITE_CPU);
             PROF_COUNTER("depth", 1);
+            PROF_SPAN_END(PROF_SPAN_BEGIN("wait"));
         }
         REQUIRE(prof_snapshot_take(&snapshot, NULL) == PROF_OK && prof_snapshot_function_count(snapshot) == 2);
     }

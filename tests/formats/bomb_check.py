@@ -86,6 +86,11 @@ BOMBS = {
         text(summary(functions=[function()], paths=[[1, 0, 1, 1], [0, 0, 1, 1]])), "PROF_E_FORMAT"),
     "histograms_out_of_8_bytes": (
         text(summary(functions=[function(id=i, line=i, histogram=[[16, 1]]) for i in range(100_000)])), "PROF_E_NO_MEMORY"),
+    "histograms_of_spans_out_of_4_bytes": (
+        text(summary())[:-1] + b', "spans":[' +
+        b",".join(b'{"name":"%d","count":1,"total_ns":1,"histogram":[]}' % i for i in range(200_000)) + b"]}", "PROF_E_NO_MEMORY"),
+    "two_hundred_thousand_spans_that_are_one": (
+        text(summary())[:-1] + b', "spans":[' + b",".join([b'{"name":"a","count":1,"total_ns":1}'] * 200_000) + b"]}", "PROF_OK"),
 }
 
 for name, (data, answer) in BOMBS.items():

@@ -81,6 +81,12 @@ static inline void fuzz_walk(const prof_snapshot *snapshot)
     }
     for (uint32_t i = 0; i < prof_snapshot_counter_count(snapshot); i++)
         MUST(prof_snapshot_counter(snapshot, i, &counter, NULL) == PROF_OK && counter.name != NULL);
+    for (uint32_t i = 0; i < prof_snapshot_span_count(snapshot); i++) {
+        MUST(prof_snapshot_span(snapshot, i, &row, NULL) == PROF_OK && row.name != NULL);
+        if (prof_snapshot_span_percentile(snapshot, i, 0.5, &ns, NULL) == PROF_OK && row.has & PROF_FUNCTION_HAS_EXTREMES &&
+            row.min_ns <= row.max_ns)
+            MUST(ns >= row.min_ns && ns <= row.max_ns);
+    }
 }
 
 /* What was read and written as a summary is read again, and says the same. */

@@ -142,6 +142,22 @@ static void beyond_scopes(uint64_t id, int size, const char *model, double share
 static int twice(int x) { return 2 * x; }
 static void note(int x, int y) { mark(x + y); }
 
+/* A request to a language model, as <profcore/events.h> shows it. */
+static void request(void)
+{
+    struct {
+        prof_span phase, token;
+    } request, *r = &request;
+    int tokens;
+    r->phase = PROF_SPAN_BEGIN("queue wait");
+    r->token = PROF_SPAN_BEGIN("time to first token");
+    PROF_SPAN_PHASE(r->phase, "prefill");
+    PROF_SPAN_PHASE(r->phase, "decode");
+    for (tokens = 0; tokens < 3; tokens++)
+        PROF_SPAN_PHASE(r->token, "time between tokens");
+    PROF_SPAN_END(r->phase);
+}
+
 PROF_WRAP(static int, twice_profiled, twice, (int x), (x))
 PROF_WRAP_STATIC(int, twice_static, twice, (int x), (x))
 PROF_WRAP_VOID_STATIC(note_static, note, (int x, int y), (x, y))
@@ -158,6 +174,7 @@ static int run_all(void)
     left_by_goto();
     nested_scopes();
     regions();
+    request();
     note_static(6, 7);
     return sum + assigned_inside() + twice_profiled(10) + twice_static(20);
 }
@@ -170,6 +187,19 @@ static uint64_t calls_of(const prof_snapshot *snapshot, const char *name)
     for (i = 0; i < prof_snapshot_function_count(snapshot); i++) {
         prof_function row = PROF_FUNCTION_INIT;
         if (prof_snapshot_function(snapshot, i, &row, NULL) == PROF_OK && strcmp(row.name, name) == 0)
+            calls += row.calls;
+    }
+    return calls;
+}
+
+/* How many of a span have ended. */
+static uint64_t spans_of(const prof_snapshot *snapshot, const char *name)
+{
+    uint64_t calls = 0;
+    uint32_t i;
+    for (i = 0; i < prof_snapshot_span_count(snapshot); i++) {
+        prof_function row = PROF_FUNCTION_INIT;
+        if (prof_snapshot_span(snapshot, i, &row, NULL) == PROF_OK && strcmp(row.name, name) == 0)
             calls += row.calls;
     }
     return calls;
@@ -220,6 +250,10 @@ static void check_recorded(uint64_t on)
                     row.count == 1 && row.last > 3.5 && row.last < 4.5;
     }
     check(is_right, "a_counter_records_its_value_while_on");
+    check((on || prof_snapshot_span_count(snapshot) == 0) && spans_of(snapshot, "queue wait") == on &&
+              spans_of(snapshot, "time to first token") == on && spans_of(snapshot, "prefill") == on &&
+              spans_of(snapshot, "decode") == on && spans_of(snapshot, "time between tokens") == 2 * on,
+          "the_phases_of_a_request_are_spans_while_on");
     prof_stats_get(&stats, NULL);
     check(stats.kept_count == 3 * on && stats.kept_lost_count == 0, "calls_that_meet_their_rule_are_kept");
     check(stats.repaired_count == 0 && stats.unmatched_count == 0, "no_way_out_of_a_scope_needs_repair");

@@ -175,6 +175,8 @@ TEST(functions_are_found_by_their_ids_in_any_order)
 #define COUNTER(name, count, last, sum, min, max) "{\"name\": \"" name "\", \"count\": " count ", \"not_finite\": 1, \"last\": " last \
     ", \"sum\": " sum ", \"min\": " min ", \"max\": " max "}"
 
+#define SPANS(spans) FACTS "\"functions\": [], \"spans\": [" spans "]}"
+
 TEST(a_summary_that_is_not_right_is_refused_with_the_place)
 {
     static const struct { const char *text; prof_status status; const char *message; } wrong[] = {
@@ -233,6 +235,14 @@ TEST(a_summary_that_is_not_right_is_refused_with_the_place)
         { PROBED("", PROBE("cpu", "counter") ", " PROBE("cpu", "gauge"), ""), PROF_E_INVALID, "two probes named" },
         { PROBED("", "", COUNTER("x", "1", "1e999", "1", "1", "1")), PROF_E_FORMAT, "counters[0].last is out of range" },
         { PROBED("", "", COUNTER("x", "1", "\"1\"", "1", "1", "1")), PROF_E_FORMAT, "counters[0].last is not a number" },
+        { FACTS "\"functions\": [], \"spans\": {}}", PROF_E_FORMAT, "spans is not an array" },
+        { SPANS("{\"count\": 1, \"total_ns\": 1}"), PROF_E_FORMAT, "spans[0].name is missing" },
+        { SPANS("{\"name\": \"w\", \"total_ns\": 1}"), PROF_E_FORMAT, "spans[0].count is missing" },
+        { SPANS("{\"name\": \"w\", \"count\": 1, \"total_ns\": -1}"), PROF_E_FORMAT, "spans[0].total_ns is negative" },
+        { SPANS("{\"name\": \"w\", \"count\": 1, \"total_ns\": 1, \"histogram\": [[3, 1]]}"), PROF_E_FORMAT,
+          "spans[0].histogram is out of range" },
+        { SPANS("{\"name\": \"w\", \"count\": 1, \"total_ns\": \"18446744073709551615\"}, "
+                "{\"name\": \"w\", \"count\": 1, \"total_ns\": 1}"), PROF_E_LIMIT, "64 bits" },
         { FACTS "\"functions\": [], \"call\": {\"number\": 1, \"duration_ns\": 1}}", PROF_E_FORMAT, "call has no root" },
         { FACTS "\"functions\": [], \"threads\": [null]}", PROF_E_FORMAT, "threads[0] is not an object" },
         { FACTS "\"functions\": [], \"taken_unix_s\": 253402300800}", PROF_E_FORMAT, "taken_unix_s is out of range" },
@@ -676,6 +686,44 @@ TEST(the_last_value_of_a_merged_counter_is_the_latest_in_time)
     prof_snapshot_close(latest);
     prof_snapshot_close(early);
     prof_snapshot_close(late);
+}
+
+/* Two files may have the same span at two places, and one of them no histogram. */
+TEST(spans_are_merged_by_name_file_and_line_and_lose_what_one_does_not_have)
+{
+    uint64_t ns;
+    prof_error err = PROF_ERROR_INIT;
+    prof_function row = PROF_FUNCTION_INIT;
+    prof_snapshot *a = read_text(SPANS("{\"name\": \"w\", \"file\": \"a.c\", \"line\": 1, \"count\": 30, \"total_ns\": 90, "
+                                       "\"min_ns\": 1, \"max_ns\": 5, \"histogram\": [[18, 30]]}, "
+                                       "{\"name\": \"w\", \"file\": \"a.c\", \"line\": 2, \"count\": 1, \"total_ns\": 4}"), &err);
+    prof_snapshot *b = read_text(SPANS("{\"name\": \"w\", \"file\": \"a.c\", \"line\": 1, \"count\": 2, \"total_ns\": 20, "
+                                       "\"min_ns\": 8, \"max_ns\": 12, \"histogram\": null, "
+                                       "\"unavailable\": {\"histogram\": \"it was lost\"}}"), &err), *both;
+    REQUIRE(a != NULL && b != NULL && (both = merge2(a, b, &err)) != NULL);
+    CHECK(prof_snapshot_span_percentile(a, 0, 0.5, &ns, NULL) == PROF_OK);
+    CHECK_U64(ns, 2);
+    CHECK_U64(prof_snapshot_span_count(both), 2);
+    CHECK(prof_snapshot_span(both, 0, &row, NULL) == PROF_OK);
+    CHECK(row.calls == 32 && row.cumulative_ns == 110 && row.min_ns == 1 && row.max_ns == 12 && row.line == 1);
+    CHECK(prof_snapshot_span_percentile(both, 0, 0.5, &ns, &err) == PROF_E_UNAVAILABLE);
+    CHECK_HAS(err.message, "it was lost");
+    CHECK(prof_snapshot_span(both, 1, &row, NULL) == PROF_OK);
+    CHECK(row.calls == 1 && row.line == 2 && (row.has & PROF_FUNCTION_HAS_EXTREMES) == 0);
+    buffer json = written(both, "json"), text = written(both, "txt");
+    CHECK_HAS(text.data, "unavail.");
+    CHECK_HAS(text.data, "no percentiles of w: it was lost");
+    prof_snapshot *again = read_text(json.data, &err);
+    REQUIRE(again != NULL);
+    buffer json_again = written(again, "json");
+    CHECK_STR(json_again.data, json.data);
+    prof_snapshot_close(again);
+    prof_snapshot_close(both);
+    prof_snapshot_close(b);
+    prof_snapshot_close(a);
+    free(json_again.data);
+    free(text.data);
+    free(json.data);
 }
 
 TEST(a_measure_that_comes_late_takes_its_place_before_others)

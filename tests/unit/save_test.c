@@ -73,6 +73,16 @@ static void save_an_instant(void)
 }
 TEST(events_beyond_scopes_alone_are_saved) { in_child(save_an_instant); }
 
+static void save_a_span(void)
+{
+    setenv("PROFCORE_MODE", "tree", 1); /* without events */
+    start_as("run", "json");
+    PROF_SPAN_END(PROF_SPAN_BEGIN("wait"));
+    CHECK_I64(prof_save(NULL), PROF_OK);
+    CHECK_I64(system("grep -q '\"name\":\"wait\"' profiling_results/run_*.json"), 0);
+}
+TEST(spans_alone_are_saved) { in_child(save_a_span); }
+
 static void save_in_no_format(void)
 {
     start_as("run", "none");

@@ -37,6 +37,7 @@ static prof_site handler_outer = PROF_SITE_INIT("handler outer", "signals_test.c
 static prof_site sampled = PROF_SITE_INIT("sampled", "signals_test.c", 7, PROF_SITE_SAMPLED);
 static prof_site kept = PROF_SITE_INIT_SAVE_IF("kept", "signals_test.c", 8, PROF_SITE_SAVE_IF, 0, 3);
 static prof_site value = PROF_SITE_INIT("value", "signals_test.c", 9, 0);
+static prof_site span = PROF_SITE_INIT("span", "signals_test.c", 10, 0);
 static prof_site handler_inner = PROF_SITE_INIT("handler inner", "signals_test.c", 6, 0);
 static prof_site new_sites[NEW_SITES];
 static char new_names[NEW_SITES][24];
@@ -84,6 +85,7 @@ static void record_in_handler(void)
     if (turn % 8 == 3) {
         prof_end(begin(turn % 16 == 3 ? &sampled : &kept));
         prof_counter(&value, turn);
+        prof_span_end(prof_span_phase(prof_span_begin(&span), &span), NULL, 0);
     }
     if (turn % 16 == 5) {
         uint32_t number = __atomic_fetch_add(&next_new, 1, __ATOMIC_RELAXED);
@@ -136,13 +138,26 @@ static void start(uint64_t memory_bytes)
     CHECK_I64(prof_start(&options, NULL), PROF_OK);
 }
 
-static uint64_t sum_of_histogram(const prof_snapshot *snapshot, uint32_t id)
+static uint64_t sum_of(const uint64_t counts[PROF_BUCKET_COUNT])
 {
-    uint64_t counts[PROF_BUCKET_COUNT], sum = 0;
-    CHECK_I64(prof_snapshot_histogram(snapshot, id, counts, NULL), PROF_OK);
+    uint64_t sum = 0;
     for (int i = 0; i < PROF_BUCKET_COUNT; i++)
         sum += counts[i];
     return sum;
+}
+
+static uint64_t sum_of_histogram(const prof_snapshot *snapshot, uint32_t id)
+{
+    uint64_t counts[PROF_BUCKET_COUNT];
+    CHECK_I64(prof_snapshot_histogram(snapshot, id, counts, NULL), PROF_OK);
+    return sum_of(counts);
+}
+
+static uint64_t sum_of_spans(const prof_snapshot *snapshot, uint32_t id)
+{
+    uint64_t counts[PROF_BUCKET_COUNT];
+    CHECK_I64(prof_snapshot_span_histogram(snapshot, id, counts, NULL), PROF_OK);
+    return sum_of(counts);
 }
 
 /* Everything recorded or lost; nothing below a wrong parent; no time that never was. */
@@ -177,6 +192,14 @@ static void check_result(void)
         CHECK_I64(prof_snapshot_counter(snapshot, i, &row, NULL), PROF_OK);
         timed += row.count; /* each value is an event */
     }
+    for (uint32_t i = 0; i < prof_snapshot_span_count(snapshot); i++) {
+        prof_function row = PROF_FUNCTION_INIT;
+        CHECK_I64(prof_snapshot_span(snapshot, i, &row, NULL), PROF_OK);
+        CHECK(row.max_ns < 300 * UINT64_C(1000000000));
+        if (row.has & PROF_FUNCTION_HAS_HISTOGRAM)
+            CHECK_U64(sum_of_spans(snapshot, i), row.calls);
+        timed += row.calls; /* as each span is */
+    }
     prof_snapshot_close(snapshot);
     printf("# %u interrupts, %" PRIu64 " scopes issued, %" PRIu64 " recorded, %" PRIu64 " lost\n", interrupts, issued,
            recorded, stats.lost_count);
@@ -201,6 +224,7 @@ static void work(void)
     prof_end(begin(&sampled));
     prof_end(begin(&kept));
     prof_counter(&value, 1);
+    prof_span_end(prof_span_phase(prof_span_begin(&span), &span), NULL, 0);
     prof_end(top);
 }
 

@@ -6,6 +6,7 @@
  */
 #include "harness.h"
 
+#include <profcore/events.h>
 #include <profcore/snapshot.h>
 
 #include <limits.h>
@@ -31,6 +32,9 @@ static void work(int rounds)
             PROF_END(scope);
         }
         PROF_COUNTER("round", i);
+        prof_span span = PROF_SPAN_BEGIN("span");
+        PROF_SPAN_PHASE(span, "its successor");
+        PROF_SPAN_END(span);
         if (i % 500 == 0) {
             PROF_BLOCK_WITH("with probes", PROF_SITE_RSS | PROF_SITE_CPU | PROF_SITE_FAULTS | PROF_SITE_SWITCHES |
                                                PROF_SITE_WAIT | PROF_SITE_CGROUP);
@@ -43,6 +47,17 @@ static void *recording_thread(void *unused)
     (void)unused;
     work(ROUNDS);
     return NULL;
+}
+
+/* A span's histogram may lack what was booked while it was copied, and no more. */
+static int is_span_whole(const prof_snapshot *snapshot, uint32_t span, const prof_function *row)
+{
+    uint64_t counts[PROF_BUCKET_COUNT], sum = 0;
+    if (prof_snapshot_span_histogram(snapshot, span, counts, NULL) != PROF_OK)
+        return 0;
+    for (int i = 0; i < PROF_BUCKET_COUNT; i++)
+        sum += counts[i];
+    return sum <= row->calls + THREADS && row->has & PROF_FUNCTION_HAS_EXTREMES && row->min_ns <= row->max_ns;
 }
 
 static void *snapshot_thread(void *bad)
@@ -58,6 +73,9 @@ static void *snapshot_thread(void *bad)
             if (row.self_ns > row.cumulative_ns || row.primitive_calls > row.calls || row.open_calls > row.calls)
                 *(int *)bad = 1;
         }
+        for (id = 0; id < prof_snapshot_span_count(snapshot); id++)
+            if (prof_snapshot_span(snapshot, id, &row, NULL) != PROF_OK || !is_span_whole(snapshot, id, &row))
+                *(int *)bad = 1;
         prof_snapshot_close(snapshot);
     }
     return NULL;
@@ -70,6 +88,16 @@ static uint64_t calls_of(const char *name)
     uint32_t id;
     if (prof_snapshot_take(&snapshot, NULL) == PROF_OK && prof_snapshot_find(snapshot, name, &id, NULL) == PROF_OK)
         prof_snapshot_function(snapshot, id, &row, NULL);
+    prof_snapshot_close(snapshot);
+    return row.calls;
+}
+
+static uint64_t calls_of_span(uint32_t span)
+{
+    prof_snapshot *snapshot = NULL;
+    prof_function row = PROF_FUNCTION_INIT;
+    if (prof_snapshot_take(&snapshot, NULL) == PROF_OK)
+        prof_snapshot_span(snapshot, span, &row, NULL);
     prof_snapshot_close(snapshot);
     return row.calls;
 }
@@ -246,6 +274,8 @@ TEST(threads_record_while_snapshots_are_taken)
     CHECK_U64(calls_of("phase b"), THREADS * ROUNDS);
     CHECK_U64(calls_of("with probes"), THREADS * (ROUNDS / 500));
     CHECK_U64(counter_row().count, THREADS * ROUNDS);
+    CHECK_U64(calls_of_span(0), THREADS * ROUNDS);
+    CHECK_U64(calls_of_span(1), THREADS * ROUNDS);
     CHECK((int)counter_row().max == ROUNDS - 1 && (int)counter_row().min == 0);
 }
 
