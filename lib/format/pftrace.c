@@ -12,8 +12,9 @@
  * so have counters.
  *
  * Times are CLOCK_MONOTONIC.  Where two are equal, only the order of packets
- * shows the nesting.  Source: Perfetto's protos/perfetto/trace/.
+ * shows the nesting.
  */
+#include "pftrace.h"
 #include "protobuf.h"
 #include "writer.h"
 
@@ -24,23 +25,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-/* Field numbers, by message. */
-enum { TRACE_PACKET = 1 };
-enum { PACKET_CLOCK_SNAPSHOT = 6, PACKET_TIMESTAMP = 8, PACKET_SEQUENCE = 10, PACKET_EVENT = 11, PACKET_INTERNED = 12,
-       PACKET_FLAGS = 13, PACKET_CLOCK = 58, PACKET_DEFAULTS = 59, PACKET_TRACK = 60 };
-enum { FLAG_CLEARED = 1, FLAG_NEEDS = 2 };
-enum { SNAPSHOT_CLOCKS = 1, SNAPSHOT_PRIMARY = 2, CLOCK_ID = 1, CLOCK_TIMESTAMP = 2 };
-enum { CLOCK_IS_REALTIME = 1, CLOCK_IS_MONOTONIC = 3, CLOCK_IS_BOOTTIME = 6 };
-enum { DEFAULTS_EVENT = 11, DEFAULTS_CLOCK = 58 };
-enum { TRACK_UUID = 1, TRACK_NAME = 2, TRACK_PROCESS = 3, TRACK_THREAD = 4, TRACK_PARENT = 5, TRACK_COUNTER = 8 };
-enum { PROCESS_PID = 1, PROCESS_NAME = 6, THREAD_PID = 1, THREAD_TID = 2, THREAD_NAME = 5 };
-enum { EVENT_ANNOTATION = 4, EVENT_TYPE = 9, EVENT_NAME_IID = 10, EVENT_TRACK = 11, EVENT_NAME = 23, EVENT_SOURCE_IID = 34,
-       EVENT_VALUE = 44, EVENT_FLOW = 47, EVENT_LAST_FLOW = 48 };
-enum { TYPE_BEGIN = 1, TYPE_END = 2, TYPE_INSTANT = 3, TYPE_COUNTER = 4 };
-enum { ANNOTATION_NAME_IID = 1, ANNOTATION_UINT = 3, ANNOTATION_INT = 4, ANNOTATION_DOUBLE = 5, ANNOTATION_TEXT = 6, ANNOTATION_NAME = 10 };
-enum { INTERNED_NAMES = 2, INTERNED_ANNOTATIONS = 3, INTERNED_SOURCES = 4 };
-enum { NAME_IID = 1, NAME_TEXT = 2, SOURCE_IID = 1, SOURCE_FILE = 2, SOURCE_LINE = 4 };
 
 enum { CHUNK = 1 << 16, BATCH = 256, PROCESS_SEQUENCE = 1 };
 enum { MOST_ARGUMENTS = 8, MOST_FLOWS = 256 }; /* of one event; how many more there were is said */
@@ -53,7 +37,7 @@ typedef struct pftrace {
     profi_output *out;
     profi_message packet, part, piece; /* one inside the other */
     unsigned char *interned;        /* by site: IS_… */
-    uint64_t process_uuid;
+    uint64_t first_uuid;            /* the first process's */
     uint64_t track_uuid, sequence;  /* of the thread at hand */
     uint64_t last_ns;               /* on its track time does not go back, whatever the clocks of two cores say */
     uint64_t *open_ends;            /* of the slices that are open */
@@ -86,15 +70,22 @@ static void write_clocks(pftrace *p)
     write_packet(p);
 }
 
-static void write_process(pftrace *p)
+static uint64_t process_uuid(const pftrace *p, uint32_t process)
 {
-    profi_put_number(&p->part, TRACK_UUID, p->process_uuid);
-    profi_put_number(&p->piece, PROCESS_PID, (uint64_t)p->events->pid);
-    profi_put_text(&p->piece, PROCESS_NAME, p->events->run_name);
-    profi_put_message(&p->part, TRACK_PROCESS, &p->piece);
-    profi_put_number(&p->packet, PACKET_SEQUENCE, PROCESS_SEQUENCE);
-    profi_put_message(&p->packet, PACKET_TRACK, &p->part);
-    write_packet(p);
+    return process == 0 ? p->first_uuid : profi_mix64(p->first_uuid + ((uint64_t)process << 32));
+}
+
+static void write_processes(pftrace *p)
+{
+    for (uint32_t i = 0; i < p->events->process_count; i++) {
+        profi_put_number(&p->part, TRACK_UUID, process_uuid(p, i));
+        profi_put_number(&p->piece, PROCESS_PID, (uint64_t)p->events->processes[i].pid);
+        profi_put_text(&p->piece, PROCESS_NAME, p->events->processes[i].name);
+        profi_put_message(&p->part, TRACK_PROCESS, &p->piece);
+        profi_put_number(&p->packet, PACKET_SEQUENCE, PROCESS_SEQUENCE);
+        profi_put_message(&p->packet, PACKET_TRACK, &p->part);
+        write_packet(p);
+    }
 }
 
 /* A track of events that follow each other: what it is called, and where its events stand. */
@@ -102,14 +93,15 @@ typedef struct track {
     const profi_events_thread *thread; /* NULL: a lane of spans */
     const char *name;
     uint64_t first, count;
+    uint32_t process;
 } track;
 
 static void put_track(pftrace *p, const track *t)
 {
     profi_put_number(&p->part, TRACK_UUID, p->track_uuid);
-    profi_put_number(&p->part, TRACK_PARENT, p->process_uuid);
+    profi_put_number(&p->part, TRACK_PARENT, process_uuid(p, t->process));
     if (t->thread != NULL && t->thread->tid != 0) {
-        profi_put_number(&p->piece, THREAD_PID, (uint64_t)p->events->pid);
+        profi_put_number(&p->piece, THREAD_PID, (uint64_t)p->events->processes[t->process].pid);
         profi_put_number(&p->piece, THREAD_TID, (uint64_t)t->thread->tid);
         profi_put_text(&p->piece, THREAD_NAME, t->name);
         profi_put_message(&p->part, TRACK_THREAD, &p->piece);
@@ -134,7 +126,7 @@ static void begin_sequence(pftrace *p, const track *t)
 }
 
 /* A counter belongs to the process, whichever thread gave a value. */
-static uint64_t counter_uuid(const pftrace *p, uint32_t site) { return profi_mix64(~p->process_uuid + site); }
+static uint64_t counter_uuid(const pftrace *p, uint32_t site) { return profi_mix64(~p->first_uuid + site); }
 
 static void write_counter_tracks(pftrace *p)
 {
@@ -142,9 +134,11 @@ static void write_counter_tracks(pftrace *p)
         if (!p->events->sites[site].is_counter)
             continue;
         profi_put_number(&p->part, TRACK_UUID, counter_uuid(p, site));
-        profi_put_number(&p->part, TRACK_PARENT, p->process_uuid);
+        profi_put_number(&p->part, TRACK_PARENT, process_uuid(p, p->events->sites[site].process));
         profi_put_text(&p->part, TRACK_NAME, p->events->sites[site].name);
-        profi_put_block(&p->part, TRACK_COUNTER, "", 0);
+        if (p->events->sites[site].unit != NULL)
+            profi_put_text(&p->piece, COUNTER_UNIT_NAME, p->events->sites[site].unit);
+        profi_put_message(&p->part, TRACK_COUNTER, &p->piece);
         profi_put_number(&p->packet, PACKET_SEQUENCE, PROCESS_SEQUENCE);
         profi_put_message(&p->packet, PACKET_TRACK, &p->part);
         write_packet(p);
@@ -213,7 +207,7 @@ static void write_missing(pftrace *p, const profi_events_thread *thread, uint64_
         write_before(p, ns, thread->before);
 }
 
-static uint64_t thread_uuid(const pftrace *p, uint64_t number) { return profi_mix64(p->process_uuid + number); }
+static uint64_t thread_uuid(const pftrace *p, uint64_t number) { return profi_mix64(p->first_uuid + number); }
 
 static void write_mark(pftrace *p, const profi_mark *mark, uint64_t uuid)
 {
@@ -242,7 +236,7 @@ static void write_marks(pftrace *p)
     const profi_open_stacks *stacks = p->events->stacks;
     for (size_t i = 0; stacks != NULL && i < stacks->mark_count; i++) {
         if (i == 0)
-            write_mark(p, &stacks->marks[i], p->process_uuid);
+            write_mark(p, &stacks->marks[i], p->first_uuid);
         if (stacks->marks[i].thread != 0)
             write_mark(p, &stacks->marks[i], thread_uuid(p, stacks->marks[i].thread));
     }
@@ -435,7 +429,7 @@ static int write_threads(pftrace *p)
 {
     for (uint32_t i = 0; i < p->events->thread_count; i++) {
         const profi_events_thread *thread = &p->events->threads[i];
-        const track t = { thread, thread->name, thread->first, thread->count };
+        const track t = { thread, thread->name, thread->first, thread->count, thread->process };
         p->sequence = PROCESS_SEQUENCE + 1 + (uint64_t)i;
         p->track_uuid = thread_uuid(p, thread->number);
         if (!write_track(p, &t))
@@ -448,9 +442,9 @@ static int write_lanes(pftrace *p)
 {
     for (size_t i = 0; i < p->events->lane_count; i++) {
         const profi_events_lane *lane = &p->events->lanes[i];
-        const track t = { NULL, p->events->sites[lane->site].name, lane->first, lane->count };
+        const track t = { NULL, p->events->sites[lane->site].name, lane->first, lane->count, lane->process };
         p->sequence = PROCESS_SEQUENCE + 1 + (uint64_t)p->events->thread_count + i;
-        p->track_uuid = profi_mix64(p->process_uuid ^ profi_mix64((uint64_t)lane->site << 32 | lane->number));
+        p->track_uuid = profi_mix64(p->first_uuid ^ profi_mix64((uint64_t)lane->site << 32 | lane->number));
         if (!write_track(p, &t))
             return 0;
     }
@@ -464,14 +458,14 @@ prof_status profi_write_pftrace(const profi_events *events, profi_output *out, p
     if (ok) {
         p->events = events;
         p->out = out;
-        p->process_uuid = profi_mix64(events->taken.unix_ns ^ profi_mix64((uint64_t)events->pid));
+        p->first_uuid = profi_mix64(events->taken.unix_ns ^ profi_mix64((uint64_t)events->pid));
         profi_output_text(out, PROFI_PFTRACE_START);
         write_clocks(p);
-        write_process(p);
+        write_processes(p);
         write_counter_tracks(p);
         ok = write_threads(p) && write_lanes(p);
         if (events->lost_of_unknown != 0)
-            write_loss(p, PROCESS_SEQUENCE, p->process_uuid, events->taken.monotonic_ns, events->lost_of_unknown);
+            write_loss(p, PROCESS_SEQUENCE, p->first_uuid, events->taken.monotonic_ns, events->lost_of_unknown);
         write_marks(p);
         free(p->open_ends);
         free(p->interned);

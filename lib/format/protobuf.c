@@ -96,3 +96,61 @@ void profi_write_message(profi_output *out, unsigned field, profi_message *m)
     profi_output_bytes(out, m->data, m->used);
     m->used = 0;
 }
+
+size_t profi_read_varint(const unsigned char *data, size_t bytes, uint64_t *value)
+{
+    uint64_t read = 0;
+    for (size_t i = 0; i < bytes && i < 10; i++) {
+        read |= (uint64_t)(data[i] & 0x7f) << 7 * i;
+        if (data[i] < 0x80) {
+            *value = read;
+            return i + 1;
+        }
+    }
+    return 0;
+}
+
+static int read_fixed(profi_wire *wire, profi_field *field, size_t bytes)
+{
+    field->value = 0;
+    if ((size_t)(wire->end - wire->at) < bytes)
+        return 0;
+    for (size_t i = 0; i < bytes; i++)
+        field->value |= (uint64_t)wire->at[i] << 8 * i;
+    wire->at += bytes;
+    return 1;
+}
+
+static int read_value(profi_wire *wire, profi_field *field)
+{
+    size_t used;
+    switch (field->type) {
+    case PROFI_WIRE_VARINT:
+    case PROFI_WIRE_BLOCK:
+        used = profi_read_varint(wire->at, (size_t)(wire->end - wire->at), &field->value);
+        wire->at += used;
+        if (used == 0 || field->type == PROFI_WIRE_VARINT)
+            return used != 0;
+        if (field->value > (size_t)(wire->end - wire->at))
+            return 0;
+        field->data = wire->at;
+        field->bytes = (size_t)field->value;
+        wire->at += field->bytes;
+        return 1;
+    case PROFI_WIRE_FIXED64: return read_fixed(wire, field, 8);
+    case PROFI_WIRE_FIXED32: return read_fixed(wire, field, 4);
+    default: return 0; /* groups, which nothing uses */
+    }
+}
+
+int profi_wire_next(profi_wire *wire, profi_field *field)
+{
+    uint64_t tag = 0;
+    if (wire->at == wire->end || wire->is_bad)
+        return 0;
+    size_t used = profi_read_varint(wire->at, (size_t)(wire->end - wire->at), &tag);
+    wire->at += used;
+    *field = (profi_field){ .number = (unsigned)(tag >> 3), .type = (unsigned)(tag & 7) };
+    wire->is_bad = used == 0 || tag >> 32 != 0 || field->number == 0 || !read_value(wire, field);
+    return !wire->is_bad;
+}

@@ -36,3 +36,34 @@ prof_status profi_reader_run(const profi_input *input, prof_snapshot **snapshot,
     return profi_fail(err, PROF_E_FORMAT, "%.300s: %s", input->what,
                       input->bytes == 0 ? "the file is empty" : "neither a JSON summary nor a .prof of cProfile");
 }
+
+const profi_event_reader profi_event_readers[] = {
+    { "pftrace", profi_looks_like_pftrace, profi_read_pftrace },
+};
+const unsigned profi_event_reader_count = PROFI_COUNT_OF(profi_event_readers);
+
+const profi_event_reader *profi_event_reader_find(profi_stream *stream)
+{
+    enum { LOOK_AT = 64 };
+    size_t bytes = profi_stream_need(stream, LOOK_AT);
+    for (unsigned i = 0; i < profi_event_reader_count; i++)
+        if (profi_event_readers[i].looks_like_it(stream->data, bytes))
+            return &profi_event_readers[i];
+    return NULL;
+}
+
+prof_status profi_event_reader_run(profi_stream *stream, const char *what, profi_events **events, prof_error *err)
+{
+    const profi_event_reader *reader = profi_event_reader_find(stream);
+    profi_events_builder builder;
+    if (stream->error != 0)
+        return profi_fail_errno(err, stream->error, "cannot read %.300s", what);
+    if (reader == NULL)
+        return profi_fail(err, PROF_E_FORMAT, "%.300s: %s", what, stream->bytes == 0 ? "the file is empty" : "no timeline: not a .pftrace");
+    profi_build_init(&builder);
+    prof_status status = reader->read(stream, what, &builder, err);
+    if (status == PROF_OK)
+        return profi_build_finish(&builder, what, events, err);
+    profi_build_fini(&builder);
+    return status;
+}

@@ -186,8 +186,10 @@ static int make(profi_events *events, const profi_events_source *source)
     events->scale = source->scale;
     events->run_name = strdup(source->run_name);
     events->sites = malloc(((size_t)source->site_count + 1) * sizeof(*events->sites));
-    if (events->run_name == NULL || events->sites == NULL)
+    events->processes = malloc(sizeof(*events->processes));
+    if (events->run_name == NULL || events->sites == NULL || events->processes == NULL)
         return ENOMEM;
+    events->processes[events->process_count++] = (profi_events_process){ source->pid, events->run_name };
     if (source->site_count != 0)
         memcpy(events->sites, source->sites, source->site_count * sizeof(*events->sites));
     events->site_count = source->site_count;
@@ -223,7 +225,7 @@ static prof_status open_rings(const char *run_name, const profi_open_stacks *sta
         return status;
     profi_events_site *sites = malloc((copy.site_count + 1) * sizeof(*sites));
     for (size_t i = 0; sites != NULL && i < copy.site_count; i++)
-        sites[i] = (profi_events_site){ copy.sites[i].name, copy.sites[i].file, copy.sites[i].line, 0 };
+        sites[i] = (profi_events_site){ .name = copy.sites[i].name, .file = copy.sites[i].file, .line = copy.sites[i].line };
     const profi_events_source source = { .run_name = run_name, .pid = getpid(), .taken = profi_clock_moment_now(),
                                          .scale = profi_clock_scale_now(), .rings = &copy.rings, .sites = sites,
                                          .site_count = (uint32_t)copy.site_count, .stacks = stacks, .since = since };
@@ -250,13 +252,14 @@ void profi_events_close(profi_events *events)
     if (events == NULL)
         return;
     free((char *)events->run_name);
+    free(events->processes);
     free(events->sites);
     free(events->threads);
     free(events->lanes);
     profi_spool_fini(&events->cell_spool);
     profi_spool_fini(&events->depth_spool);
     profi_spool_fini(&events->extra_spool);
-    free(events->details);
+    profi_spool_fini(&events->detail_spool);
     free(events->requests);
     profi_texts_fini(&events->texts);
     free(events);

@@ -24,7 +24,15 @@ typedef struct profi_events_site {
     const char *name, *file; /* live as long as the events; file may be NULL */
     uint32_t line;
     uint32_t is_counter;     /* some event is a value of it */
+    uint32_t process;        /* of a counter: whose values it has */
+    const char *unit;        /* likewise: what they count, or NULL */
 } profi_events_site;
+
+/* A recording is of one process, a file may have more. */
+typedef struct profi_events_process {
+    int64_t pid;      /* 0: not known */
+    const char *name; /* lives as long as the events */
+} profi_events_process;
 
 typedef struct profi_events_thread {
     uint64_t number; /* from 1, in order of first use */
@@ -35,6 +43,7 @@ typedef struct profi_events_thread {
     uint64_t first, count;  /* its events in `cells`: those held, but for spans; of a dump, also what is open */
     uint64_t before;        /* of a dump: left out, for they ended before its window */
     uint64_t open_count;    /* of a dump: of `count`, those that have not ended */
+    uint32_t process;
 } profi_events_thread;
 
 #define PROFI_STILL_OPEN UINT64_MAX /* as the end of a slice */
@@ -47,6 +56,7 @@ typedef struct profi_events_lane {
     uint32_t site;
     uint32_t number;       /* of its site's lanes, from 0 */
     uint64_t first, count; /* in `cells` */
+    uint32_t process;
 } profi_events_lane;
 
 typedef enum profi_slice_kind {
@@ -84,7 +94,7 @@ typedef struct profi_slice {
     profi_slice_kind kind;
     uint32_t site;
     uint32_t depth; /* how many scopes of this thread it lies in */
-    uint64_t start_ns, end_ns; /* CLOCK_MONOTONIC; equal for what has no duration */
+    uint64_t start_ns, end_ns; /* CLOCK_MONOTONIC; equal for what has no duration; the end may be PROFI_STILL_OPEN */
     double value;              /* a counter's */
     const profi_detail *details;
     size_t detail_count;
@@ -97,11 +107,28 @@ typedef struct profi_extra {
     uint32_t request; /* its index in `requests` plus 1; 0: none */
 } profi_extra;
 
+/* Of what was read from a file: whose it is, and what is not as it should be. */
+typedef struct profi_events_notes {
+    const char *producer;     /* what the file says of it, or NULL */
+    uint64_t packets;         /* of any kind */
+    uint64_t other_packets;   /* of them, of producers whose events are none of these */
+    uint64_t without_clock;   /* events left out: their clock's relation to the others is not known */
+    uint64_t without_names;   /* events left out: the packets that they refer to are missing */
+    uint64_t not_understood;  /* events left out: of kinds that are not read */
+    uint64_t stray_ends;      /* ends of slices that did not begin */
+    uint64_t unfinished;      /* slices that did not end */
+    uint64_t disordered;      /* events earlier than the one before on their track: they are as late as it */
+    uint64_t torn_bytes;      /* behind the last whole packet */
+} profi_events_notes;
+
 struct prof_inline_cell;
 typedef struct profi_events {
-    const char *run_name; /* owned */
-    int64_t pid;
-    profi_clock_moment taken;
+    const char *run_name; /* owned; the first process's */
+    int64_t pid;          /* likewise */
+    profi_events_process *processes;
+    uint32_t process_count;
+    profi_clock_moment taken; /* nothing in it is later */
+    profi_events_notes notes; /* all zero for a recording */
     profi_events_site *sites;
     uint32_t site_count;
     profi_events_thread *threads; /* by number; those that have issued anything, as far as they are known */
@@ -117,7 +144,7 @@ typedef struct profi_events {
     struct prof_inline_cell *cells; /* in cell_spool, and so on */
     uint32_t *depths;    /* one for each cell */
     profi_extra *extras; /* likewise; NULL when there is none */
-    profi_spool cell_spool, depth_spool, extra_spool;
+    profi_spool cell_spool, depth_spool, extra_spool, detail_spool;
     profi_detail *details;
     size_t detail_count;
     profi_request_id *requests;

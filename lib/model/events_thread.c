@@ -104,6 +104,16 @@ static void take_detail(profi_events_maker *maker, const prof_inline_cell *cell)
     wait_for_event(maker, cell, detail);
 }
 
+int profi_events_add_detail(profi_events *events, const profi_detail *detail)
+{
+    if (events->detail_count >= UINT32_MAX ||
+        profi_spool_reserve(&events->detail_spool, (events->detail_count + 1) * sizeof(*detail)) != 0)
+        return 0;
+    events->details = events->detail_spool.data;
+    events->details[events->detail_count++] = *detail;
+    return 1;
+}
+
 /*
  * Gives an event what waits for it: the details of its level, given since it
  * began.  What waits on deeper levels belonged to scopes that left no event.
@@ -119,12 +129,10 @@ static profi_extra take_waiting(profi_events_maker *maker, uint32_t level, uint6
         const profi_detail_waiting *waiting = &maker->waiting[i];
         if (waiting->level != level || waiting->tick < since)
             continue;
-        if (events->detail_count >= UINT32_MAX ||
-            !profi_array_grow(&events->details, &maker->detail_room, events->detail_count, sizeof(*events->details))) {
+        if (!profi_events_add_detail(events, &waiting->detail)) {
             maker->is_memory_spent = 1;
             return extra;
         }
-        events->details[events->detail_count++] = waiting->detail;
         extra.detail_count++;
     }
     maker->waiting_count = from;
@@ -313,7 +321,7 @@ static int put_span(profi_events_maker *maker, const profi_span_held *span, size
         if (!profi_array_grow(&events->lanes, lane_room, events->lane_count, sizeof(*events->lanes)))
             return 0;
         lane = &events->lanes[events->lane_count++];
-        *lane = (profi_events_lane){ site, span->lane, maker->cell_count, 0 };
+        *lane = (profi_events_lane){ .site = site, .number = span->lane, .first = maker->cell_count };
     }
     lane->count++;
     events->depths[maker->cell_count] = 0;

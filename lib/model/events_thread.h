@@ -23,7 +23,7 @@ typedef struct profi_detail_waiting {
 /* What is being made of the rings' cells, thread by thread, cell by cell. */
 typedef struct profi_events_maker {
     profi_events *events;
-    size_t detail_room, request_room;
+    size_t request_room;
     uint64_t cell_count; /* in events->cells so far */
     profi_span_held *spans;
     size_t span_count, span_room;
@@ -41,6 +41,9 @@ void profi_events_gap(profi_events_maker *maker);
 
 /* The next cell of the thread; returns whether it is an event. */
 int profi_events_cell(profi_events_maker *maker, const prof_inline_cell *cell);
+
+/* Adds one to events->details; 0 where there is no room. */
+int profi_events_add_detail(profi_events *events, const profi_detail *detail);
 
 /*
  * For a dump, when all cells of a thread are there, its spans from first_span

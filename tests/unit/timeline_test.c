@@ -1,0 +1,564 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Timelines read back: our own, of which nothing may be missing, and files
+ * as others write them, made here packet by packet.
+ */
+#include "harness.h"
+
+#include "base/clock.h"
+#include "format/pftrace.h"
+#include "format/protobuf.h"
+#include "format/reader.h"
+#include "format/writer.h"
+#include <profcore/events.h>
+#include <profcore/snapshot.h>
+
+#include <pthread.h>
+#include <stdlib.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+static uint64_t now_ns = 1000000;
+
+static void pass(uint64_t ns)
+{
+    now_ns += ns;
+    profi_clock_simulate(now_ns);
+}
+
+/* ---- files in memory ---- */
+
+typedef struct buffer {
+    unsigned char *data;
+    size_t bytes, room;
+} buffer;
+
+static int append(void *user, const void *data, size_t bytes)
+{
+    buffer *b = user;
+    while (b->room - b->bytes < bytes) {
+        b->room = b->room ? b->room * 2 : 1 << 16;
+        b->data = realloc(b->data, b->room);
+    }
+    memcpy(b->data + b->bytes, data, bytes);
+    b->bytes += bytes;
+    return 0;
+}
+
+static profi_events *read_bytes(const void *data, size_t bytes, prof_error *err)
+{
+    profi_events *read = NULL;
+    profi_stream stream;
+    profi_stream_of_memory(&stream, data, bytes);
+    profi_event_reader_run(&stream, "test.pftrace", &read, err);
+    profi_stream_fini(&stream);
+    return read;
+}
+
+static profi_events *read_buffer(const buffer *b)
+{
+    prof_error err = PROF_ERROR_INIT;
+    profi_events *read = read_bytes(b->data, b->bytes, &err);
+    if (read == NULL)
+        printf("# %s\n", err.message);
+    return read;
+}
+
+static buffer written(const profi_events *events)
+{
+    buffer b = { 0 };
+    CHECK_I64(profi_writer_run_events(profi_writer_find("pftrace", 7), events, append, &b, NULL), PROF_OK);
+    return b;
+}
+
+/* ---- our own ---- */
+
+static prof_scope begin(const char *name, uint32_t line)
+{
+    prof_site *found = NULL;
+    prof_site_get(name, SIZE_MAX, line ? "timeline_test.c" : NULL, line, 0, &found, NULL);
+    return prof_begin(found);
+}
+
+static void *worker(void *span)
+{
+    prctl(PR_SET_NAME, "worker a");
+    PROF_REQUEST_TRACE(0x0af7651916cd43ddu, 0x8448eb211c80319cu);
+    prof_scope scope = begin("reply", 20);
+    prof_flow_end(7);
+    pass(30);
+    prof_end(scope);
+    PROF_SPAN_END(*(prof_span *)span);
+    return NULL;
+}
+
+static void record_everything(void)
+{
+    pthread_t thread;
+    prof_options options = PROF_OPTIONS_INIT;
+    options.flags = PROF_NO_FILES;
+    options.name = "everything";
+    setenv("PROFCORE_MEMORY", "1MiB", 1);
+    profi_clock_simulate(now_ns);
+    CHECK_I64(prof_start(&options, NULL), PROF_OK);
+    for (int i = 0; i < 20000; i++) { /* more than the ring holds */
+        prof_scope outer = begin("outer", 1), inner = begin("inner", 0);
+        prof_end(inner);
+        pass(1);
+        prof_end(outer);
+    }
+    prof_span wait = PROF_SPAN_BEGIN("queue wait"), second;
+    pass(10);
+    second = PROF_SPAN_BEGIN("queue wait");
+    prof_scope batch = begin("batch", 19);
+    {
+        PROF_REQUEST(42);
+        prof_flow(7);
+        prof_flow(8);
+        PROF_ARGS(PROF_INT("size", -2), PROF_DOUBLE("share", 0.25), PROF_TEXT("model", "mini </script>"));
+        PROF_COUNTER("depth of queue", 3);
+        pass(20);
+        PROF_INSTANT_ARGS("cache miss", PROF_INT("page", 4096));
+        PROF_COUNTER("depth of queue", 1.5);
+        prof_end(batch);
+    }
+    PROF_SPAN_END(second);
+    pthread_create(&thread, NULL, worker, &wait);
+    pthread_join(thread, NULL);
+}
+
+static int same_text(const char *a, const char *b) { return a == b || (a != NULL && b != NULL && strcmp(a, b) == 0); }
+
+static int same_details(const profi_events *a, const profi_slice *x, const profi_events *b, const profi_slice *y)
+{
+    if (x->detail_count != y->detail_count || (x->request == NULL) != (y->request == NULL) ||
+        (x->request != NULL && (x->request->low != y->request->low || x->request->high != y->request->high)))
+        return 0;
+    unsigned matched = 0; /* arguments and flows each keep their order, one among the other not */
+    for (size_t i = 0; i < x->detail_count; i++)
+        for (size_t j = 0; j < y->detail_count; j++) {
+            const profi_detail *d = &x->details[i], *e = &y->details[j];
+            int is_flow = d->kind >= PROFI_FLOW_HERE;
+            if (d->kind != e->kind || (!is_flow && !same_text(a->sites[d->name].name, b->sites[e->name].name)))
+                continue;
+            matched += d->kind == PROFI_ARG_TEXT ? same_text(d->value.text, e->value.text) : d->value.flow == e->value.flow;
+        }
+    return matched == x->detail_count;
+}
+
+static void check_same_slices(const profi_events *a, uint64_t a_first, const profi_events *b, uint64_t b_first, uint64_t count)
+{
+    for (uint64_t i = 0; i < count && !test_failed; i++) {
+        profi_slice x, y;
+        profi_events_read(a, a_first, count, i, &x, 1);
+        profi_events_read(b, b_first, count, i, &y, 1);
+        const profi_events_site *p = &a->sites[x.site], *q = &b->sites[y.site];
+        CHECK_STR(q->name, p->name);
+        if (x.kind != PROFI_SLICE_COUNTER) /* a counter's track has a name only */
+            CHECK(same_text(p->file, q->file) && p->line == q->line);
+        CHECK_U64(y.kind, x.kind);
+        CHECK_U64(y.start_ns, x.start_ns);
+        CHECK_U64(y.end_ns, x.end_ns);
+        CHECK_U64(y.depth, x.depth);
+        CHECK(x.value == y.value);
+        CHECK(x.kind == PROFI_SLICE_COUNTER || same_details(a, &x, b, &y)); /* the file says nothing more of values */
+    }
+}
+
+static void check_same(const profi_events *a, const profi_events *b)
+{
+    CHECK_STR(b->run_name, a->run_name);
+    CHECK_I64(b->pid, a->pid);
+    CHECK_U64(b->held, a->held);
+    CHECK_U64(b->lost, a->lost);
+    CHECK_U64(b->issued, a->issued);
+    CHECK_U64(b->lost_of_unknown, a->lost_of_unknown);
+    CHECK_U64(b->taken.unix_ns, a->taken.unix_ns);
+    CHECK_U64(b->taken.monotonic_ns, a->taken.monotonic_ns);
+    CHECK_U64(b->thread_count, a->thread_count);
+    CHECK_U64(b->lane_count, a->lane_count);
+    for (uint32_t i = 0; i < a->thread_count && !test_failed; i++) {
+        const profi_events_thread *x = &a->threads[i], *y = &b->threads[i];
+        CHECK_STR(y->name, x->name);
+        CHECK_I64(y->tid, x->tid);
+        CHECK_U64(y->held - y->count, 0);
+        CHECK_U64(y->lost, x->lost);
+        CHECK_U64(y->count, x->count);
+        check_same_slices(a, x->first, b, y->first, x->count);
+    }
+    for (size_t i = 0; i < a->lane_count && !test_failed; i++) {
+        CHECK_U64(b->lanes[i].number, a->lanes[i].number);
+        CHECK_U64(b->lanes[i].count, a->lanes[i].count);
+        check_same_slices(a, a->lanes[i].first, b, b->lanes[i].first, a->lanes[i].count);
+    }
+}
+
+TEST(our_own_file_gives_back_slices_depths_arguments_flows_losses_and_requests)
+{
+    profi_events *events = NULL;
+    record_everything();
+    REQUIRE(profi_events_open("everything", &events, NULL) == PROF_OK);
+    CHECK(events->lost > 1000 && events->lane_count == 2 && events->detail_count > 5);
+    buffer file = written(events);
+    profi_events *read = read_buffer(&file);
+    REQUIRE(read != NULL);
+    check_same(events, read);
+    CHECK_STR(read->notes.producer, "profcore");
+    CHECK_U64(read->notes.stray_ends + read->notes.unfinished + read->notes.disordered + read->notes.without_clock +
+                  read->notes.without_names + read->notes.not_understood + read->notes.torn_bytes, 0);
+    buffer again = written(read);
+    profi_events *twice = read_buffer(&again);
+    REQUIRE(twice != NULL);
+    check_same(read, twice);
+    profi_events_close(twice);
+    profi_events_close(read);
+    profi_events_close(events);
+    free(file.data);
+    free(again.data);
+}
+
+/* ---- others' ---- */
+
+static profi_message packet, part, piece;
+static buffer trace;
+
+static void put_packet(void)
+{
+    static profi_output out;
+    profi_output_init(&out, append, &trace);
+    profi_write_message(&out, TRACE_PACKET, &packet);
+    profi_output_finish(&out);
+}
+
+static void begin_trace(void)
+{
+    trace.bytes = 0;
+}
+
+static profi_events *end_trace(void) { return read_buffer(&trace); }
+
+static void head(uint64_t sequence, uint64_t ns, unsigned flags)
+{
+    profi_put_number(&packet, PACKET_SEQUENCE, sequence);
+    if (ns != 0)
+        profi_put_number(&packet, PACKET_TIMESTAMP, ns);
+    profi_put_number(&packet, PACKET_FLAGS, flags);
+}
+
+static void intern(unsigned kind, uint64_t iid, const char *text)
+{
+    profi_put_number(&piece, NAME_IID, iid);
+    profi_put_text(&piece, NAME_TEXT, text);
+    profi_put_message(&part, kind, &piece);
+}
+
+static void put_interned(void) { profi_put_message(&packet, PACKET_INTERNED, &part); }
+
+static void put_event(unsigned type, uint64_t track, uint64_t name_iid)
+{
+    profi_put_number(&part, EVENT_TYPE, type);
+    if (track != 0)
+        profi_put_number(&part, EVENT_TRACK, track);
+    if (name_iid != 0)
+        profi_put_number(&part, EVENT_NAME_IID, name_iid);
+    profi_put_message(&packet, PACKET_EVENT, &part);
+    put_packet();
+}
+
+/* A whole event without interned numbers. */
+static void event(uint64_t sequence, uint64_t ns, unsigned type, uint64_t track, const char *name)
+{
+    head(sequence, ns, 0);
+    if (name != NULL)
+        profi_put_text(&part, EVENT_NAME, name);
+    put_event(type, track, 0);
+}
+
+static void put_process(uint64_t uuid, uint64_t pid, const char *name)
+{
+    profi_put_number(&part, TRACK_UUID, uuid);
+    profi_put_number(&piece, PROCESS_PID, pid);
+    profi_put_text(&piece, PROCESS_NAME, name);
+    profi_put_message(&part, TRACK_PROCESS, &piece);
+    profi_put_message(&packet, PACKET_TRACK, &part);
+    put_packet();
+}
+
+static void put_thread(uint64_t uuid, uint64_t pid, uint64_t tid, const char *name)
+{
+    profi_put_number(&part, TRACK_UUID, uuid);
+    profi_put_number(&piece, THREAD_PID, pid);
+    profi_put_number(&piece, THREAD_TID, tid);
+    profi_put_text(&piece, THREAD_NAME, name);
+    profi_put_message(&part, TRACK_THREAD, &piece);
+    profi_put_message(&packet, PACKET_TRACK, &part);
+    put_packet();
+}
+
+static void put_track(uint64_t uuid, uint64_t parent, const char *name, int is_counter)
+{
+    profi_put_number(&part, TRACK_UUID, uuid);
+    profi_put_number(&part, TRACK_PARENT, parent);
+    profi_put_text(&part, TRACK_NAME, name);
+    if (is_counter) {
+        profi_put_text(&piece, COUNTER_UNIT_NAME, "rows");
+        profi_put_number(&piece, COUNTER_MULTIPLIER, 1000);
+        profi_put_message(&part, TRACK_COUNTER, &piece);
+    }
+    profi_put_message(&packet, PACKET_TRACK, &part);
+    put_packet();
+}
+
+static const profi_events_thread *thread_named(const profi_events *events, const char *name)
+{
+    for (uint32_t i = 0; events != NULL && i < events->thread_count; i++)
+        if (strcmp(events->threads[i].name, name) == 0)
+            return &events->threads[i];
+    printf("# no thread %s\n", name);
+    test_failed = 1;
+    return NULL;
+}
+
+/* "name@start-end/depth …" of a thread's slices. */
+static const char *slices_of(const profi_events *events, const char *thread)
+{
+    static char text[1024];
+    const profi_events_thread *of = thread_named(events, thread);
+    text[0] = '\0';
+    for (uint64_t i = 0; of != NULL && i < of->count; i++) {
+        profi_slice s;
+        size_t used = strlen(text);
+        profi_events_read(events, of->first, of->count, i, &s, 1);
+        used += (size_t)snprintf(text + used, sizeof(text) - used, "%s%s@%llu", i ? " " : "", events->sites[s.site].name,
+                                 (unsigned long long)s.start_ns);
+        if (s.kind == PROFI_SLICE_COUNTER)
+            snprintf(text + used, sizeof(text) - used, "=%g", s.value);
+        else if (s.end_ns == PROFI_STILL_OPEN)
+            snprintf(text + used, sizeof(text) - used, "-open/%u", s.depth);
+        else
+            snprintf(text + used, sizeof(text) - used, "-%llu/%u", (unsigned long long)s.end_ns, s.depth);
+    }
+    return text;
+}
+
+TEST(threads_and_sequences_mix_and_each_keeps_its_own_names)
+{
+    begin_trace();
+    put_process(1, 100, "server");
+    put_thread(2, 100, 101, "io");
+    put_thread(3, 100, 102, "cpu");
+    for (uint64_t sequence = 1; sequence <= 2; sequence++) {
+        head(sequence, 0, FLAG_CLEARED);
+        intern(INTERNED_NAMES, 1, sequence == 1 ? "read" : "sum");
+        put_interned();
+        put_packet();
+    }
+    for (uint64_t i = 0; i < 2; i++) {
+        head(1, 10 + 100 * i, FLAG_NEEDS), put_event(TYPE_BEGIN, 2, 1);
+        head(2, 20 + 100 * i, FLAG_NEEDS), put_event(TYPE_BEGIN, 3, 1);
+        head(2, 20 + 100 * i, FLAG_NEEDS), put_event(TYPE_BEGIN, 3, 1);
+        head(1, 30 + 100 * i, FLAG_NEEDS), put_event(TYPE_END, 2, 0);
+        head(2, 40 + 100 * i, FLAG_NEEDS), put_event(TYPE_END, 3, 0);
+        head(2, 50 + 100 * i, FLAG_NEEDS), put_event(TYPE_END, 3, 0);
+    }
+    profi_events *events = end_trace();
+    CHECK_STR(slices_of(events, "io"), "read@10-30/0 read@110-130/0");
+    CHECK_STR(slices_of(events, "cpu"), "sum@20-50/0 sum@20-40/1 sum@120-150/0 sum@120-140/1");
+    CHECK_I64(thread_named(events, "cpu")->tid, 102);
+    CHECK_STR(events->run_name, "server");
+    CHECK_I64(events->pid, 100);
+    profi_events_close(events);
+}
+
+TEST(what_has_not_ended_stays_open_and_ends_without_a_beginning_are_counted)
+{
+    begin_trace();
+    put_thread(2, 100, 101, "main");
+    event(1, 5, TYPE_END, 2, NULL);
+    event(1, 10, TYPE_BEGIN, 2, "serve");
+    event(1, 20, TYPE_BEGIN, 2, "step");
+    event(1, 30, TYPE_END, 2, NULL);
+    event(1, 40, TYPE_BEGIN, 2, "wait");
+    event(1, 35, TYPE_INSTANT, 2, "early");
+    profi_events *events = end_trace();
+    CHECK_STR(slices_of(events, "main"), "serve@10-open/0 step@20-30/1 wait@40-open/1 early@40-40/2");
+    CHECK_U64(events->notes.stray_ends, 1);
+    CHECK_U64(events->notes.unfinished, 2);
+    CHECK_U64(events->notes.disordered, 1);
+    CHECK_U64(events->taken.monotonic_ns, 40);
+    profi_events_close(events);
+}
+
+TEST(interned_state_that_is_missing_or_was_cleared_costs_its_events_only)
+{
+    begin_trace();
+    put_thread(2, 100, 101, "main");
+    head(1, 10, FLAG_NEEDS), put_event(TYPE_INSTANT, 2, 1);
+    head(1, 0, FLAG_CLEARED);
+    intern(INTERNED_NAMES, 1, "first");
+    put_interned();
+    put_packet();
+    head(1, 20, FLAG_NEEDS), put_event(TYPE_INSTANT, 2, 1);
+    head(1, 0, FLAG_CLEARED);
+    intern(INTERNED_NAMES, 1, "second");
+    put_interned();
+    put_packet();
+    head(1, 30, FLAG_NEEDS), put_event(TYPE_INSTANT, 2, 1);
+    head(1, 40, FLAG_NEEDS), put_event(TYPE_INSTANT, 2, 2);
+    profi_events *events = end_trace();
+    CHECK_STR(slices_of(events, "main"), "first@20-20/0 second@30-30/0 (unnamed)@40-40/0");
+    CHECK_U64(events->notes.without_names, 1);
+    profi_events_close(events);
+}
+
+static void put_clock(uint64_t id, uint64_t ns, int is_incremental, uint64_t unit)
+{
+    profi_put_number(&piece, CLOCK_ID, id);
+    profi_put_number(&piece, CLOCK_TIMESTAMP, ns);
+    profi_put_number(&piece, CLOCK_IS_INCREMENTAL, (uint64_t)is_incremental);
+    profi_put_number(&piece, CLOCK_UNIT_NS, unit);
+    profi_put_message(&part, SNAPSHOT_CLOCKS, &piece);
+}
+
+TEST(clocks_are_related_by_their_snapshots_and_unknown_ones_counted)
+{
+    begin_trace();
+    put_thread(2, 100, 101, "main");
+    put_clock(CLOCK_IS_BOOTTIME, 5000, 0, 1);
+    put_clock(CLOCK_IS_MONOTONIC, 1000, 0, 1);
+    put_clock(64, 0, 1, 10);
+    profi_put_number(&packet, PACKET_SEQUENCE, 1);
+    profi_put_message(&packet, PACKET_CLOCK_SNAPSHOT, &part);
+    put_packet();
+    event(1, 5010, TYPE_INSTANT, 2, "boot");
+    profi_put_number(&packet, PACKET_CLOCK, CLOCK_IS_MONOTONIC);
+    event(1, 1020, TYPE_INSTANT, 2, "monotonic");
+    for (int i = 0; i < 2; i++) {
+        profi_put_number(&packet, PACKET_CLOCK, 64);
+        event(1, 3, TYPE_INSTANT, 2, "delta");
+    }
+    profi_put_number(&packet, PACKET_CLOCK, 64); /* another sequence's */
+    event(2, 3, TYPE_INSTANT, 2, "unknown");
+    profi_put_number(&packet, PACKET_CLOCK, CLOCK_IS_REALTIME);
+    event(1, 1030, TYPE_INSTANT, 2, "unknown");
+    profi_events *events = end_trace();
+    CHECK_STR(slices_of(events, "main"), "boot@1010-1010/0 monotonic@1020-1020/0 delta@1030-1030/0 delta@1060-1060/0");
+    CHECK_U64(events->notes.without_clock, 2);
+    profi_events_close(events);
+}
+
+TEST(counters_have_units_and_child_tracks_belong_to_their_process)
+{
+    begin_trace();
+    put_process(1, 100, "one");
+    put_process(9, 200, "two");
+    put_thread(2, 200, 201, "main");
+    event(1, 10, TYPE_BEGIN, 2, "work");
+    put_track(5, 2, "queue", 1);
+    profi_put_number(&part, EVENT_COUNT, 7);
+    event(1, 20, TYPE_COUNTER, 5, NULL);
+    put_track(6, 9, "stage", 0);
+    event(1, 20, TYPE_BEGIN, 6, "copy");
+    event(1, 25, TYPE_BEGIN, 6, "inner");
+    event(1, 30, TYPE_END, 6, NULL);
+    event(1, 30, TYPE_END, 6, NULL);
+    event(1, 40, TYPE_END, 2, NULL);
+    head(3, 50, 0); /* a producer of something else */
+    profi_put_text(&packet, 1, "ftrace");
+    put_packet();
+    profi_events *events = end_trace();
+    CHECK_STR(slices_of(events, "main"), "work@10-40/0");
+    CHECK_STR(slices_of(events, "stage"), "copy@20-30/0 inner@25-30/1");
+    CHECK_STR(slices_of(events, "queue"), "queue@20=7000");
+    CHECK_U64(events->process_count, 2);
+    CHECK_U64(thread_named(events, "stage")->process, 1);
+    CHECK_U64(events->notes.other_packets, 1);
+    for (uint32_t i = 0; i < events->site_count; i++)
+        if (events->sites[i].is_counter)
+            CHECK(strcmp(events->sites[i].unit, "rows") == 0 && events->sites[i].process == 1);
+    buffer file = written(events);
+    profi_events *again = read_buffer(&file);
+    REQUIRE(again != NULL);
+    check_same(events, again);
+    profi_events_close(again);
+    profi_events_close(events);
+    free(file.data);
+}
+
+TEST(threads_of_before_there_were_tracks_are_known_by_their_numbers)
+{
+    begin_trace();
+    profi_put_number(&part, THREAD_PID, 100);
+    profi_put_number(&part, THREAD_TID, 7);
+    profi_put_text(&part, THREAD_NAME, "old");
+    profi_put_number(&part, THREAD_REFERENCE_US, 1000);
+    head(1, 0, FLAG_CLEARED);
+    profi_put_message(&packet, PACKET_OLD_THREAD, &part);
+    put_packet();
+    static const struct { unsigned phase; uint64_t delta_us; int32_t tid; } legacy[] = {
+        { 'B', 5, 0 }, { 'I', 1, 8 }, { 'E', 4, 0 } };
+    for (int i = 0; i < 3; i++) {
+        head(1, 0, 0);
+        profi_put_number(&part, EVENT_DELTA_US, legacy[i].delta_us);
+        profi_put_text(&part, EVENT_NAME, "legacy");
+        profi_put_number(&piece, LEGACY_PHASE, legacy[i].phase);
+        if (legacy[i].tid != 0)
+            profi_put_number(&piece, LEGACY_TID, (uint64_t)legacy[i].tid);
+        profi_put_message(&part, EVENT_LEGACY, &piece);
+        profi_put_message(&packet, PACKET_EVENT, &part);
+        put_packet();
+    }
+    profi_events *events = end_trace();
+    CHECK_STR(slices_of(events, "old"), "legacy@1005000-1010000/0");
+    CHECK_STR(slices_of(events, "thread 8"), "legacy@1006000-1006000/0");
+    profi_events_close(events);
+}
+
+/* ---- damage ---- */
+
+TEST(a_file_cut_anywhere_is_read_as_far_as_it_goes)
+{
+    begin_trace();
+    put_thread(2, 100, 101, "main");
+    for (uint64_t i = 0; i < 20; i++)
+        event(1, 10 + i, i % 2 ? TYPE_END : TYPE_BEGIN, 2, i % 2 ? NULL : "cut");
+    uint64_t most = 0;
+    for (size_t bytes = 40; bytes <= trace.bytes && !test_failed; bytes++) {
+        unsigned char *exactly = malloc(bytes); /* so that a sanitizer sees a read behind the end */
+        memcpy(exactly, trace.data, bytes);
+        profi_events *events = read_bytes(exactly, bytes, NULL);
+        free(exactly);
+        CHECK(events != NULL && events->held >= most && events->held <= most + 1);
+        most = events != NULL ? events->held : 0;
+        CHECK(events == NULL || (bytes == trace.bytes) == (events->notes.torn_bytes == 0) || events->notes.torn_bytes == 0);
+        profi_events_close(events);
+    }
+    CHECK_U64(most, 10);
+}
+
+TEST(what_is_no_trace_is_refused_with_the_place)
+{
+    prof_error err = PROF_ERROR_INIT;
+    CHECK(read_bytes("", 0, &err) == NULL && strstr(err.message, "empty") != NULL);
+    CHECK(read_bytes("plain text", 10, &err) == NULL && err.status == PROF_E_FORMAT);
+    begin_trace();
+    put_thread(2, 100, 101, "main");
+    size_t whole = trace.bytes;
+    append(&trace, "\x7f" "0123456789012345678901234567890", 32);
+    CHECK(read_bytes(trace.data, trace.bytes, &err) == NULL && err.status == PROF_E_FORMAT);
+    char place[32];
+    snprintf(place, sizeof(place), "at byte %zu", whole);
+    CHECK(strstr(err.message, place) != NULL);
+}
+
+TEST(a_packet_that_claims_more_than_there_is_takes_no_memory)
+{
+    static const unsigned char claims[] = { 0x0a, 0xff, 0xff, 0xff, 0x7f, 0x50, 0x01, 0x68, 0x01 };
+    prof_error err = PROF_ERROR_INIT;
+    profi_events *events = read_bytes(claims, sizeof(claims), &err);
+    CHECK(events != NULL && events->held == 0 && events->notes.torn_bytes == sizeof(claims));
+    profi_events_close(events);
+}
+
+int main(int argc, char **argv) { return test_main(argc, argv); }
