@@ -9,6 +9,7 @@
 #include "../format/reader.h"
 #include "../format/open_stacks_write.h"
 #include "../format/writer.h"
+#include "../model/events_snapshot.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -28,6 +29,18 @@ prof_status prof_snapshot_take(prof_snapshot **snapshot, prof_error *err)
     return profi_snapshot_take(&facts, snapshot, err);
 }
 
+/* A table of single events. */
+static prof_status read_timeline(profi_stream *stream, const char *what, prof_snapshot **snapshot, prof_error *err)
+{
+    profi_events *events;
+    prof_status status = profi_event_reader_run(stream, what, &events, err);
+    if (status != PROF_OK)
+        return status;
+    status = profi_snapshot_of_events(events, what, snapshot, err);
+    profi_events_close(events);
+    return status;
+}
+
 prof_status prof_snapshot_read(const void *data, size_t bytes, const char *what, prof_snapshot **snapshot,
                                prof_error *err)
 {
@@ -36,7 +49,23 @@ prof_status prof_snapshot_read(const void *data, size_t bytes, const char *what,
     const profi_input input = { data, bytes, what != NULL ? what : "the data" };
     if ((data == NULL && bytes != 0) || snapshot == NULL)
         return profi_fail(err, PROF_E_INVALID, "prof_snapshot_read: %s is NULL", snapshot ? "data" : "snapshot");
+    profi_stream stream;
+    profi_stream_of_memory(&stream, data, bytes);
+    if (profi_event_reader_find(&stream) != NULL)
+        return read_timeline(&stream, input.what, snapshot, err);
     return profi_reader_run(&input, snapshot, err);
+}
+
+/* Whether a file is a timeline, which is read piece by piece; if so, *status says how that went. */
+static int is_timeline(int fd, const char *path, prof_snapshot **snapshot, prof_status *status, prof_error *err)
+{
+    profi_stream stream;
+    profi_stream_of_callback(&stream, profi_stream_read_fd, &fd);
+    int is = profi_event_reader_find(&stream) != NULL;
+    if (is)
+        *status = read_timeline(&stream, path, snapshot, err);
+    profi_stream_fini(&stream);
+    return is;
 }
 
 prof_status prof_snapshot_read_file(const char *path, prof_snapshot **snapshot, prof_error *err)
@@ -47,7 +76,15 @@ prof_status prof_snapshot_read_file(const char *path, prof_snapshot **snapshot, 
     size_t bytes;
     if (path == NULL || snapshot == NULL)
         return profi_fail(err, PROF_E_INVALID, "prof_snapshot_read_file: %s is NULL", path ? "snapshot" : "path");
-    prof_status status = profi_input_read(path, PROFI_READ_MOST_BYTES, &data, &bytes, err);
+    int fd;
+    prof_status status = profi_input_open(path, &fd, err);
+    if (status != PROF_OK)
+        return status;
+    int is = is_timeline(fd, path, snapshot, &status, err);
+    close(fd);
+    if (is)
+        return status;
+    status = profi_input_read(path, PROFI_READ_MOST_BYTES, &data, &bytes, err);
     if (status != PROF_OK)
         return status;
     status = prof_snapshot_read(data, bytes, path, snapshot, err);

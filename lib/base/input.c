@@ -55,21 +55,39 @@ static prof_status read_all(int fd, const char *path, size_t expected, size_t mo
     return profi_fail(err, PROF_E_NO_MEMORY, "no memory to read \"%.300s\"", path);
 }
 
-prof_status profi_input_read(const char *path, size_t most_bytes, char **data, size_t *bytes, prof_error *err)
+/* Opens a regular file, of which fstat() gives *about. */
+static prof_status open_regular(const char *path, int *opened, struct stat *about, prof_error *err)
 {
-    struct stat about;
     /* Without O_NONBLOCK the opening of a pipe would wait for whoever writes to it. */
     int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
-    if (fd < 0 || fstat(fd, &about) != 0) {
+    if (fd < 0 || fstat(fd, about) != 0) {
         int error = errno;
         if (fd >= 0)
             close(fd);
         return profi_fail_errno(err, error, "cannot read \"%.300s\"", path);
     }
-    prof_status status;
-    if (!S_ISREG(about.st_mode))
-        status = profi_fail(err, PROF_E_IO, "cannot read \"%.300s\": it is %s", path, kind_of(about.st_mode));
-    else if (about.st_size > 0 && (uint64_t)about.st_size > most_bytes)
+    if (!S_ISREG(about->st_mode)) {
+        close(fd);
+        return profi_fail(err, PROF_E_IO, "cannot read \"%.300s\": it is %s", path, kind_of(about->st_mode));
+    }
+    *opened = fd;
+    return PROF_OK;
+}
+
+prof_status profi_input_open(const char *path, int *fd, prof_error *err)
+{
+    struct stat about;
+    return open_regular(path, fd, &about, err);
+}
+
+prof_status profi_input_read(const char *path, size_t most_bytes, char **data, size_t *bytes, prof_error *err)
+{
+    struct stat about;
+    int fd;
+    prof_status status = open_regular(path, &fd, &about, err);
+    if (status != PROF_OK)
+        return status;
+    if (about.st_size > 0 && (uint64_t)about.st_size > most_bytes)
         status = too_large(path, most_bytes, err);
     else
         status = read_all(fd, path, about.st_size > 0 ? (size_t)about.st_size : 4095, most_bytes, data, bytes, err);

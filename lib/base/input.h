@@ -13,4 +13,7 @@
  */
 prof_status profi_input_read(const char *path, size_t most_bytes, char **data, size_t *bytes, prof_error *err);
 
+/* Opens one that is read piece by piece, under the same rules; the caller closes it. */
+prof_status profi_input_open(const char *path, int *fd, prof_error *err);
+
 #endif

@@ -34,7 +34,7 @@ prof_status profi_reader_run(const profi_input *input, prof_snapshot **snapshot,
         return status;
     }
     return profi_fail(err, PROF_E_FORMAT, "%.300s: %s", input->what,
-                      input->bytes == 0 ? "the file is empty" : "neither a JSON summary nor a .prof of cProfile");
+                      input->bytes == 0 ? "the file is empty" : "neither a JSON summary, nor a .prof of cProfile, nor a .pftrace");
 }
 
 const profi_event_reader profi_event_readers[] = {

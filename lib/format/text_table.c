@@ -378,6 +378,8 @@ static void put_counts(const profi_listing *t)
     profi_output_printf(t->out, "   Losses:   %" PRIu64 " scopes lost", stats->lost_count);
     if (!(has & PROF_ABOUT_HAS_COUNTS)) {
         profi_output_printf(t->out, ", others unavailable (%s)\n", snapshot->about.missing);
+        if (has & PROF_ABOUT_HAS_EVENTS)
+            put_events(t);
         return;
     }
     profi_format_bytes(used, (double)stats->memory_used_bytes, "");

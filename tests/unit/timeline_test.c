@@ -218,6 +218,114 @@ TEST(our_own_file_gives_back_slices_depths_arguments_flows_losses_and_requests)
     free(again.data);
 }
 
+/* ---- the table ---- */
+
+static void recurse(unsigned depth)
+{
+    prof_scope scope = begin("recurse", 3);
+    pass(depth + 1);
+    if (depth < 5)
+        recurse(depth + 1);
+    prof_end(begin("leaf", 4));
+    PROF_COUNTER("depth", depth);
+    pass(2 * depth);
+    prof_end(scope);
+}
+
+static void *recursing(void *unused)
+{
+    (void)unused;
+    for (unsigned i = 0; i < 30; i++)
+        recurse(i % 4);
+    return NULL;
+}
+
+static void check_row(prof_function a, prof_function b)
+{
+    CHECK_STR(b.name, a.name);
+    CHECK(same_text(a.file, b.file) && a.line == b.line);
+    CHECK_U64(b.calls, a.calls);
+    CHECK_U64(b.primitive_calls, a.primitive_calls);
+    CHECK_U64(b.open_calls, a.open_calls);
+    CHECK_U64(b.self_ns, a.self_ns);
+    CHECK_U64(b.cumulative_ns, a.cumulative_ns);
+    CHECK_U64(b.timed_calls, a.timed_calls);
+    CHECK_U64(b.min_ns, a.min_ns);
+    CHECK_U64(b.max_ns, a.max_ns);
+}
+
+static void check_same_function(const prof_snapshot *a, uint32_t i, const prof_snapshot *b, uint32_t j)
+{
+    uint64_t x[PROF_BUCKET_COUNT], y[PROF_BUCKET_COUNT];
+    prof_function row = PROF_FUNCTION_INIT, other = PROF_FUNCTION_INIT;
+    CHECK(prof_snapshot_function(a, i, &row, NULL) == PROF_OK && prof_snapshot_function(b, j, &other, NULL) == PROF_OK);
+    check_row(row, other);
+    CHECK_I64(prof_snapshot_histogram(a, i, x, NULL), prof_snapshot_histogram(b, j, y, NULL));
+    CHECK(memcmp(x, y, sizeof(x)) == 0);
+    CHECK_U64(prof_snapshot_caller_count(b, j), prof_snapshot_caller_count(a, i));
+    for (uint32_t k = 0; k < prof_snapshot_caller_count(a, i); k++) {
+        unsigned found = 0;
+        prof_snapshot_caller(a, i, k, &row, NULL);
+        for (uint32_t l = 0; l < prof_snapshot_caller_count(b, j); l++) {
+            prof_snapshot_caller(b, j, l, &other, NULL);
+            found += strcmp(other.name, row.name) == 0 && row.calls == other.calls && row.primitive_calls == other.primitive_calls &&
+                     row.self_ns == other.self_ns && row.cumulative_ns == other.cumulative_ns;
+        }
+        CHECK_U64(found, 1);
+    }
+}
+
+static void check_same_tables(const prof_snapshot *a, const prof_snapshot *b)
+{
+    CHECK_U64(prof_snapshot_function_count(b), prof_snapshot_function_count(a));
+    for (uint32_t i = 0, j; i < prof_snapshot_function_count(a); i++) {
+        prof_function row = PROF_FUNCTION_INIT;
+        prof_snapshot_function(a, i, &row, NULL);
+        REQUIRE(prof_snapshot_find(b, row.name, &j, NULL) == PROF_OK);
+        check_same_function(a, i, b, j);
+    }
+}
+
+/* A recorder is a process's: this case has one of its own. */
+TEST(the_table_of_a_timeline_is_that_of_the_run)
+{
+    int status = 0;
+    fflush(stdout);
+    pid_t child = fork();
+    if (child != 0) {
+        waitpid(child, &status, 0);
+        CHECK_I64(status, 0);
+        return;
+    }
+    prof_options options = PROF_OPTIONS_INIT;
+    options.flags = PROF_NO_FILES;
+    pthread_t thread;
+    prof_snapshot *run = NULL, *read = NULL, *part = NULL, *part_read = NULL;
+    profi_clock_simulate(now_ns);
+    CHECK_I64(prof_start(&options, NULL), PROF_OK);
+    prof_scope outer = begin("main", 1);
+    recursing(NULL);
+    pthread_create(&thread, NULL, recursing, NULL);
+    pthread_join(thread, NULL);
+    prof_end(outer);
+    CHECK_I64(prof_snapshot_take(&run, NULL), PROF_OK);
+    buffer file = { 0 };
+    CHECK_I64(prof_events_write("pftrace", append, &file, NULL), PROF_OK);
+    CHECK_I64(prof_snapshot_read(file.data, file.bytes, "x.pftrace", &read, NULL), PROF_OK);
+    check_same_tables(run, read);
+    uint32_t id = 0, id_read = 0;
+    CHECK(prof_snapshot_find(run, "recurse", &id, NULL) == PROF_OK && prof_snapshot_find(read, "recurse", &id_read, NULL) == PROF_OK);
+    CHECK(prof_snapshot_subtree(run, id, &part, NULL) == PROF_OK && prof_snapshot_subtree(read, id_read, &part_read, NULL) == PROF_OK);
+    check_same_tables(part, part_read);
+    prof_counter_row counter = PROF_COUNTER_ROW_INIT, other = PROF_COUNTER_ROW_INIT;
+    CHECK(prof_snapshot_counter(run, 0, &counter, NULL) == PROF_OK && prof_snapshot_counter(read, 0, &other, NULL) == PROF_OK);
+    CHECK(counter.count == other.count && counter.sum == other.sum && counter.last == other.last && counter.max == other.max);
+    prof_about about = PROF_ABOUT_INIT;
+    CHECK(prof_snapshot_about(read, &about, NULL) == PROF_OK && about.has & PROF_ABOUT_HAS_PATHS && about.lost_count == 0);
+    fflush(stdout);
+    _exit(test_failed);
+}
+
 /* ---- others' ---- */
 
 static profi_message packet, part, piece;
@@ -385,6 +493,13 @@ TEST(what_has_not_ended_stays_open_and_ends_without_a_beginning_are_counted)
     CHECK_STR(slices_of(events, "main"), "serve@10-open/0 step@20-30/1 wait@40-open/1 early@40-40/2");
     CHECK_U64(events->notes.stray_ends, 1);
     CHECK_U64(events->notes.unfinished, 2);
+    prof_snapshot *table = NULL;
+    prof_function row = PROF_FUNCTION_INIT;
+    uint32_t id = 0;
+    REQUIRE(prof_snapshot_read(trace.data, trace.bytes, NULL, &table, NULL) == PROF_OK);
+    CHECK(prof_snapshot_find(table, "serve", &id, NULL) == PROF_OK && prof_snapshot_function(table, id, &row, NULL) == PROF_OK);
+    CHECK(row.calls == 1 && row.open_calls == 1 && row.cumulative_ns == 30 && row.self_ns == 20);
+    prof_snapshot_close(table);
     CHECK_U64(events->notes.disordered, 1);
     CHECK_U64(events->taken.monotonic_ns, 40);
     profi_events_close(events);
