@@ -157,7 +157,7 @@ int profi_file_set_stem_is_free(int folder, const char *stem)
     for (unsigned i = 0; i < profi_writer_count; i++) {
         char name[NAME_MAX_BYTES];
         profi_identity found;
-        file_name(name, stem, profi_writers[i].name);
+        file_name(name, stem, profi_writer_extension(&profi_writers[i]));
         if (profi_identity_of(folder, name, &found) != ENOENT)
             return 0;
     }
@@ -189,7 +189,7 @@ static int file_is_ours(int folder, const profi_file_set *set, unsigned row)
 {
     char name[NAME_MAX_BYTES];
     profi_identity found;
-    file_name(name, set->stem, profi_writers[row].name);
+    file_name(name, set->stem, profi_writer_extension(&profi_writers[row]));
     int error = profi_identity_of(folder, name, &found);
     if (!set->files[row].is_published)
         return error == ENOENT;
@@ -249,12 +249,12 @@ static int publish_as(batch *b, const char *stem)
 {
     char name[NAME_MAX_BYTES];
     for (unsigned i = 0; i < b->count; i++) {
-        file_name(name, stem, b->formats[i]->name);
+        file_name(name, stem, profi_writer_extension(b->formats[i]));
         int error = profi_draft_publish_new(b->folder, &b->drafts[i], name);
         if (error == 0)
             continue;
         for (unsigned k = 0; k < i; k++) {
-            file_name(name, stem, b->formats[k]->name);
+            file_name(name, stem, profi_writer_extension(b->formats[k]));
             renameat(b->folder, name, b->folder, b->drafts[k].name);
         }
         return error;
@@ -266,7 +266,7 @@ static int publish_over(batch *b, const char *stem)
 {
     for (unsigned i = 0; i < b->count; i++) {
         char name[NAME_MAX_BYTES];
-        file_name(name, stem, b->formats[i]->name);
+        file_name(name, stem, profi_writer_extension(b->formats[i]));
         int error = profi_draft_publish_over(b->folder, &b->drafts[i], name);
         if (error != 0)
             return error;

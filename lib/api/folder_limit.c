@@ -88,11 +88,7 @@ static int is_stem(const char *stem, size_t bytes)
 
 static int read_name(const char *name, found_file *file)
 {
-    const char *dot = strrchr(name, '.');
-    if (dot == NULL)
-        return 0;
-    file->format = profi_writer_find(dot + 1, strlen(dot + 1));
-    file->stem_bytes = (size_t)(dot - name);
+    file->format = profi_writer_of_file(name, &file->stem_bytes);
     return file->format != NULL && is_stem(name, file->stem_bytes);
 }
 

@@ -62,7 +62,7 @@ static int has_files_of_its_own(const profi_function *function)
 static void add_format(char *list, size_t room, const profi_writer *format)
 {
     size_t used = strlen(list);
-    snprintf(list + used, room - used, "%s.%s", used ? " " : "", format->name);
+    snprintf(list + used, room - used, "%s.%s", used ? " " : "", profi_writer_extension(format));
 }
 
 static void note_formats(const profi_config *config, const profi_file_set *run, save_report *report)

@@ -167,8 +167,8 @@ static void read_legacy(pftrace_reading *r, profi_wire wire)
         switch (field.number) {
         case LEGACY_NAME_IID: e->name = interned_text(r, IS_NAME, field.value); break;
         case LEGACY_PHASE: phase = (unsigned)field.value; break;
-        case LEGACY_PID: pid = (int64_t)field.value; break;
-        case LEGACY_TID: tid = (int32_t)field.value; break;
+        case LEGACY_PID: pid = pftrace_id_of(&field); break;
+        case LEGACY_TID: tid = pftrace_id_of(&field); break;
         default: break;
         }
     }

@@ -220,7 +220,7 @@ void pftrace_describe_process(pftrace_reader *r, pftrace_track *track, profi_wir
     profi_field field;
     while (profi_wire_next(&descriptor, &field)) {
         if (field.number == PROCESS_PID)
-            track->pid = (int64_t)field.value;
+            track->pid = pftrace_id_of(&field);
         else if (field.number == PROCESS_NAME)
             name = text_of(r, &field);
     }
@@ -235,9 +235,9 @@ void pftrace_describe_thread(pftrace_reader *r, pftrace_track *track, profi_wire
     profi_field field;
     while (profi_wire_next(&descriptor, &field)) {
         if (field.number == THREAD_PID)
-            track->pid = (int64_t)field.value;
+            track->pid = pftrace_id_of(&field);
         else if (field.number == THREAD_TID)
-            track->tid = (int32_t)field.value;
+            track->tid = pftrace_id_of(&field);
         else if (field.number == THREAD_NAME)
             track->thread_name = text_of(r, &field);
     }

@@ -68,6 +68,12 @@ typedef struct pftrace_reader {
     uint64_t timeline_clock; /* whose nanoseconds the events have; 0: no snapshot has said how clocks relate */
 } pftrace_reader;
 
+/* A process's or a thread's number: those that no system gives are not known. */
+static inline int32_t pftrace_id_of(const profi_field *field)
+{
+    return field->value <= INT32_MAX ? (int32_t)field->value : 0;
+}
+
 /* Which of a sequence's numbers. */
 enum { IS_NAME, IS_ANNOTATION, IS_SOURCE, IS_TEXT, INTERNED_KINDS };
 

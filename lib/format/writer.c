@@ -13,14 +13,16 @@
 #define MARK(text) text, sizeof(text) - 1
 
 const profi_writer profi_writers[] = {
-    { "txt", MARK("\n-- profcore "), profi_write_txt, NULL },
-    { "prof", MARK("{(\3\0\0\0u"), profi_write_prof, NULL }, /* no cProfile has written it so since Python 3.4 */
-    { "json", MARK("{\n\"schema\": \"profcore."), profi_write_json, NULL },
-    { "html", MARK("<!doctype html>\n<!-- profcore."), profi_write_html, NULL },
-    { "pftrace", MARK(PROFI_PFTRACE_START), NULL, profi_write_pftrace },
-    { "pprof", MARK(PROFI_PPROF_START), profi_write_pprof, NULL },
-    { "collapsed", MARK(PROFI_COLLAPSED_START), profi_write_collapsed, NULL },
-    { "callgrind", MARK(PROFI_CALLGRIND_START), profi_write_callgrind, NULL },
+    { "txt", MARK("\n-- profcore "), profi_write_txt, NULL, NULL },
+    { "prof", MARK("{(\3\0\0\0u"), profi_write_prof, NULL, NULL }, /* no cProfile has written it so since Python 3.4 */
+    { "json", MARK("{\n\"schema\": \"profcore."), profi_write_json, NULL, NULL },
+    { "html", MARK("<!doctype html>\n<!-- profcore."), profi_write_html, NULL, NULL },
+    { "pftrace", MARK(PROFI_PFTRACE_START), NULL, profi_write_pftrace, NULL },
+    { "chrome", MARK(PROFI_CHROME_START), NULL, profi_write_chrome, "trace.json" },
+    { "nvtxt", MARK(PROFI_NVTXT_START), NULL, profi_write_nvtxt, NULL },
+    { "pprof", MARK(PROFI_PPROF_START), profi_write_pprof, NULL, NULL },
+    { "collapsed", MARK(PROFI_COLLAPSED_START), profi_write_collapsed, NULL, NULL },
+    { "callgrind", MARK(PROFI_CALLGRIND_START), profi_write_callgrind, NULL, NULL },
 };
 const unsigned profi_writer_count = PROFI_COUNT_OF(profi_writers);
 
@@ -39,6 +41,27 @@ const char *profi_writer_names(char text[PROFI_WRITER_NAMES_ROOM])
     for (unsigned i = 0; i < profi_writer_count && used < PROFI_WRITER_NAMES_ROOM; i++)
         used += (size_t)snprintf(text + used, PROFI_WRITER_NAMES_ROOM - used, "%s%s", i ? ", " : "", profi_writers[i].name);
     return text;
+}
+
+const char *profi_writer_extension(const profi_writer *writer)
+{
+    return writer->extension != NULL ? writer->extension : writer->name;
+}
+
+const profi_writer *profi_writer_of_file(const char *name, size_t *stem_bytes)
+{
+    const profi_writer *found = NULL;
+    size_t bytes = strlen(name), longest = 0;
+    for (unsigned i = 0; i < profi_writer_count; i++) {
+        const char *extension = profi_writer_extension(&profi_writers[i]);
+        size_t length = strlen(extension);
+        if (length <= longest || bytes < length + 1 || name[bytes - length - 1] != '.' || strcmp(name + bytes - length, extension) != 0)
+            continue;
+        longest = length;
+        found = &profi_writers[i];
+        *stem_bytes = bytes - length - 1;
+    }
+    return found;
 }
 
 /* What is written: a format of one of the two views, or, without one, a table as options ask for it. */

@@ -12,7 +12,7 @@
 #include "../model/snapshot.h"
 
 typedef struct profi_writer {
-    const char *name; /* also the file's extension */
+    const char *name;
     /* Bytes by which a file of ours is known: at its beginning, or, where they begin with a newline, at some line's. */
     const char *mark;
     size_t mark_bytes;
@@ -22,6 +22,7 @@ typedef struct profi_writer {
      */
     prof_status (*write)(const prof_snapshot *snapshot, const char *sort, profi_output *out, prof_error *err);
     prof_status (*write_events)(const profi_events *events, profi_output *out, prof_error *err);
+    const char *extension; /* of its files; NULL: the name */
 } profi_writer;
 
 extern const profi_writer profi_writers[];
@@ -33,6 +34,12 @@ const char *profi_writer_names(char text[PROFI_WRITER_NAMES_ROOM]);
 
 /* The row of a format, or NULL. */
 const profi_writer *profi_writer_find(const char *name, size_t name_bytes);
+
+/* What its files end in, behind the dot. */
+const char *profi_writer_extension(const profi_writer *writer);
+
+/* The row whose files end as this name does, and how long the name is without that; NULL where there is none. */
+const profi_writer *profi_writer_of_file(const char *name, size_t *stem_bytes);
 
 /* Writes through a callback: flushes, and turns a failure of the callback into PROF_E_IO. */
 prof_status profi_writer_run(const profi_writer *writer, const prof_snapshot *snapshot, const char *sort,
@@ -59,6 +66,13 @@ prof_status profi_write_html(const prof_snapshot *snapshot, const char *sort, pr
  */
 #define PROFI_PFTRACE_START "\n\x1f" "P\1" "h\1" "b\x19" "\n\x17" "\x08\1" "\x12\x13" "profcore.timeline/1"
 prof_status profi_write_pftrace(const profi_events *events, profi_output *out, prof_error *err);
+
+/* The first members of a .trace.json. */
+#define PROFI_CHROME_START "{\"displayTimeUnit\":\"ns\",\"otherData\":{\"producer\":\"profcore.trace/1\""
+prof_status profi_write_chrome(const profi_events *events, profi_output *out, prof_error *err);
+
+#define PROFI_NVTXT_START "# profcore.nvtxt/1\n"
+prof_status profi_write_nvtxt(const profi_events *events, profi_output *out, prof_error *err);
 
 /* The first strings of a .pprof: the empty one, and whose file it is. */
 #define PROFI_PPROF_START "2\0" "2\x10" "profcore.pprof/1"

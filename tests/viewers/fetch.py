@@ -86,3 +86,47 @@ def pprof(folder):
         (pathlib.Path(drafts) / "pprof").chmod(0o755)
         (pathlib.Path(drafts) / "pprof").rename(program)
     return program
+
+
+NSYS_PACKAGES = ("nsight-systems", "nsight-systems-target", "libssh-4", "libpfm4")
+NSYS_LEFT_OUT = re.compile(r"/usr/share/|/(translations|resources)/|/lib(cupti|nvperf)[^/]*\.so|/libQt6WebEngineCore\.so")
+
+
+def nsys(folder):
+    """A folder with the tools of Nsight Systems, out of Debian's non-free packages: unpacked, its window left out.
+
+    The machine's own package sources and lists stay as they are."""
+    host = folder / "usr/lib/nsight-systems/host-linux-x64"
+    if (host / "ImportNvtxt").is_file() and (folder / "usr/bin/nsys").exists():
+        return folder
+    sources = pathlib.Path("/etc/apt/sources.list.d/debian.sources")
+    if not sources.is_file() or shutil.which("apt-get") is None:
+        raise Missing("Nsight Systems is fetched from Debian's packages, and this is no Debian with debian.sources")
+    folder.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=folder.parent) as drafts:
+        work = pathlib.Path(drafts)
+        for part in ("sources", "state/lists/partial", "cache/archives/partial", "packages", "place"):
+            (work / part).mkdir(parents=True)
+        text = re.sub("(?m)^Components:.*", "Components: main contrib non-free", sources.read_text())
+        (work / "sources" / "debian.sources").write_text(text)
+        options = ["-q", "-o", "Dir::Etc::sourcelist=/dev/null", "-o", f"Dir::Etc::sourceparts={work}/sources",
+                   "-o", f"Dir::State={work}/state", "-o", "Dir::State::status=/var/lib/dpkg/status",
+                   "-o", f"Dir::Cache={work}/cache", "-o", "Debug::NoLocking=true", "-o", "APT::Sandbox::User=root"]  # fmt: skip
+        run(["apt-get", *options, "update"], "Debian's package lists", work)
+        run(["apt-get", *options, "download", *NSYS_PACKAGES], "Nsight Systems", work / "packages")
+        for package in (work / "packages").glob("*.deb"):
+            unpack_links(package, work / "place")
+        shutil.rmtree(folder, ignore_errors=True)
+        (work / "place").rename(folder)
+    if not (host / "ImportNvtxt").is_file():
+        raise Missing("Debian's nsight-systems has no ImportNvtxt")
+    return folder
+
+
+def unpack_links(package, into):
+    """Unpacks a package with its links and modes, but for what NSYS_LEFT_OUT says."""
+    with subprocess.Popen(["dpkg-deb", "--fsys-tarfile", package], stdout=subprocess.PIPE) as stream:
+        with tarfile.open(fileobj=stream.stdout, mode="r|") as archive:
+            for member in archive:
+                if not NSYS_LEFT_OUT.search(member.name.removeprefix(".")):
+                    archive.extract(member, into, filter="tar")

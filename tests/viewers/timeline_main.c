@@ -3,7 +3,7 @@
  * Makes timelines whose every slice is known, on the simulated clock, for a
  * viewer to read.
  *
- *     timeline_main CASE FILE     writes FILE, and to stdout what it must show
+ *     timeline_main CASE FILE     writes FILE (.pftrace, .trace.json, .nvtxt), and to stdout what it must show
  *
  * A line for each slice: track, start, duration, depth, name, file and line,
  * parted by tabs, a duration of -1 for one that has not ended; for each loss:
@@ -120,7 +120,8 @@ static int save(const char *path)
 {
     prof_error err = PROF_ERROR_INIT;
     FILE *file = fopen(path, "wb");
-    if (file == NULL || prof_events_write("pftrace", write_to, file, &err) != PROF_OK || fclose(file) != 0) {
+    const char *format = strstr(path, ".trace.json") ? "chrome" : strstr(path, ".nvtxt") ? "nvtxt" : "pftrace";
+    if (file == NULL || prof_events_write(format, write_to, file, &err) != PROF_OK || fclose(file) != 0) {
         fprintf(stderr, "%s\n", err.message);
         return 1;
     }

