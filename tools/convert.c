@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* profcore convert: a profile in another format. */
+/* profcore convert: a profile or a timeline in another format. */
 #include "cli.h"
 #include "input.h"
 #include "output.h"
@@ -7,16 +7,39 @@
 enum { TO };
 
 static const cli_option options[] = {
-    { "to", 't', "FORMAT", "txt, prof, json, html, pprof, collapsed or\ncallgrind; by default what OUT ends in" },
+    { "to", 't', "FORMAT", "txt, prof, json, html, pprof, collapsed or callgrind; of a\ntimeline also chrome, nvtxt or pftrace; by default what OUT\nends in" },
     { NULL, 0, NULL, NULL },
 };
+
+static int convert(const cli_command *command, const char *from, const char *to, const char *format)
+{
+    prof_error err = PROF_ERROR_INIT;
+    prof_snapshot *snapshot = NULL;
+    prof_timeline *timeline = NULL;
+    input_file file;
+    int result = CLI_FAILED;
+    prof_status status = input_open(command, from, &file, &err);
+    if (status == PROF_OK && input_is_timeline(&file)) {
+        status = input_read_timelines(&file, 1, &timeline, &err);
+        if (status == PROF_OK)
+            result = output_write_timeline(command, timeline, to, format);
+    } else if (status == PROF_OK) {
+        status = input_read_opened(&file, &snapshot, &err);
+        if (status == PROF_OK)
+            result = output_write(command, snapshot, to, format);
+    }
+    if (status != PROF_OK)
+        cli_say(command, "%s", err.message);
+    input_close(&file);
+    prof_timeline_close(timeline);
+    prof_snapshot_close(snapshot);
+    return result;
+}
 
 static int run(const cli_command *command, int argc, char **argv)
 {
     cli_reader reader = { .command = command, .argc = argc, .argv = argv, .at = 1 };
     const char *paths[2] = { NULL, NULL }, *format = NULL, *value;
-    prof_error err = PROF_ERROR_INIT;
-    prof_snapshot *snapshot = NULL;
     int option, count = 0;
     while ((option = cli_next(&reader, &value)) != CLI_END) {
         if (option == TO)
@@ -29,27 +52,24 @@ static int run(const cli_command *command, int argc, char **argv)
     if (count < 2)
         cli_wrong(command, count == 0 ? "which file, and where to?" : "where to? - is standard output");
     format = output_format(command, paths[1], format);
-    prof_status status = input_read(paths[0], &snapshot, &err);
-    if (status != PROF_OK) {
-        cli_say(command, "%s", err.message);
-        return CLI_FAILED;
-    }
-    int result = output_write(command, snapshot, paths[1], format);
-    prof_snapshot_close(snapshot);
-    return result;
+    return convert(command, paths[0], paths[1], format);
 }
 
 const cli_command command_convert = {
-    "convert", "write a profile in another format", "[--to FORMAT] IN OUT",
-    "IN is a .json that libprofcore wrote, or any .prof, also Python's; - is standard\n"
-    "input, and - for OUT standard output.  OUT appears whole or not at all, and a file of\n"
-    "that name is replaced.\n\n"
+    "convert", "write a profile or a timeline in another format", "[--to FORMAT] IN OUT",
+    "IN is a .json that libprofcore wrote, any .prof, also Python's, or a timeline: any\n"
+    ".pftrace.  - is standard input, and - for OUT standard output.  OUT appears whole or not\n"
+    "at all, and a file of that name is replaced.\n\n"
     "  txt        the table of pstats and our own\n"
     "  prof       for pstats and snakeviz\n"
     "  json       the summary; all others can be made of it\n"
     "  html       a page for a browser\n"
     "  pprof      for go tool pprof and what reads its files; of a .json only\n"
     "  collapsed  stacks for flame graphs, in nanoseconds; of a .json only\n"
-    "  callgrind  for callgrind_annotate and KCachegrind\n",
+    "  callgrind  for callgrind_annotate and KCachegrind\n\n"
+    "Of a timeline these are made of the calls that it has; and its single events as\n\n"
+    "  chrome     .trace.json: Chrome's trace events, for Perfetto, chrome://tracing, speedscope\n"
+    "  nvtxt      for Nsight Systems' ImportNvtxt\n"
+    "  pftrace    Perfetto's own\n",
     options, 0, run,
 };

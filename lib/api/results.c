@@ -1,20 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The public functions that take, read and write a snapshot: checks, then delegates. */
 #include "recorder.h"
+#include "result_file.h"
 
 #include "../base/error.h"
 #include "../base/input.h"
-#include "../base/publish.h"
 #include "../base/system.h"
 #include "../format/reader.h"
 #include "../format/open_stacks_write.h"
-#include "../format/writer.h"
 #include "../model/events_snapshot.h"
 
-#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 prof_status prof_snapshot_take(prof_snapshot **snapshot, prof_error *err)
@@ -92,15 +89,6 @@ prof_status prof_snapshot_read_file(const char *path, prof_snapshot **snapshot, 
     return status;
 }
 
-static prof_status find_writer(const char *format, const profi_writer **writer, prof_error *err)
-{
-    char known[PROFI_WRITER_NAMES_ROOM];
-    *writer = format != NULL ? profi_writer_find(format, strlen(format)) : NULL;
-    return *writer != NULL ? PROF_OK
-                           : profi_fail(err, PROF_E_INVALID, "unknown format \"%.40s\"; there are: %s",
-                                        format ? format : "(null)", profi_writer_names(known));
-}
-
 prof_status prof_snapshot_write(const prof_snapshot *snapshot, const char *format, const char *sort,
                                 prof_write_callback write, void *user, prof_error *err)
 {
@@ -109,7 +97,7 @@ prof_status prof_snapshot_write(const prof_snapshot *snapshot, const char *forma
     const profi_writer *writer;
     if (snapshot == NULL || write == NULL)
         return profi_fail(err, PROF_E_INVALID, "prof_snapshot_write: %s is NULL", snapshot ? "write" : "snapshot");
-    prof_status status = find_writer(format, &writer, err);
+    prof_status status = profi_find_writer(format, &writer, err);
     return status == PROF_OK ? profi_writer_run(writer, snapshot, sort, write, user, err) : status;
 }
 
@@ -143,7 +131,7 @@ prof_status prof_events_write(const char *format, prof_write_callback write, voi
     profi_events *events;
     if (write == NULL)
         return profi_fail(err, PROF_E_INVALID, "prof_events_write: write is NULL");
-    prof_status status = find_writer(format, &writer, err);
+    prof_status status = profi_find_writer(format, &writer, err);
     if (status != PROF_OK)
         return status;
     if (writer->write_events == NULL)
@@ -182,70 +170,14 @@ prof_status prof_stacks_write(const char *format, prof_write_callback write, voi
     return status;
 }
 
-/* The folder and the last part of a path. */
-static prof_status split_path(const char *path, char folder[4096], const char **name, prof_error *err)
-{
-    const char *slash = strrchr(path, '/');
-    size_t bytes = slash == NULL ? 0 : (size_t)(slash - path);
-    *name = slash == NULL ? path : slash + 1;
-    if (bytes >= 4096 || **name == '\0' || strcmp(*name, ".") == 0 || strcmp(*name, "..") == 0)
-        return profi_fail(err, PROF_E_INVALID, "not a path of a file: \"%.300s\"", path);
-    if (slash == path)
-        bytes = 1; /* the root */
-    memcpy(folder, bytes ? path : ".", bytes ? bytes : 1);
-    folder[bytes ? bytes : 1] = '\0';
-    return PROF_OK;
-}
-
-static prof_status publish(int folder, profi_draft *draft, const char *name, const char *path, prof_error *err)
-{
-    struct stat existing;
-    int error = profi_draft_close(draft);
-    if (error != 0)
-        return profi_fail_errno(err, error, "cannot write \"%.300s\"", path);
-    if (fstatat(folder, name, &existing, 0) == 0 && !S_ISREG(existing.st_mode))
-        return profi_fail(err, PROF_E_IO, "\"%.300s\" exists and is not a regular file", path);
-    error = profi_draft_publish_over(folder, draft, name);
-    return error == 0 ? PROF_OK : profi_fail_errno(err, error, "cannot write \"%.300s\"", path);
-}
-
 prof_status prof_snapshot_write_file(const prof_snapshot *snapshot, const char *format, const char *path,
                                      prof_error *err)
 {
     PROFI_KEEP_ERRNO;
     PROFI_NO_CANCELLATION;
-    char folder_path[4096];
-    const char *name;
-    const profi_writer *writer;
-    profi_draft draft = { .fd = -1 };
+    profi_result result = { .snapshot = snapshot };
     if (snapshot == NULL || path == NULL)
         return profi_fail(err, PROF_E_INVALID, "prof_snapshot_write_file: %s is NULL", snapshot ? "path" : "snapshot");
-    prof_status status = find_writer(format, &writer, err);
-    if (status == PROF_OK)
-        status = split_path(path, folder_path, &name, err);
-    if (status != PROF_OK)
-        return status;
-    struct stat existing;
-    int folder;
-    int error = stat(folder_path, &existing) == 0 ? 0 : errno;
-    if (error == ENOENT)
-        return profi_fail(err, PROF_E_IO, "cannot write \"%.300s\": there is no folder \"%.100s\"", path, folder_path);
-    if (error != 0)
-        return profi_fail_errno(err, error, "cannot write \"%.300s\"", path);
-    status = profi_folder_open(folder_path, &folder, err);
-    if (status != PROF_OK)
-        return status;
-    status = profi_draft_open(folder, folder_path, &draft, err);
-    if (status == PROF_OK) {
-        prof_error why = PROF_ERROR_INIT;
-        status = profi_writer_run(writer, snapshot, NULL, profi_draft_write, &draft, &why);
-        if (status != PROF_OK)
-            profi_fail(err, status, "%s in \"%.300s\"", why.message, path);
-    }
-    if (status == PROF_OK)
-        status = publish(folder, &draft, name, path, err);
-    if (status != PROF_OK)
-        profi_draft_drop(folder, &draft);
-    profi_folder_close(folder);
-    return status;
+    prof_status status = profi_find_writer(format, &result.writer, err);
+    return status == PROF_OK ? profi_result_write_file(&result, path, err) : status;
 }

@@ -62,8 +62,10 @@ static void put_clock(pftrace *p, uint64_t clock, uint64_t ns)
 static void write_clocks(pftrace *p)
 {
     put_clock(p, CLOCK_IS_MONOTONIC, p->events->taken.monotonic_ns);
-    put_clock(p, CLOCK_IS_BOOTTIME, p->events->taken.boot_ns);
-    put_clock(p, CLOCK_IS_REALTIME, p->events->taken.unix_ns);
+    if (p->events->taken.boot_ns != 0) /* of a file that did not say, they are not known */
+        put_clock(p, CLOCK_IS_BOOTTIME, p->events->taken.boot_ns);
+    if (p->events->taken.unix_ns != 0)
+        put_clock(p, CLOCK_IS_REALTIME, p->events->taken.unix_ns);
     profi_put_number(&p->part, SNAPSHOT_PRIMARY, CLOCK_IS_MONOTONIC);
     profi_put_number(&p->packet, PACKET_SEQUENCE, PROCESS_SEQUENCE);
     profi_put_message(&p->packet, PACKET_CLOCK_SNAPSHOT, &p->part);

@@ -149,7 +149,8 @@ static int rank_of(uint64_t clock)
 
 void pftrace_add_clocks(pftrace_reader *r, uint64_t sequence, profi_wire snapshot)
 {
-    profi_clock_moment *taken = &r->builder->events->taken;
+    profi_clock_moment *taken = &r->taken;
+    int is_first = r->timeline_clock == 0;
     profi_wire again = snapshot;
     profi_field field;
     snapshot_clock timeline = { 0 };
@@ -168,6 +169,8 @@ void pftrace_add_clocks(pftrace_reader *r, uint64_t sequence, profi_wire snapsho
         return;
     r->timeline_clock = timeline.id;
     taken->monotonic_ns = timeline.at;
+    if (is_first)
+        r->offset = profi_build_clock_offset(r->builder, taken);
     while (profi_wire_next(&snapshot, &field)) {
         snapshot_clock clock = profi_field_is_text(&field) ? read_clock(profi_wire_of(&field)) : (snapshot_clock){ 0 };
         if (field.number == SNAPSHOT_CLOCKS && clock.id != 0)
@@ -175,18 +178,25 @@ void pftrace_add_clocks(pftrace_reader *r, uint64_t sequence, profi_wire snapsho
     }
 }
 
+/* Beside the times of the files before; 0 where it would lie before all time. */
+static int move(const pftrace_reader *r, uint64_t *ns)
+{
+    *ns += (uint64_t)r->offset;
+    return r->offset < 0 ? *ns < *ns - (uint64_t)r->offset : *ns >= (uint64_t)r->offset;
+}
+
 int pftrace_time_of(pftrace_reader *r, uint64_t sequence, uint64_t clock, uint64_t value, uint64_t *ns)
 {
     uint32_t at = profi_number_map_find(&r->clock_map, space_of(sequence, clock), clock);
     *ns = value;
     if (at == UINT32_MAX) /* a file that relates no clocks has one only */
-        return clock == r->timeline_clock || (r->timeline_clock == 0 && clock < CLOCK_FIRST_OF_SEQUENCE);
+        return (clock == r->timeline_clock || (r->timeline_clock == 0 && clock < CLOCK_FIRST_OF_SEQUENCE)) && move(r, ns);
     pftrace_clock *known = &r->clocks[at];
     value *= known->unit_ns;
     if (known->is_incremental)
         value = known->last += value;
     *ns = value - known->at + known->timeline_ns;
-    return value >= known->at || known->at - value <= known->timeline_ns;
+    return (value >= known->at || known->at - value <= known->timeline_ns) && move(r, ns);
 }
 
 /* ---- tracks ---- */
@@ -319,8 +329,10 @@ static uint32_t built_process(pftrace_reader *r, int64_t pid)
         snprintf(name, sizeof(name), pid != 0 ? "process %lld" : "timeline", (long long)pid);
         process->name = profi_build_text(r->builder, name, strlen(name));
     }
-    if (process->built == UINT32_MAX)
-        process->built = profi_build_process(r->builder, pid, process->name);
+    if (process->built == UINT32_MAX) {
+        process->offset = profi_build_process_offset(r->builder, pid);
+        process->built = profi_build_process(r->builder, pid + process->offset, process->name);
+    }
     return process->built;
 }
 
@@ -335,6 +347,9 @@ static void settle_counter(pftrace_reader *r, const pftrace_track *track, uint32
 
 void pftrace_settle_tracks(pftrace_reader *r)
 {
+    profi_events *all = r->builder->events;
+    if (all->taken.monotonic_ns == 0)
+        all->taken = r->taken;
     for (size_t i = 0; i < r->process_count && r->builder->error == 0; i++)
         built_process(r, r->processes[i].pid); /* in the order in which the file names them */
     for (size_t i = 0; i < r->track_count && r->builder->error == 0; i++) {
@@ -357,7 +372,8 @@ void pftrace_settle_tracks(pftrace_reader *r)
             continue;
         profi_build_track *built = &r->builder->tracks[track->built];
         built->process = process;
-        built->tid = track->tid;
+        int32_t offset = process_of(r, pid_of(r, track))->offset;
+        built->tid = track->tid != 0 && track->tid <= INT32_MAX - offset ? track->tid + offset : 0;
         built->lost = track->lost;
         built->name = track->thread_name != NULL ? track->thread_name : track->name;
         if (built->name == NULL && track->is_process)

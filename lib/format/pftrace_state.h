@@ -52,6 +52,7 @@ typedef struct pftrace_process {
     int64_t pid;
     const char *name;
     uint32_t built; /* the builder's process */
+    int32_t offset; /* that it has, and its threads, beside their numbers */
 } pftrace_process;
 
 typedef struct pftrace_reader {
@@ -65,6 +66,8 @@ typedef struct pftrace_reader {
     size_t sequence_count, sequence_room, interned_count, interned_room, clock_count, clock_room, track_count, track_room,
         process_count, process_room;
     uint64_t last_state;
+    profi_clock_moment taken; /* the last moment that the file has on several clocks */
+    int64_t offset;           /* that its times are moved by, to lie beside those of the files before */
     uint64_t timeline_clock; /* whose nanoseconds the events have; 0: no snapshot has said how clocks relate */
 } pftrace_reader;
 

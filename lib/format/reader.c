@@ -52,16 +52,21 @@ const profi_event_reader *profi_event_reader_find(profi_stream *stream)
     return NULL;
 }
 
-prof_status profi_event_reader_run(profi_stream *stream, const char *what, profi_events **events, prof_error *err)
+prof_status profi_event_reader_add(profi_stream *stream, const char *what, profi_events_builder *builder, prof_error *err)
 {
     const profi_event_reader *reader = profi_event_reader_find(stream);
-    profi_events_builder builder;
     if (stream->error != 0)
         return profi_fail_errno(err, stream->error, "cannot read %.300s", what);
     if (reader == NULL)
         return profi_fail(err, PROF_E_FORMAT, "%.300s: %s", what, stream->bytes == 0 ? "the file is empty" : "no timeline: not a .pftrace");
+    return reader->read(stream, what, builder, err);
+}
+
+prof_status profi_event_reader_run(profi_stream *stream, const char *what, profi_events **events, prof_error *err)
+{
+    profi_events_builder builder;
     profi_build_init(&builder);
-    prof_status status = reader->read(stream, what, &builder, err);
+    prof_status status = profi_event_reader_add(stream, what, &builder, err);
     if (status == PROF_OK)
         return profi_build_finish(&builder, what, events, err);
     profi_build_fini(&builder);

@@ -49,7 +49,10 @@ extern const unsigned profi_event_reader_count;
 /* The row of what a stream begins with, or NULL. */
 const profi_event_reader *profi_event_reader_find(profi_stream *stream);
 
-/* Finds the row by the content, reads, and finishes the event stream. */
+/* Finds the row by the content, and adds what it reads to what others have. */
+prof_status profi_event_reader_add(profi_stream *stream, const char *what, profi_events_builder *builder, prof_error *err);
+
+/* The same of one file alone, which finishes the event stream. */
 prof_status profi_event_reader_run(profi_stream *stream, const char *what, profi_events **events, prof_error *err);
 
 int profi_looks_like_json(const profi_input *input);

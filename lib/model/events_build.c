@@ -24,6 +24,7 @@ void profi_build_fini(profi_events_builder *builder)
         free(builder->tracks[i].open);
     free(builder->tracks);
     free(builder->site_table);
+    profi_number_map_fini(&builder->pids);
     profi_spool_fini(&builder->track_spool);
     profi_events_close(builder->events);
     *builder = (profi_events_builder){ 0 };
@@ -119,8 +120,33 @@ uint32_t profi_build_process(profi_events_builder *builder, int64_t pid, const c
     profi_events *events = builder->events;
     if (builder->error != 0 || !has_room(builder, &events->processes, &builder->process_room, events->process_count, sizeof(*events->processes)))
         return 0;
+    if (!profi_number_map_put(&builder->pids, 0, (uint64_t)pid, 0)) {
+        builder->error = ENOMEM;
+        return 0;
+    }
     events->processes[events->process_count] = (profi_events_process){ pid, name };
     return events->process_count++;
+}
+
+int32_t profi_build_process_offset(const profi_events_builder *builder, int64_t pid)
+{
+    const int32_t beyond = 1 << 22; /* Linux gives no higher ones: PID_MAX_LIMIT */
+    int32_t offset = 0;
+    while (pid != 0 && offset < INT32_MAX - beyond &&
+           profi_number_map_find(&builder->pids, 0, (uint64_t)(pid + offset)) != UINT32_MAX)
+        offset += beyond;
+    return offset;
+}
+
+/* One boot's monotonic clock is behind its real time by the same at any moment, but for what that was set by. */
+int64_t profi_build_clock_offset(const profi_events_builder *builder, const profi_clock_moment *moment)
+{
+    const int64_t same_boot_ns = 1000000000;
+    const profi_clock_moment *first = &builder->events->taken;
+    if (first->unix_ns == 0 || moment->unix_ns == 0)
+        return 0;
+    int64_t offset = (int64_t)(moment->unix_ns - moment->monotonic_ns - (first->unix_ns - first->monotonic_ns));
+    return offset > -same_boot_ns && offset < same_boot_ns ? 0 : offset;
 }
 
 uint32_t profi_build_track_new(profi_events_builder *builder)
@@ -147,7 +173,7 @@ static uint64_t advance(profi_events_builder *builder, profi_build_track *track,
         return track->last_ns;
     }
     track->last_ns = ns;
-    builder->events->taken.monotonic_ns = profi_max_u64(builder->events->taken.monotonic_ns, ns);
+    builder->last_ns = profi_max_u64(builder->last_ns, ns);
     return ns;
 }
 
@@ -302,6 +328,10 @@ static void describe(profi_events_builder *builder)
         profi_build_process(builder, 0, profi_build_text(builder, "timeline", 8));
     if (builder->error != 0)
         return;
+    uint64_t later = builder->last_ns > events->taken.monotonic_ns ? builder->last_ns - events->taken.monotonic_ns : 0;
+    events->taken.monotonic_ns += later;
+    events->taken.boot_ns += events->taken.boot_ns != 0 ? later : 0;
+    events->taken.unix_ns += events->taken.unix_ns != 0 ? later : 0;
     events->pid = events->processes[0].pid;
     events->run_name = strdup(events->processes[0].name);
     events->scale = (profi_clock_scale){ .source = "file", .hz = 1000000000, .ns = 1, .ticks = 1, .steady = 1 };

@@ -12,6 +12,8 @@
 
 #include "events.h"
 
+#include "../base/number_map.h"
+
 /* A slice that has begun. */
 typedef struct profi_build_open {
     uint64_t start;
@@ -43,6 +45,8 @@ typedef struct profi_events_builder {
     uint32_t site_table_size, site_room;
     profi_spool track_spool; /* of each cell, its track */
     uint64_t cell_count;
+    uint64_t last_ns;        /* of any event */
+    profi_number_map pids;   /* of processes that were added: how many with a number */
     int error; /* sticky: an errno value, asked for once, at the end */
 } profi_events_builder;
 
@@ -66,6 +70,18 @@ uint32_t profi_build_site(profi_events_builder *builder, const char *name, const
 uint32_t profi_build_counter_site(profi_events_builder *builder, const char *name);
 
 uint32_t profi_build_process(profi_events_builder *builder, int64_t pid, const char *name);
+
+/*
+ * What must be added to the numbers of a process and its threads, of one more
+ * file: 0, unless a process of another has that number.
+ */
+int32_t profi_build_process_offset(const profi_events_builder *builder, int64_t pid);
+
+/*
+ * What must be added to the times of one more file, of which `moment` is one
+ * moment on several clocks, so that they lie on the clock of the first.
+ */
+int64_t profi_build_clock_offset(const profi_events_builder *builder, const profi_clock_moment *moment);
 
 /* A new track, of process 0. */
 uint32_t profi_build_track_new(profi_events_builder *builder);
