@@ -8,7 +8,7 @@ import glob
 import re
 import sys
 
-VALUES = {"prof_scope", "prof_arg", "prof_span", "prof_request"} # passed as they are: they never grow
+VALUES = {"prof_scope", "prof_arg", "prof_span", "prof_request", "prof_timeline_source"} # passed as they are: they never grow
 
 headers, test = sys.argv[1:]
 with open(test, encoding="utf-8") as text:

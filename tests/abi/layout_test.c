@@ -7,6 +7,7 @@
 #include <profcore/events.h>
 #include <profcore/inline.h>
 #include <profcore/snapshot.h>
+#include <profcore/timeline.h>
 #include <profcore/torch.h>
 
 #include <stdio.h>
@@ -146,6 +147,65 @@ AT(prof_print_options, sort, 8);
 AT(prof_print_options, limits, 16);
 AT(prof_print_options, limit_count, 24);
 AT(prof_print_options, view, 28);
+
+SIZE(prof_timeline_source, 24);
+AT(prof_timeline_source, read, 0);
+AT(prof_timeline_source, user, 8);
+AT(prof_timeline_source, what, 16);
+
+SIZE(prof_timeline_about, 128);
+AT(prof_timeline_about, size, 0);
+AT(prof_timeline_about, process_count, 4);
+AT(prof_timeline_about, producer, 8);
+AT(prof_timeline_about, track_count, 16);
+AT(prof_timeline_about, event_count, 24);
+AT(prof_timeline_about, lost_count, 32);
+AT(prof_timeline_about, first_ns, 40);
+AT(prof_timeline_about, last_ns, 48);
+AT(prof_timeline_about, last_unix_ns, 56);
+AT(prof_timeline_about, unfinished, 64);
+AT(prof_timeline_about, stray_ends, 72);
+AT(prof_timeline_about, disordered, 80);
+AT(prof_timeline_about, without_clock, 88);
+AT(prof_timeline_about, without_names, 96);
+AT(prof_timeline_about, not_understood, 104);
+AT(prof_timeline_about, other_packets, 112);
+AT(prof_timeline_about, torn_bytes, 120);
+
+SIZE(prof_timeline_process, 24);
+AT(prof_timeline_process, size, 0);
+AT(prof_timeline_process, reserved, 4);
+AT(prof_timeline_process, pid, 8);
+AT(prof_timeline_process, name, 16);
+
+SIZE(prof_timeline_track, 40);
+AT(prof_timeline_track, size, 0);
+AT(prof_timeline_track, process, 4);
+AT(prof_timeline_track, tid, 8);
+AT(prof_timeline_track, name, 16);
+AT(prof_timeline_track, slice_count, 24);
+AT(prof_timeline_track, lost_count, 32);
+
+SIZE(prof_timeline_slice, 80);
+AT(prof_timeline_slice, size, 0);
+AT(prof_timeline_slice, kind, 4);
+AT(prof_timeline_slice, name, 8);
+AT(prof_timeline_slice, file, 16);
+AT(prof_timeline_slice, line, 24);
+AT(prof_timeline_slice, depth, 28);
+AT(prof_timeline_slice, start_ns, 32);
+AT(prof_timeline_slice, end_ns, 40);
+AT(prof_timeline_slice, value, 48);
+AT(prof_timeline_slice, argument_count, 56);
+AT(prof_timeline_slice, request, 64);
+
+SIZE(prof_timeline_argument, 40);
+AT(prof_timeline_argument, size, 0);
+AT(prof_timeline_argument, type, 4);
+AT(prof_timeline_argument, name, 8);
+AT(prof_timeline_argument, integer, 16);
+AT(prof_timeline_argument, number, 24);
+AT(prof_timeline_argument, text, 32);
 SIZE(prof_torch_tensor, 56);
 AT(prof_torch_tensor, size, 0);
 AT(prof_torch_tensor, dtype, 4);

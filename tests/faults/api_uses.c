@@ -7,6 +7,7 @@
 #include <profcore/events.h>
 #include <profcore/inline.h>
 #include <profcore/snapshot.h>
+#include <profcore/timeline.h>
 
 #include <errno.h>
 #include <fenv.h>
@@ -350,6 +351,69 @@ static void use_files(void)
     }
 }
 
+typedef struct reading {
+    const bytes_file *file;
+    size_t at;
+} reading;
+
+static int64_t give_bytes(void *user, void *data, size_t room)
+{
+    reading *r = user;
+    size_t left = r->file->bytes - r->at, bytes = left < room ? left : room;
+    memcpy(data, (const char *)r->file->data + r->at, bytes);
+    r->at += bytes;
+    return (int64_t)bytes;
+}
+
+/* Every slice of every track, as far as they can be had. */
+static void use_tracks(const prof_timeline *timeline)
+{
+    prof_timeline_about about = PROF_TIMELINE_ABOUT_INIT;
+    prof_timeline_process process = PROF_TIMELINE_PROCESS_INIT;
+    prof_timeline_track track = PROF_TIMELINE_TRACK_INIT;
+    prof_timeline_slice slice = PROF_TIMELINE_SLICE_INIT;
+    prof_timeline_argument argument = PROF_TIMELINE_ARGUMENT_INIT;
+    uint64_t arguments = 0;
+    TRY(prof_timeline_about_get(timeline, &about, &err));
+    TRY(prof_timeline_process_get(timeline, 0, &process, &err));
+    for (uint64_t t = 0; t < about.track_count; t++) {
+        TRY(prof_timeline_track_get(timeline, t, &track, &err));
+        for (uint64_t i = 0; i < track.slice_count && i < 20; i++) {
+            TRY(prof_timeline_slice_get(timeline, t, i, &slice, &err));
+            for (uint64_t a = 0; a < slice.argument_count; a++, arguments++)
+                TRY(prof_timeline_argument_get(timeline, t, i, a, &argument, &err));
+        }
+    }
+}
+
+/* The run's events, written, read back twice as one, and written again in all formats. */
+static void use_timelines(void)
+{
+    static const char *const formats[] = { "pftrace", "chrome", "nvtxt" };
+    static bytes_file file, again;
+    prof_timeline *timeline, *from_file;
+    prof_snapshot *table;
+    file.bytes = 0;
+    if (!is_started || !TRY(prof_events_write("pftrace", take_bytes, &file, &err)))
+        return;
+    DO(prof_timeline_looks_like(file.data, file.bytes));
+    reading readings[2] = { { &file, 0 }, { &file, 0 } };
+    const prof_timeline_source sources[2] = { { give_bytes, &readings[0], "one" }, { give_bytes, &readings[1], "two" } };
+    if (!TRY(prof_timeline_read(sources, 2, &timeline, &err)))
+        return;
+    use_tracks(timeline);
+    for (int i = 0; i < 3; i++) {
+        again.bytes = 0;
+        TRY(prof_timeline_write(timeline, formats[i], take_bytes, &again, &err));
+    }
+    if (TRY(prof_timeline_write_file(timeline, "pftrace", "written.pftrace", &err)) &&
+        TRY(prof_timeline_read_file("written.pftrace", &from_file, &err)))
+        DO(prof_timeline_close(from_file));
+    if (TRY(prof_timeline_snapshot(timeline, &table, &err)))
+        DO(prof_snapshot_close(table));
+    DO(prof_timeline_close(timeline));
+}
+
 static void use_close(void)
 {
     DO(prof_snapshot_close(snapshot));
@@ -402,6 +466,9 @@ static const struct {
     { " prof_snapshot_subtree ", use_subtree },
     { " prof_snapshot_write prof_snapshot_write_file prof_snapshot_print prof_events_write prof_stacks_write ", use_writers },
     { " prof_snapshot_read prof_snapshot_read_file prof_snapshot_merge prof_snapshot_subtract_cost ", use_files },
+    { " prof_timeline_read prof_timeline_read_file prof_timeline_looks_like prof_timeline_close prof_timeline_about_get "
+      "prof_timeline_process_get prof_timeline_track_get prof_timeline_slice_get prof_timeline_argument_get "
+      "prof_timeline_snapshot prof_timeline_write prof_timeline_write_file ", use_timelines },
     { " prof_snapshot_close ", use_close },
     { " prof_save ", use_save },
     { " prof_dump prof_slow_set ", use_dump },

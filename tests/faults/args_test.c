@@ -15,6 +15,7 @@
 #include <profcore/events.h>
 #include <profcore/inline.h>
 #include <profcore/snapshot.h>
+#include <profcore/timeline.h>
 
 #include <errno.h>
 #include <limits.h>
@@ -517,6 +518,107 @@ static void args_print(void)
     free(text);
 }
 
+static int64_t end_at_once(void *user, void *data, size_t room)
+{
+    (void)user;
+    (void)data;
+    (void)room;
+    return 0;
+}
+
+static int64_t read_fails(void *user, void *data, size_t room)
+{
+    (void)data;
+    (void)room;
+    return -*(const int *)user;
+}
+
+/* A timeline of one slice: the defaults of a sequence are not needed for it. */
+static const unsigned char one_slice[] = "\x0a\x0d@\x05P\x01Z\x07H\x03\xba\x01\x02hi";
+
+static int64_t read_slice(void *user, void *data, size_t room)
+{
+    size_t *at = user, bytes = sizeof(one_slice) - 1 - *at;
+    bytes = bytes < room ? bytes : room;
+    memcpy(data, one_slice + *at, bytes);
+    *at += bytes;
+    return (int64_t)bytes;
+}
+
+static void args_timeline_reads(void)
+{
+    static const char *const paths[] = { "", "/", ".", "/dev/null", "/dev/zero", "/proc/self/mem", "no such file", "/no/such/folder/x" };
+    int error = EIO;
+    prof_timeline *made = NULL;
+    const prof_timeline_source nothing = { end_at_once, NULL, NULL }, fails = { read_fails, &error, "x" }, none = { NULL, NULL, NULL };
+    REFUSED(prof_timeline_read(NULL, 1, &made, &err));
+    REFUSED(prof_timeline_read(&nothing, 0, &made, &err));
+    REFUSED(prof_timeline_read(&nothing, 1, NULL, &err));
+    REFUSED(prof_timeline_read(&none, 1, &made, &err));
+    REFUSED_AS(PROF_E_FORMAT, prof_timeline_read(&nothing, 1, &made, &err));
+    REFUSED_AS(PROF_E_IO, prof_timeline_read(&fails, 1, &made, &err));
+    REFUSED(prof_timeline_read_file(NULL, &made, &err));
+    REFUSED(prof_timeline_read_file("x", NULL, &err));
+    for (size_t i = 0; i < sizeof(paths) / sizeof(paths[0]); i++)
+        CHECK(prof_timeline_read_file(paths[i], &made, &err) != PROF_OK && prof_timeline_read_file(paths[i], &made, NULL) != PROF_OK);
+    CHECK(!prof_timeline_looks_like(NULL, 0) && !prof_timeline_looks_like(NULL, SIZE_MAX) && !prof_timeline_looks_like("", 0));
+    prof_timeline_close(NULL);
+}
+
+static void args_timeline(void)
+{
+    size_t at = 0;
+    prof_timeline *timeline = NULL;
+    prof_snapshot *made = NULL;
+    prof_timeline_about about = PROF_TIMELINE_ABOUT_INIT;
+    prof_timeline_process process = PROF_TIMELINE_PROCESS_INIT;
+    prof_timeline_track track = PROF_TIMELINE_TRACK_INIT;
+    prof_timeline_slice slice = PROF_TIMELINE_SLICE_INIT;
+    prof_timeline_argument argument = PROF_TIMELINE_ARGUMENT_INIT;
+    const prof_timeline_source source = { read_slice, &at, NULL };
+    args_timeline_reads();
+    REQUIRE(prof_timeline_read(&source, 1, &timeline, &err) == PROF_OK);
+    CHECK(prof_timeline_slice_get(timeline, 0, 0, &slice, &err) == PROF_OK && strcmp(slice.name, "hi") == 0);
+    REFUSED(prof_timeline_about_get(NULL, &about, &err));
+    REFUSED(prof_timeline_about_get(timeline, NULL, &err));
+    REFUSED(prof_timeline_process_get(NULL, 0, &process, &err));
+    REFUSED(prof_timeline_process_get(timeline, 0, NULL, &err));
+    REFUSED(prof_timeline_process_get(timeline, 1, &process, &err));
+    REFUSED(prof_timeline_track_get(NULL, 0, &track, &err));
+    REFUSED(prof_timeline_track_get(timeline, 0, NULL, &err));
+    REFUSED(prof_timeline_slice_get(NULL, 0, 0, &slice, &err));
+    REFUSED(prof_timeline_slice_get(timeline, 0, 0, NULL, &err));
+    REFUSED(prof_timeline_argument_get(NULL, 0, 0, 0, &argument, &err));
+    REFUSED(prof_timeline_argument_get(timeline, 0, 0, 0, NULL, &err));
+    for (uint64_t beyond = 1; beyond != 0; beyond = beyond == 1 ? UINT32_MAX : beyond == UINT32_MAX ? UINT64_MAX : 0) {
+        REFUSED(prof_timeline_process_get(timeline, (uint32_t)beyond, &process, &err));
+        REFUSED(prof_timeline_track_get(timeline, beyond, &track, &err));
+        REFUSED(prof_timeline_slice_get(timeline, beyond, 0, &slice, &err));
+        REFUSED(prof_timeline_slice_get(timeline, 0, beyond, &slice, &err));
+        REFUSED(prof_timeline_argument_get(timeline, 0, 0, beyond, &argument, &err));
+    }
+    FOR_BAD_SIZES(about.size)
+    {
+        process.size = track.size = slice.size = about.size;
+        REFUSED(prof_timeline_about_get(timeline, &about, &err));
+        REFUSED(prof_timeline_process_get(timeline, 0, &process, &err));
+        REFUSED(prof_timeline_track_get(timeline, 0, &track, &err));
+        REFUSED(prof_timeline_slice_get(timeline, 0, 0, &slice, &err));
+    }
+    REFUSED(prof_timeline_snapshot(NULL, &made, &err));
+    REFUSED(prof_timeline_snapshot(timeline, NULL, &err));
+    REFUSED(prof_timeline_write(NULL, "pftrace", take_nothing, NULL, &err));
+    REFUSED(prof_timeline_write(timeline, NULL, take_nothing, NULL, &err));
+    REFUSED(prof_timeline_write(timeline, "pdf", take_nothing, NULL, &err));
+    REFUSED(prof_timeline_write(timeline, "pftrace", NULL, NULL, &err));
+    REFUSED_AS(PROF_E_UNSUPPORTED, prof_timeline_write(timeline, "json", take_nothing, NULL, &err));
+    REFUSED(prof_timeline_write_file(NULL, "pftrace", "x", &err));
+    REFUSED(prof_timeline_write_file(timeline, "pftrace", NULL, &err));
+    REFUSED(prof_timeline_write_file(timeline, "pftrace", "", &err));
+    REFUSED_AS(PROF_E_UNSUPPORTED, prof_timeline_write_file(timeline, "json", "x", &err));
+    prof_timeline_close(timeline);
+}
+
 static void args_files(void)
 {
     static const char *const paths[] = { "", "/", ".", "/dev/null", "/dev/zero", "/proc/self/mem", "no such file", "/no/such/folder/x" };
@@ -576,6 +678,9 @@ static const struct {
     { " prof_snapshot_percentile prof_snapshot_histogram ", args_figures },
     { " prof_snapshot_write prof_snapshot_write_file ", args_writers },
     { " prof_snapshot_print prof_events_write prof_stacks_write ", args_print },
+    { " prof_timeline_read prof_timeline_read_file prof_timeline_looks_like prof_timeline_close prof_timeline_about_get "
+      "prof_timeline_process_get prof_timeline_track_get prof_timeline_slice_get prof_timeline_argument_get "
+      "prof_timeline_snapshot prof_timeline_write prof_timeline_write_file ", args_timeline },
     { " prof_snapshot_read prof_snapshot_read_file prof_snapshot_merge prof_snapshot_subtract_cost prof_snapshot_about ",
       args_files },
 };
