@@ -31,7 +31,7 @@ static int is_trace_id(const char *text, profi_request_id *id)
     return sscanf(half, "%" SCNx64, &id->high) == 1 && sscanf(text + 16, "%" SCNx64, &id->low) == 1;
 }
 
-/* Our own, whose names are not interned: how many were lost, and for which request the event is. */
+/* Our own, whose names are not interned: how many were lost, how old what is open is, and for which request the event is. */
 static int is_ours(pftrace_event *e, const char *name, const profi_detail *detail)
 {
     if (strcmp(name, "lost") == 0 && e->name != NULL && strncmp(e->name, "<profcore: ", 11) == 0 && detail->kind == PROFI_ARG_INT) {
@@ -39,6 +39,8 @@ static int is_ours(pftrace_event *e, const char *name, const profi_detail *detai
         e->lost = (uint64_t)detail->value.integer;
         return 1;
     }
+    if (strcmp(name, "age_ns") == 0 && e->type == TYPE_BEGIN) /* of what is open: it follows from the times */
+        return 1;
     if (strcmp(name, "request") != 0)
         return 0;
     if (detail->kind == PROFI_ARG_INT)

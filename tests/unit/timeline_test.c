@@ -207,6 +207,7 @@ TEST(our_own_file_gives_back_slices_depths_arguments_flows_losses_and_requests)
     CHECK_STR(read->notes.producer, "profcore");
     CHECK_U64(read->notes.stray_ends + read->notes.unfinished + read->notes.disordered + read->notes.without_clock +
                   read->notes.without_names + read->notes.not_understood + read->notes.torn_bytes, 0);
+    CHECK(read->process_count == 1 && read->processes[0].pid == getpid());
     buffer again = written(read);
     profi_events *twice = read_buffer(&again);
     REQUIRE(twice != NULL);
@@ -628,6 +629,89 @@ TEST(threads_of_before_there_were_tracks_are_known_by_their_numbers)
     CHECK_STR(slices_of(events, "old"), "legacy@1005000-1010000/0");
     CHECK_STR(slices_of(events, "thread 8"), "legacy@1006000-1006000/0");
     profi_events_close(events);
+}
+
+/* ---- several files ---- */
+
+/* A process with a thread that works for 100 ns, from 1000 on by its own clock. */
+static buffer process_file(uint64_t pid, uint64_t monotonic_ns, uint64_t unix_ns)
+{
+    begin_trace();
+    put_clock(CLOCK_IS_MONOTONIC, monotonic_ns, 0, 1);
+    put_clock(CLOCK_IS_REALTIME, unix_ns, 0, 1);
+    profi_put_number(&packet, PACKET_SEQUENCE, 1);
+    profi_put_message(&packet, PACKET_CLOCK_SNAPSHOT, &part);
+    put_packet();
+    put_process(1, pid, "server");
+    put_thread(2, pid, pid + 1, "main");
+    profi_put_number(&packet, PACKET_CLOCK, CLOCK_IS_MONOTONIC);
+    event(1, 1000, TYPE_BEGIN, 2, "work");
+    profi_put_number(&packet, PACKET_CLOCK, CLOCK_IS_MONOTONIC);
+    event(1, 1100, TYPE_END, 2, NULL);
+    buffer file = trace;
+    trace = (buffer){ 0 };
+    return file;
+}
+
+static profi_events *merged(const buffer *a, const buffer *b)
+{
+    profi_events_builder builder;
+    profi_events *events = NULL;
+    profi_stream stream;
+    profi_build_init(&builder);
+    for (int i = 0; i < 2; i++) {
+        profi_stream_of_memory(&stream, i ? b->data : a->data, i ? b->bytes : a->bytes);
+        CHECK(profi_event_reader_add(&stream, "part", &builder, NULL) == PROF_OK);
+    }
+    CHECK(profi_build_finish(&builder, "both", &events, NULL) == PROF_OK);
+    return events;
+}
+
+static uint64_t start_in(const profi_events *events, uint32_t thread)
+{
+    profi_slice slice = { 0 };
+    profi_events_read(events, events->threads[thread].first, events->threads[thread].count, 0, &slice, 1);
+    return slice.start_ns;
+}
+
+TEST(files_of_one_boot_share_its_clock_and_others_are_placed_by_real_time)
+{
+    const uint64_t second = 1000000000, booted = 1700000000 * second;
+    buffer one = process_file(100, 5000, booted + 5000), same_boot = process_file(200, 9000, booted + 9000 + 400 * 1000000);
+    buffer other_machine = process_file(300, 9000, booted + 60 * second + 9000);
+    profi_events *events = merged(&one, &same_boot);
+    REQUIRE(events != NULL && events->thread_count == 2);
+    CHECK(start_in(events, 0) == 1000 && start_in(events, 1) == 1000);
+    CHECK(events->process_count == 2 && events->threads[1].process == 1 && events->threads[1].tid == 201);
+    CHECK_U64(events->taken.monotonic_ns, 5000);
+    profi_events_close(events);
+    events = merged(&one, &other_machine);
+    REQUIRE(events != NULL && events->thread_count == 2);
+    CHECK(start_in(events, 0) == 1000 && start_in(events, 1) == 1000 + 60 * second);
+    CHECK_U64(events->taken.monotonic_ns, 60 * second + 1100);
+    CHECK_U64(events->taken.unix_ns, booted + 60 * second + 1100);
+    profi_events_close(events);
+    free(one.data), free(same_boot.data), free(other_machine.data);
+}
+
+TEST(processes_of_one_number_in_two_files_stay_two)
+{
+    const uint64_t booted = (uint64_t)1700000000 * 1000000000;
+    buffer one = process_file(100, 5000, booted), two = process_file(100, 5000, booted);
+    profi_events *events = merged(&one, &two);
+    REQUIRE(events != NULL && events->process_count == 2 && events->thread_count == 2);
+    CHECK_I64(events->processes[0].pid, 100);
+    CHECK_I64(events->processes[1].pid, 100 + (1 << 22));
+    CHECK_I64(events->threads[1].tid, 101 + (1 << 22));
+    CHECK(events->threads[0].process == 0 && events->threads[1].process == 1);
+    buffer file = written(events);
+    profi_events *again = read_buffer(&file);
+    REQUIRE(again != NULL);
+    check_same(events, again);
+    CHECK(again->process_count == 2 && again->threads[1].process == 1);
+    profi_events_close(again);
+    profi_events_close(events);
+    free(one.data), free(two.data), free(file.data);
 }
 
 /* ---- damage ---- */
