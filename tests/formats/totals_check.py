@@ -17,6 +17,7 @@ import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), os.pardir, "support"))
 from profile_readers import Callgrind, Pprof, callgrind_key, collapsed_name, collapsed_totals, functions_of
+from timeline_readers import chrome_totals, nvtxt_totals, pftrace_totals
 from tap_cases import case, check, equal, finish
 
 tree_main, convert_main = (os.path.abspath(path) for path in sys.argv[1:])
@@ -140,6 +141,45 @@ def _(folder):
         printed.pop("{tree}", None)
         titles = {f"{file}:{line}({name})" if file else f"{{{name}}}": row[0] for (name, file, line), row in wanted.items()}
         equal(printed, titles, f"{name}: .txt")
+
+
+def slices_of(summary):
+    """How many slices of each name a timeline must have, and how long they are in all; calls inside calls count again."""
+    paths, totals = [row + [0] * (SELF_NS + 1 - len(row)) for row in summary["paths"]], {}
+    inclusive = [int(path[SELF_NS]) for path in paths]
+    for i, path in reversed(list(enumerate(paths))):
+        if path[PARENT] is not None:
+            inclusive[path[PARENT]] += inclusive[i]
+    for path, total in zip(paths, inclusive):
+        row = totals.setdefault(summary["functions"][path[FUNCTION]]["name"], [0, 0])
+        row[0] += path[CALLS]
+        row[1] += total
+    return totals
+
+
+@case("every_timeline_has_the_slices_of_the_summary_and_their_durations")
+def _(folder):
+    for name, lines in TREES.items():
+        execute(folder, lines, str(1 << 30))
+        summary = json.loads(read_bytes(folder, "profile.json"))
+        wanted = slices_of(summary)
+        equal(chrome_totals(read_bytes(folder, "profile.trace.json")), wanted, f"{name}: .trace.json")
+        equal(pftrace_totals(read_bytes(folder, "profile.pftrace")), wanted, f"{name}: .pftrace")
+        plain = {text.replace('"', "'"): row for text, row in wanted.items()}
+        equal(nvtxt_totals(read_bytes(folder, "profile.nvtxt").decode()), plain, f"{name}: .nvtxt")
+        table = json.loads(converted("json", os.path.join(folder, "profile.pftrace")))
+        equal(functions_of(table), functions_of(summary), f"{name}: the table of the .pftrace")
+        equal(slices_of(table), wanted, f"{name}: its paths")
+
+
+@case("a_timeline_that_lost_events_says_so_in_its_table")
+def _(folder):
+    execute(folder, ["b 0", *["b 1", "+ 1", "e"] * 30000, "e"], str(1 << 20))
+    summary, table = (json.loads(data) for data in (read_bytes(folder, "profile.json"), converted("json", os.path.join(folder, "profile.pftrace"))))
+    lost = summary["losses"]["events_lost"]
+    check(lost > 1000, "the rings held everything")
+    equal([table["losses"]["lost"], table["losses"]["events_lost"]], [lost, lost], "losses")
+    check(f"{{profcore: {lost} calls lost}}" in converted("txt", os.path.join(folder, "profile.pftrace")).decode(), "the text")
 
 
 @case("the_summary_keeps_the_paths_that_other_formats_need")

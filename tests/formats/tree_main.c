@@ -16,6 +16,7 @@
  * With a view it also writes profile.print.txt, through prof_snapshot_print().
  */
 #include "base/clock.h"
+#include <profcore/events.h>
 #include <profcore/snapshot.h>
 
 #include <pthread.h>
@@ -116,6 +117,22 @@ static prof_status print(const prof_snapshot *snapshot, const char *folder, int 
     return fclose(file) == 0 ? status : PROF_E_IO;
 }
 
+/* Where there are events; 0 on failure. */
+static int write_timelines(const char *folder, prof_error *err)
+{
+    static const char *const formats[][2] = { { "pftrace", "pftrace" }, { "chrome", "trace.json" }, { "nvtxt", "nvtxt" } };
+    prof_stats stats = PROF_STATS_INIT;
+    char path[4096];
+    prof_stats_get(&stats, NULL);
+    for (size_t i = 0; stats.event_count != 0 && i < sizeof(formats) / sizeof(formats[0]); i++) {
+        snprintf(path, sizeof(path), "%s/profile.%s", folder, formats[i][1]);
+        FILE *file = fopen(path, "wb");
+        if (file == NULL || prof_events_write(formats[i][0], write_bytes, file, err) != PROF_OK || fclose(file) != 0)
+            return 0;
+    }
+    return 1;
+}
+
 int main(int argc, char **argv)
 {
     static const char *const keys[] = { "calls", "cumtime", "cumulative", "file", "filename", "line", "module", "name",
@@ -141,6 +158,8 @@ int main(int argc, char **argv)
         if (prof_snapshot_write_file(snapshot, formats[i], path, &err) != PROF_OK)
             goto fail;
     }
+    if (!write_timelines(argv[1], &err))
+        goto fail;
     for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]); i++) {
         snprintf(path, sizeof(path), "%s/profile.%s.txt", argv[1], keys[i]);
         FILE *file = fopen(path, "wb");
