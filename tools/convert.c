@@ -68,7 +68,7 @@ const cli_command command_convert = {
     "  collapsed  stacks for flame graphs, in nanoseconds; of a .json only\n"
     "  callgrind  for callgrind_annotate and KCachegrind\n\n"
     "Of a timeline these are made of the calls that it has; and its single events as\n\n"
-    "  chrome     .trace.json: Chrome's trace events, for Perfetto, chrome://tracing, speedscope\n"
+    "  chrome     .trace.json: trace events for Perfetto, chrome://tracing and speedscope\n"
     "  nvtxt      for Nsight Systems' ImportNvtxt\n"
     "  pftrace    Perfetto's own\n",
     options, 0, run,

@@ -325,7 +325,7 @@ typedef struct prof_options {
     uint32_t flags;        /* PROF_NO_FILES */
     const char *name;      /* the run's name; the program's short name by default (_NAME) */
     const char *directory; /* "profiling_results" (_DIR); made when missing */
-    const char *formats;   /* "txt,prof,json,pftrace"; also "html", "pprof", "collapsed", "callgrind" (_FORMATS) */
+    const char *formats;   /* "txt,prof,json,pftrace"; also "html", "chrome", "nvtxt", "pprof", "collapsed", "callgrind" (_FORMATS) */
     const char *sort;      /* a key of pstats, "cumulative" (_SORT) */
     uint64_t memory_bytes; /* cap on all that recording keeps, 64 MiB; event rings take half (_MEMORY) */
     uint32_t save_every_s; /* also save each so many seconds, 0: only at the end (_SAVE_EVERY) */

@@ -84,18 +84,19 @@ PROF_API prof_status prof_snapshot_take(prof_snapshot **snapshot, prof_error *er
 PROF_API void prof_snapshot_close(prof_snapshot *snapshot);
 
 /*
- * Reads a file that this library wrote as "json" (profcore.summary/1), or any
- * "prof": ours, or cProfile's of any Python.  Which it is shows in its
- * content, not in its name.
+ * Reads a file that this library wrote as "json" (profcore.summary/1), any
+ * "prof": ours, or cProfile's of any Python; or a timeline, any "pftrace", of
+ * which it makes the table (prof_timeline_snapshot()).  Which it is shows in
+ * its content, not in its name.
  *
  * What a file does not hold is unavailable in the snapshot, never 0: a .prof
  * has calls and times only, of functions, callers and callees, and no call
  * paths, so prof_snapshot_subtree() does not work on it.
  *
- *   path      A regular file of at most 256 MiB.
+ *   path      A regular file of at most 256 MiB; a timeline may have any size.
  *   snapshot  Receives it; close it with prof_snapshot_close().
- *   returns   PROF_OK; PROF_E_FORMAT for what is neither, or damaged, with the
- *             place; PROF_E_UNSUPPORTED for what no version of this library
+ *   returns   PROF_OK; PROF_E_FORMAT for what is none of them, or damaged, with
+ *             the place; PROF_E_UNSUPPORTED for what no version of this library
  *             wrote; PROF_E_LIMIT; PROF_E_IO, which names the path;
  *             PROF_E_INVALID; PROF_E_NO_MEMORY.
  *   threads   Any; needs less than 128 KiB of stack, whatever is in the file.
@@ -446,8 +447,8 @@ typedef int (*prof_write_callback)(void *user, const void *data, size_t bytes);
  *             commas; NULL: cumulative.
  *   write     Called with one piece after another; user is passed on.
  *   returns   PROF_OK; PROF_E_INVALID for an unknown format or key;
- *             PROF_E_UNSUPPORTED for "pftrace", which is made of events, and
- *             for "pprof" and "collapsed" of a snapshot without call paths, as
+ *             PROF_E_UNSUPPORTED for "pftrace", "chrome" and "nvtxt", which are
+ *             made of events, and for "pprof" and "collapsed" of a snapshot without call paths, as
  *             one read from a "prof"; PROF_E_NO_MEMORY; PROF_E_IO from the
  *             callback.
  *   since     0.1
@@ -515,7 +516,8 @@ PROF_API prof_status prof_snapshot_print(const prof_snapshot *snapshot, const pr
  * Scopes that are open are not in it.  What the rings hold no more is stated,
  * for each thread: held + lost = issued.
  *
- *   format    "pftrace": Perfetto's TrackEvent.
+ *   format    "pftrace" (Perfetto's TrackEvent), "chrome" (Chrome's trace
+ *             events) or "nvtxt" (for Nsight Systems).
  *   write     Called with one piece after another; user is passed on.
  *   returns   PROF_OK; PROF_E_INVALID for an unknown format, or before the
  *             first prof_start(); PROF_E_UNSUPPORTED for a format that is

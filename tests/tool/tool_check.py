@@ -349,6 +349,72 @@ def _(folder):
           {key: row[:2] for key, row in pstats.Stats(path).stats.items()}, "calls")
 
 
+def timeline_of(folder):
+    """The .pftrace of a run, and its summary."""
+    profcore("run", "-q", "-f", "json,pftrace", "--", victim, folder=folder)
+    stem = glob.glob(os.path.join(folder, "profiling_results", "victim_*.pftrace"))[0].removesuffix("pftrace")
+    return stem + "pftrace", stem + "json"
+
+
+def calls_of(path):
+    return {(f["name"], f["file"]): f["calls"] for f in json.loads(profcore("report", "--json", path).out)["functions"]}
+
+
+@case("a_timeline_becomes_other_timelines_and_every_table")
+def _(folder):
+    trace, summary = timeline_of(folder)
+    equal(calls_of(trace), calls_of(summary), "calls")
+    chrome, back = os.path.join(folder, "x.trace.json"), os.path.join(folder, "back.pftrace")
+    equal(profcore("convert", trace, chrome).out, "", "nothing is printed")
+    with open(chrome, encoding="utf-8") as file:
+        begins = [event["name"] for event in json.load(file)["traceEvents"] if event["ph"] == "B"]
+    equal({name: begins.count(name) for name in set(begins)}, {name: calls for (name, _), calls in calls_of(summary).items()}, "slices")
+    profcore("convert", trace, back)
+    equal(calls_of(back), calls_of(summary), "calls of the copy")
+    for form in ("txt", "prof", "html", "pprof", "collapsed", "callgrind", "nvtxt"):
+        profcore("convert", trace, os.path.join(folder, f"x.{form}"))
+        check(os.path.getsize(os.path.join(folder, f"x.{form}")) > 20, form)
+    with open(trace, "rb") as file:
+        check(profcore("convert", "--to", "nvtxt", "-", "-", stdin=file).out.startswith("# profcore.nvtxt/1"), "through pipes")
+    with open(trace, "rb") as file:
+        equal(profcore("convert", "--to", "json", "-", os.path.join(folder, "piped.json"), stdin=file).out, "", "piped")
+    equal(calls_of(os.path.join(folder, "piped.json")), calls_of(summary), "calls of what was piped")
+
+
+@case("info_says_what_a_timeline_holds_and_what_is_wrong_with_it")
+def _(folder):
+    trace, summary = timeline_of(folder)
+    told = profcore("info", trace).out
+    for text in ("timeline, pftrace", "producer   profcore", "victim", "losses     0 events", "slowest", "most time of their own"):
+        check(text in told, f"{text}: {told}")
+    check("bytes behind the last whole packet" not in told, told)
+    with open(trace, "r+b") as file:
+        file.truncate(os.path.getsize(trace) - 3)
+    check("bytes behind the last whole packet" in profcore("info", trace).out, "a cut file")
+    check("profile, with call paths" in profcore("info", summary).out, "a summary")
+    with open(trace, "ab") as file:
+        file.write(b"plain text " * 20)
+    check("at byte" in profcore("info", trace, status=1).err, "damage has its place")
+    for arguments, status in (([], 2), (["a", "b"], 2), (["gone"], 1), (["/"], 1)):
+        check(profcore("info", *arguments, folder=folder, status=status).err.startswith("profcore info: "), arguments)
+
+
+@case("merged_timelines_keep_their_processes_apart")
+def _(folder):
+    traces = []
+    for name in "ab":
+        os.makedirs(os.path.join(folder, name))
+        traces.append(timeline_of(os.path.join(folder, name))[0])
+    both = os.path.join(folder, "both.pftrace")
+    profcore("merge", "-o", both, *traces)
+    equal(calls_of(both), {key: 2 * calls for key, calls in calls_of(traces[0]).items()}, "calls")
+    processes = re.findall(r"^(?:processes)? +(\d+)  victim$", profcore("info", both).out, re.M)
+    equal(len(set(processes)), 2, "processes")
+    profcore("merge", "-o", os.path.join(folder, "twice.pftrace"), both, both)
+    equal(len(set(re.findall(r"^(?:processes)? +(\d+)  victim$", profcore("info", os.path.join(folder, "twice.pftrace")).out, re.M))), 4,
+          "processes of one file, twice")  # fmt: skip
+
+
 @case("convert_says_what_it_lacks_and_leaves_what_was_there")
 def _(folder):
     path, kept = os.path.join(folder, "0.prof"), os.path.join(folder, "kept.pprof")
@@ -538,7 +604,7 @@ def _(folder):
 def _(folder):
     whole = profcore("--help").out
     equal(profcore("help").out, whole, "help")
-    for command in ("run", "report", "diff", "merge", "convert", "doctor"):
+    for command in ("run", "report", "diff", "merge", "convert", "info", "doctor"):
         check(f"  {command} " in whole, command)
         text = profcore("help", command).out
         check(text.startswith(f"usage: profcore {command} "), text)
