@@ -11,7 +11,7 @@ enum { OUTPUT, TO };
 
 static const cli_option options[] = {
     { "output", 'o', "FILE", "where to; - is standard output" },
-    { "to", 't', "FORMAT", "json, prof, txt, html or callgrind; of timelines any format; by default\nwhat FILE ends in" },
+    { "to", 't', "FORMAT", "json, prof, txt, html or callgrind; of timelines any format;\nby default what FILE ends in" },
     { NULL, 0, NULL, NULL },
 };
 

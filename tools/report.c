@@ -158,8 +158,8 @@ static int run(const cli_command *command, int argc, char **argv)
 const cli_command command_report = {
     "report", "print the table of a profile, or of several as one", "[OPTION]... FILE...",
     "FILE is a .json that libprofcore wrote, any .prof, also Python's, or a timeline, any\n"
-    ".pftrace; - is standard input.  Several are merged.  What is printed before the line `-- profcore` is what\n"
-    "Python's pstats prints for the same keys and restrictions.\n\n"
+    ".pftrace; - is standard input.  Several are merged.  What is printed before the line\n"
+    "`-- profcore` is what Python's pstats prints for the same keys and restrictions.\n\n"
     "A pattern is a POSIX extended regular expression (not Python's: [0-9] for \\d), to be\n"
     "found anywhere in `file:line(function)`.\n\n"
     "A page opens in any browser from its one file, fetches nothing, and has the call\n"
