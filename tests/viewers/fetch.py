@@ -125,8 +125,9 @@ def nsys(folder):
 
 def unpack_links(package, into):
     """Unpacks a package with its links and modes, but for what NSYS_LEFT_OUT says."""
+    how = {"filter": "tar"} if hasattr(tarfile, "tar_filter") else {}  # Pythons before have no filters
     with subprocess.Popen(["dpkg-deb", "--fsys-tarfile", package], stdout=subprocess.PIPE) as stream:
         with tarfile.open(fileobj=stream.stdout, mode="r|") as archive:
             for member in archive:
                 if not NSYS_LEFT_OUT.search(member.name.removeprefix(".")):
-                    archive.extract(member, into, filter="tar")
+                    archive.extract(member, into, **how)
