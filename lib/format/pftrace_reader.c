@@ -179,10 +179,27 @@ static prof_status read_packets(pftrace_reading *r, profi_stream *stream, const 
     return PROF_OK;
 }
 
+static size_t skip_blanks(const unsigned char *data, size_t bytes, size_t at)
+{
+    while (at < bytes && (data[at] == ' ' || data[at] == '\n' || data[at] == '\r' || data[at] == '\t'))
+        at++;
+    return at;
+}
+
+/* A newline is also the first byte of a packet, and a brace a length. */
+static int looks_like_object(const unsigned char *data, size_t bytes)
+{
+    size_t at = skip_blanks(data, bytes, 0);
+    if (at >= bytes || data[at] != '{')
+        return 0;
+    at = skip_blanks(data, bytes, at + 1);
+    return at < bytes && (data[at] == '"' || data[at] == '}');
+}
+
 int profi_looks_like_pftrace(const unsigned char *data, size_t bytes)
 {
     uint64_t length = 0, tag = 0;
-    if (bytes < 2 || data[0] != (TRACE_PACKET << 3 | PROFI_WIRE_BLOCK))
+    if (bytes < 2 || data[0] != (TRACE_PACKET << 3 | PROFI_WIRE_BLOCK) || looks_like_object(data, bytes))
         return 0;
     size_t used = profi_read_varint(data + 1, bytes - 1, &length);
     if (used == 0 || length > MOST_PACKET_BYTES || 1 + used >= bytes)

@@ -741,6 +741,9 @@ TEST(what_is_no_trace_is_refused_with_the_place)
     prof_error err = PROF_ERROR_INIT;
     CHECK(read_bytes("", 0, &err) == NULL && strstr(err.message, "empty") != NULL);
     CHECK(read_bytes("plain text", 10, &err) == NULL && err.status == PROF_E_FORMAT);
+    static const char object[] = "\n{\"a summary may begin\": \"with a newline, which is the first byte of a packet, too\"}                            ";
+    CHECK(!profi_looks_like_pftrace((const unsigned char *)object, sizeof(object) - 1));
+    CHECK(profi_looks_like_pftrace((const unsigned char *)PROFI_PFTRACE_START, sizeof(PROFI_PFTRACE_START) - 1));
     begin_trace();
     put_thread(2, 100, 101, "main");
     size_t whole = trace.bytes;
