@@ -88,6 +88,7 @@ int prof_timeline_looks_like(const void *data, size_t bytes)
 
 void prof_timeline_close(prof_timeline *timeline)
 {
+    PROFI_KEEP_ERRNO; /* closing a spool's file may fail */
     PROFI_NO_CANCELLATION;
     if (timeline == NULL)
         return;
