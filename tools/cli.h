@@ -31,8 +31,8 @@ typedef struct cli_command {
     int (*run)(const struct cli_command *command, int argc, char **argv); /* argv[0] is the command */
 } cli_command;
 
-extern const cli_command command_run, command_report, command_diff, command_merge, command_convert, command_info, command_doctor,
-    command_top, command_stacks, command_dump, command_start, command_stop;
+extern const cli_command command_run, command_report, command_diff, command_merge, command_convert, command_info, command_recover,
+    command_doctor, command_top, command_stacks, command_dump, command_start, command_stop;
 
 /* ---- reading the command line ---- */
 

@@ -9,8 +9,8 @@
 #include <string.h>
 
 static const cli_command *const commands[] = { &command_run, &command_report, &command_diff, &command_merge,
-                                               &command_convert, &command_info, &command_top, &command_stacks, &command_dump,
-                                               &command_start, &command_stop, &command_doctor };
+                                               &command_convert, &command_info, &command_recover, &command_top,
+                                               &command_stacks, &command_dump, &command_start, &command_stop, &command_doctor };
 enum { COMMANDS = sizeof(commands) / sizeof(commands[0]) };
 
 static void put_usage(FILE *out)

@@ -547,6 +547,46 @@ PROF_API prof_status prof_events_write(const char *format, prof_write_callback w
  */
 PROF_API prof_status prof_stacks_write(const char *format, prof_write_callback write, void *user, prof_error *err);
 
+/* What was found in the file of a process that is no more. */
+typedef struct prof_recovery {
+    uint32_t size;         /* sizeof(prof_recovery) */
+    uint32_t thread_count; /* that were recording when it ended */
+    uint64_t open_count;   /* scopes that were open */
+    uint64_t call_count;   /* of all functions, open ones included */
+    uint64_t event_count, event_lost_count; /* issued; of them, not held any more */
+    uint64_t damage_count; /* places in the file that make no sense and are left out; 0: it is sound */
+    uint64_t last_unix_s;  /* the last that is known of the process */
+    int64_t pid;
+} prof_recovery;
+#define PROF_RECOVERY_INIT { sizeof(prof_recovery), 0, 0, 0, 0, 0, 0, 0, 0 }
+
+/*
+ * Makes of the file that a killed process has left, recorded with
+ * PROFCORE_CRASH_SAFE=1, the files that it would have written.
+ *
+ * Scopes that were open count as calls up to the last moment that is known,
+ * and stand in a timeline as begun and not ended.  What is lost is stated as
+ * it would have been.  Probes, and calls that a rule kept, are not in it.
+ * The file is only read: it may be damaged, cut, or that of a process that is
+ * still running.
+ *
+ *   path      The file.  Its process ran the same build of the library.
+ *   stem      Of the files to write, to which ".txt" and the like are added;
+ *             NULL: `path` without its ending.  Each appears whole or not at
+ *             all; one that exists is replaced if it is a regular file.
+ *   formats   As in prof_options; NULL: "txt,prof,json,pftrace".
+ *   recovery  Receives what was found; or NULL.
+ *   returns   PROF_OK; PROF_E_INVALID for an unknown format; PROF_E_FORMAT for
+ *             a file that is none of ours, PROF_E_UNSUPPORTED for one of
+ *             another build; PROF_E_UNAVAILABLE when nothing was recorded;
+ *             PROF_E_LIMIT, PROF_E_NO_MEMORY, PROF_E_IO.
+ *   threads   Any.
+ *   memory    About three times what the file holds.
+ *   since     0.1
+ */
+PROF_API prof_status prof_recover(const char *path, const char *stem, const char *formats, prof_recovery *recovery,
+                                  prof_error *err);
+
 #ifdef __cplusplus
 }
 #endif

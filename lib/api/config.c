@@ -323,6 +323,14 @@ static prof_status variable_profcore(profi_config *config, const char *value, pr
     return PROF_OK;
 }
 
+static prof_status variable_crash_safe(profi_config *config, const char *value, prof_error *err)
+{
+    if (strcmp(value, "0") != 0 && strcmp(value, "1") != 0)
+        return profi_fail(err, PROF_E_INVALID, "neither 0 nor 1");
+    config->is_crash_safe = value[0] == '1';
+    return PROF_OK;
+}
+
 /* Its effect comes before that of the others: see profi_config_load(). */
 static prof_status variable_quiet(profi_config *config, const char *value, prof_error *err)
 {
@@ -345,6 +353,7 @@ static const struct variable {
     { "PROFCORE_MEMORY", variable_memory },
     { "PROFCORE_MODE", variable_mode },
     { "PROFCORE_EVENT_MIN_NS", variable_event_min },
+    { "PROFCORE_CRASH_SAFE", variable_crash_safe },
     { "PROFCORE_SAVE_EVERY", variable_save_every },
     { "PROFCORE_SAVE_IF", set_save_if },
     { "PROFCORE_MAX_FILES", variable_max_files },

@@ -10,6 +10,7 @@
 #include "recorder.h"
 
 #include "control.h"
+#include "crash_safe.h"
 #include "dump.h"
 #include "file_set.h"
 #include "save.h"
@@ -110,6 +111,7 @@ static void after_fork_in_child(void)
     profi_control_forget();
     profi_thread_forget();
     profi_threads_forget();
+    profi_crash_safe_forget();
     if (is_started) { /* else it is a process like any other, such as a daemon before it starts */
         is_child = 1;
         profi_file_sets_forget();
@@ -139,6 +141,8 @@ static void install_probes(void)
 /* Opens the record with the configured cap and clock; everything that can fail comes before what cannot. */
 static prof_status open_recorder(const profi_config *loaded, prof_error *err)
 {
+    if (loaded->is_crash_safe && !loaded->is_forced_off)
+        profi_crash_safe_open(loaded);
     prof_status status = profi_record_open(loaded->memory_bytes, loaded->keeps_events, loaded->clock, err);
     if (status != PROF_OK)
         return status;
@@ -164,6 +168,7 @@ static void begin_recording(void)
     profi_record_enable(!is_paused);
     if (is_first)
         facts.scope_cost_ticks = (double)profi_record_scope_cost(&calls) / calls;
+    profi_record_describe(config.name, facts.start_tick, facts.scope_cost_ticks);
 }
 
 /* A thread that is cancelled inside a save would leave its lock held for ever. */
@@ -495,7 +500,8 @@ __attribute__((destructor(101))) static void save_at_exit(void)
     int is_wanted = is_configured && config.writes_files && !config.is_forced_off &&
                     (is_unsaved || profi_save_kept_is_waiting());
     pthread_mutex_unlock(&lock);
-    if (is_wanted && profi_recorder_save(PROFI_SAVE_LAST, &why) != PROF_OK)
+    prof_status status = is_wanted ? profi_recorder_save(PROFI_SAVE_LAST, &why) : PROF_OK;
+    if (status != PROF_OK)
         profi_notice("nothing could be saved: %s", why.message);
     /* A save or a dump that another thread has begun is not cut off in the middle, and none begins after this. */
     profi_control_stop();
@@ -503,6 +509,10 @@ __attribute__((destructor(101))) static void save_at_exit(void)
     int cancel_state = enter_save();
     pthread_mutex_lock(&lock);
     is_over = 1;
+    if (status == PROF_OK)
+        profi_crash_safe_remove();
+    else
+        profi_crash_safe_keep();
     pthread_mutex_unlock(&lock);
     leave_save(cancel_state);
     profi_dump_unlock();

@@ -9,6 +9,7 @@
 #include "../format/reader.h"
 #include "../format/open_stacks_write.h"
 #include "../model/events_snapshot.h"
+#include "../record/dead.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -38,6 +39,18 @@ static prof_status read_timeline(profi_stream *stream, const char *what, prof_sn
     return status;
 }
 
+/* What a killed process left. */
+static prof_status read_dead(const void *data, size_t bytes, const char *what, prof_snapshot **snapshot, prof_error *err)
+{
+    profi_dead dead;
+    prof_status status = profi_dead_read(data, bytes, what, &dead, err);
+    if (status != PROF_OK)
+        return status;
+    status = profi_snapshot_of_dead(&dead, snapshot, err);
+    profi_dead_fini(&dead);
+    return status;
+}
+
 prof_status prof_snapshot_read(const void *data, size_t bytes, const char *what, prof_snapshot **snapshot,
                                prof_error *err)
 {
@@ -46,6 +59,8 @@ prof_status prof_snapshot_read(const void *data, size_t bytes, const char *what,
     const profi_input input = { data, bytes, what != NULL ? what : "the data" };
     if ((data == NULL && bytes != 0) || snapshot == NULL)
         return profi_fail(err, PROF_E_INVALID, "prof_snapshot_read: %s is NULL", snapshot ? "data" : "snapshot");
+    if (profi_dead_is(data, bytes))
+        return read_dead(data, bytes, input.what, snapshot, err);
     profi_stream stream;
     profi_stream_of_memory(&stream, data, bytes);
     if (profi_event_reader_find(&stream) != NULL)

@@ -42,7 +42,7 @@ static void grow(profi_table *table)
 {
     profi_table old = *table;
     uint64_t count = old.bucket_count ? old.bucket_count * 2 : FIRST_BUCKETS;
-    profi_entry **buckets = profi_region_alloc(count * sizeof(*buckets), PROFI_REGION_TREE);
+    profi_entry **buckets = profi_region_alloc(count * sizeof(*buckets), table->use);
     if (buckets == NULL)
         return;
     table->buckets = buckets;
@@ -51,7 +51,7 @@ static void grow(profi_table *table)
     move_chain(table, old.only);
     for (uint64_t i = 0; i < old.bucket_count; i++)
         move_chain(table, old.buckets[i]);
-    profi_region_free(old.buckets, old.bucket_count * sizeof(*buckets), PROFI_REGION_TREE);
+    profi_region_free(old.buckets, old.bucket_count * sizeof(*buckets), table->use);
 }
 
 void profi_table_add(profi_table *table, profi_entry *entry, uint64_t hash)
@@ -66,6 +66,6 @@ void profi_table_add(profi_table *table, profi_entry *entry, uint64_t hash)
 
 void profi_table_fini(profi_table *table)
 {
-    profi_region_free(table->buckets, table->bucket_count * sizeof(profi_entry *), PROFI_REGION_TREE);
-    *table = (profi_table){ 0 };
+    profi_region_free(table->buckets, table->bucket_count * sizeof(profi_entry *), table->use);
+    *table = (profi_table){ .use = table->use };
 }

@@ -22,6 +22,7 @@ typedef struct profi_table {
     profi_entry **buckets;
     profi_entry *only; /* the chain while there are no buckets */
     uint64_t bucket_count, entry_count;
+    uint32_t use; /* what its buckets are for: PROFI_REGION_TREE, or the caller's choice */
 } profi_table;
 
 /* The first entry of this hash, and the next one after `entry`; NULL at the end.  The caller compares the rest. */

@@ -8,7 +8,7 @@
 
 #include "../base/error.h"
 #include "../base/text.h"
-#include "../record/record.h"
+#include "../record/dead.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -48,6 +48,21 @@ static void add_thread(profi_events *events, const profi_ring_view *ring, uint64
 }
 
 /*
+ * Puts the scopes that a thread had open behind its events, as if they all
+ * ended in the end, innermost first: so the pass that nests what ended nests
+ * them too.
+ */
+static void add_opens(profi_events_maker *maker, profi_events_thread *thread)
+{
+    while (maker->opens != maker->opens_end && maker->opens->thread < thread->number)
+        maker->opens++;
+    for (; maker->opens != maker->opens_end && maker->opens->thread == thread->number; maker->opens++) {
+        profi_events_cell(maker, &(prof_inline_cell){ maker->opens->what, maker->opens->start, PROFI_STILL_OPEN });
+        thread->open_count++;
+    }
+}
+
+/*
  * Takes a thread's cells from its segments, and counts its events.  What a
  * live thread had issued is known, and a few that came while the ring was
  * read go on from there without a gap; of one that has ended, what it issued
@@ -73,6 +88,7 @@ static void fill_thread(profi_events_maker *maker, const profi_rings_view *rings
     thread->lost = issued - thread->held;
     if (events->stacks != NULL)
         profi_events_finish_dump(maker, thread, first_span);
+    add_opens(maker, thread);
     thread->count = maker->cell_count - thread->first;
     events->issued += issued;
     events->held += thread->held;
@@ -113,7 +129,7 @@ static int list_threads(profi_events_maker *maker, const profi_rings_view *rings
         s += count;
         events->filtered += ring != NULL ? ring->filtered : 0;
         int is_open = ring != NULL && events->stacks != NULL && profi_open_stacks_find(events->stacks, ring->thread) != NULL;
-        if (ring != NULL && ring->issued == 0 && ring->filtered == 0 && count == 0 && !is_open)
+        if (ring != NULL && ring->issued == 0 && ring->filtered == 0 && count == 0 && !is_open && maker->opens == maker->opens_end)
             continue;
         add_thread(events, ring, ring != NULL ? ring->thread : segments->thread);
         fill_thread(maker, rings, ring, segments, count);
@@ -124,10 +140,11 @@ static int list_threads(profi_events_maker *maker, const profi_rings_view *rings
 }
 
 /* Room for all cells; what stands beside them only where there is any.  0, or an errno value. */
-static int make_room(profi_events *events, const profi_rings_view *rings)
+static int make_room(profi_events *events, const profi_rings_view *rings, size_t open_count)
 {
     int has_details = 0;
-    uint64_t count = rings->cell_count + 1 + (events->stacks != NULL ? profi_open_stacks_scope_count(events->stacks) : 0);
+    uint64_t count = rings->cell_count + 1 + open_count;
+    count += events->stacks != NULL ? profi_open_stacks_scope_count(events->stacks) : 0;
     for (uint64_t i = 0; i < rings->cell_count && !has_details; i++)
         has_details = profi_event_is_detail(rings->cells[i].what);
     int error = profi_spool_reserve(&events->cell_spool, count * sizeof(*events->cells));
@@ -161,14 +178,16 @@ static int order_threads(const profi_events *events)
     return error;
 }
 
-static int make_threads(profi_events *events, profi_rings_view *rings, uint64_t since)
+static int make_threads(profi_events *events, const profi_events_source *source)
 {
-    profi_events_maker maker = { .events = events, .since = since };
+    profi_rings_view *rings = source->rings;
+    profi_events_maker maker = { .events = events, .since = source->since, .opens = source->opens };
+    maker.opens_end = source->open_count ? source->opens + source->open_count : source->opens;
     if (rings->ring_count != 0)
         qsort(rings->rings, rings->ring_count, sizeof(*rings->rings), compare_rings);
     if (rings->segment_count != 0)
         qsort(rings->segments, rings->segment_count, sizeof(*rings->segments), compare_segments);
-    int error = make_room(events, rings);
+    int error = make_room(events, rings, source->open_count);
     if (error == 0 && !list_threads(&maker, rings))
         error = ENOMEM;
     if (error == 0)
@@ -194,7 +213,7 @@ static int make(profi_events *events, const profi_events_source *source)
         memcpy(events->sites, source->sites, source->site_count * sizeof(*events->sites));
     events->site_count = source->site_count;
     events->stacks = source->stacks;
-    int error = make_threads(events, source->rings, source->since);
+    int error = make_threads(events, source);
     if (error == 0)
         mark_counters(events);
     return error;
@@ -245,6 +264,21 @@ prof_status profi_events_open_dump(const profi_open_stacks *stacks, uint64_t win
 {
     uint64_t window = profi_clock_to_ticks(&stacks->scale, window_ns), now = profi_open_stacks_taken_tick(stacks);
     return open_rings(stacks->run_name, stacks, window_ns != 0 && window < now ? now - window : 0, events, err);
+}
+
+prof_status profi_events_of_dead(profi_dead *dead, profi_events **events, prof_error *err)
+{
+    const profi_record_copy *copy = &dead->record;
+    profi_events_site *sites = malloc((copy->site_count + 1) * sizeof(*sites));
+    for (size_t i = 0; sites != NULL && i < copy->site_count; i++)
+        sites[i] = (profi_events_site){ copy->sites[i].name, copy->sites[i].file, copy->sites[i].line, 0 };
+    const profi_events_source source = { .run_name = dead->name, .pid = dead->pid, .taken = dead->last, .scale = dead->scale,
+                                         .rings = &dead->rings, .sites = sites, .site_count = (uint32_t)copy->site_count,
+                                         .opens = dead->opens, .open_count = dead->open_count };
+    prof_status status = sites != NULL ? profi_events_make(&source, events, err)
+                                       : profi_fail(err, PROF_E_NO_MEMORY, "no memory for the event stream");
+    free(sites);
+    return status;
 }
 
 void profi_events_close(profi_events *events)

@@ -7,9 +7,9 @@
  *
  * What a thread has issued is held, or lost because the rings had no room:
  * held + lost = issued, exactly, for each thread and in all.  Scopes that are
- * open are not in it, unless it is opened for a dump: then they stand among
- * the others, and what is older than the dump's window is left out and
- * counted: held + before + lost = issued.
+ * open are not in it, unless it is of a process that is no more, or opened for
+ * a dump: then they stand among the others, and what is older than the dump's
+ * window is left out and counted: held + before + lost = issued.
  */
 #ifndef PROFI_EVENTS_H
 #define PROFI_EVENTS_H
@@ -40,9 +40,9 @@ typedef struct profi_events_thread {
     char name[64];   /* cleaned; "thread <number>" where it is not known */
     uint64_t held, lost;
     uint64_t filtered;      /* scopes too short to be issued, as far as it is known */
-    uint64_t first, count;  /* its events in `cells`: those held, but for spans; of a dump, also what is open */
+    uint64_t first, count;  /* its events in `cells`: those held, but for spans; and what is open, where that is shown */
     uint64_t before;        /* of a dump: left out, for they ended before its window */
-    uint64_t open_count;    /* of a dump: of `count`, those that have not ended */
+    uint64_t open_count;    /* of `count`, those that have not ended */
     uint32_t process;
 } profi_events_thread;
 
@@ -163,8 +163,14 @@ typedef struct profi_events_source {
     uint32_t site_count;
     const profi_open_stacks *stacks; /* for a dump, else NULL: taken before the rings were read */
     uint64_t since;             /* for a dump: what ended before this tick is left out */
+    const struct profi_dead_open *opens; /* scopes that were open, by thread, the innermost first; NULL: none */
+    size_t open_count;
 } profi_events_source;
 prof_status profi_events_make(const profi_events_source *source, profi_events **events, prof_error *err);
+
+/* The stream of a process that is no more. */
+struct profi_dead;
+prof_status profi_events_of_dead(struct profi_dead *dead, profi_events **events, prof_error *err);
 
 /* Takes the stream from the rings, while threads go on recording.  issued is 0 where no ring is kept. */
 prof_status profi_events_open(const char *run_name, profi_events **events, prof_error *err);

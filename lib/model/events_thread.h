@@ -34,6 +34,7 @@ typedef struct profi_events_maker {
     uint64_t text_bytes, text_used;
     int is_memory_spent;
     uint64_t since; /* of a dump */
+    const struct profi_dead_open *opens, *opens_end; /* those of the threads that are not made yet */
 } profi_events_maker;
 
 /* Cells follow that do not go on where those before ended. */

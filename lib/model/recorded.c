@@ -9,6 +9,7 @@
 #include "../base/error.h"
 #include "../base/text.h"
 #include "../probe/probes.h"
+#include "../record/dead.h"
 #include "../record/kept.h"
 
 #include <math.h>
@@ -388,4 +389,34 @@ prof_status profi_snapshot_of_call(const profi_run_facts *facts, const profi_kep
     }
     profi_record_copy_fini(&copy);
     return status;
+}
+
+/* What is known of a process that is no more, from what it wrote down, and nothing of this one. */
+static void describe_dead(prof_snapshot *snapshot, const profi_dead *dead)
+{
+    profi_about *about = &snapshot->about;
+    about->pid = dead->pid;
+    about->taken_unix_s = dead->last.unix_ns / 1000000000u;
+    about->has &= ~(PROF_ABOUT_HAS_RSS | PROF_ABOUT_HAS_HOST);
+    about->host[0] = '\0';
+    if (dead->host[0] != '\0') {
+        profi_text_cut(about->host, sizeof(about->host), dead->host);
+        about->has |= PROF_ABOUT_HAS_HOST;
+    }
+    about->rss_bytes = about->rss_peak_bytes = about->rss_start_bytes = 0;
+    about->rss_sample_count = about->rss_every_ms = about->rss_mean_bytes = about->rss_sample_peak_bytes = 0;
+    about->no_rss = "recovered from a file, when the process was no more";
+}
+
+prof_status profi_snapshot_of_dead(const profi_dead *dead, prof_snapshot **snapshot, prof_error *err)
+{
+    profi_run_facts facts = { .start_tick = profi_min_u64(dead->start_tick, dead->record.now),
+                              .scope_cost_ticks = dead->scope_cost_ticks };
+    memcpy(facts.name, dead->name, sizeof(facts.name));
+    prof_snapshot *made = convert(&dead->record, &facts, dead->scale);
+    if (made == NULL)
+        return profi_fail(err, PROF_E_NO_MEMORY, "no memory for a snapshot of %zu call tree nodes", dead->record.node_count);
+    describe_dead(made, dead);
+    *snapshot = made;
+    return PROF_OK;
 }

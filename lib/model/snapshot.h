@@ -234,6 +234,10 @@ typedef struct profi_run_facts {
 /* Takes a snapshot of what is recorded. */
 prof_status profi_snapshot_take(const profi_run_facts *facts, prof_snapshot **snapshot, prof_error *err);
 
+/* The same of what a process that is no more has left. */
+struct profi_dead;
+prof_status profi_snapshot_of_dead(const struct profi_dead *dead, prof_snapshot **snapshot, prof_error *err);
+
 /* Half the 95 % interval of a function's cumulative time in nanoseconds; 0 where that is exact. */
 uint64_t profi_function_interval(const profi_function *function);
 

@@ -64,9 +64,6 @@ void profi_registry_unlock(void);
 /* The same from the handler of a crash: does not wait, and frees nothing; 0 where the lock is held. */
 int profi_registry_trylock(const profi_thread **first);
 
-/* Scopes lost, left open inside lost ones, and ends ignored, on threads that could not be attached. */
-extern uint64_t profi_unattached_lost, profi_unattached_repaired, profi_unattached_unmatched, profi_unattached_values;
-
 /*
  * How many scopes the calling thread has open that were lost since it could
  * not be attached.  It is not before they have ended: what begins inside a

@@ -35,6 +35,7 @@
  */
 #include "cold.h"
 #include "kept.h"
+#include "roots.h"
 
 #include "../base/array.h"
 #include "../base/error.h"
@@ -287,7 +288,7 @@ prof_status profi_record_take(profi_record_copy *copy, prof_error *err)
             ok = copy_thread(&c, thread);
     /* Sites last: a node copied above may be of a site that was new a moment ago. */
     ok = ok && copy_sites(&copy->sites, &copy->site_count);
-    copy->lost_values += PROFI_GET(profi_unattached_values);
+    copy->lost_values += PROFI_GET(profi_the_roots->unattached_values);
     copy->kept_ticks = profi_kept_ticks();
     profi_registry_unlock();
     if (!ok) {

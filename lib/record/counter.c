@@ -9,6 +9,7 @@
  */
 #include "cold.h"
 #include "record.h"
+#include "roots.h"
 
 #include "../base/region.h"
 #include "../base/system.h"
@@ -69,7 +70,7 @@ void prof_counter(prof_site *handle, double value)
         return;
     profi_thread *self = profi_thread_attached();
     if (self == NULL) {
-        PROFI_RAISE(profi_unattached_values, 1u);
+        PROFI_RAISE(profi_the_roots->unattached_values, 1u);
         return;
     }
     profi_site *site = profi_is_busy(self) ? NULL : profi_site_of(handle);

@@ -7,7 +7,7 @@
  * thread is away: a signal handler's events do not come between, they count
  * as lost.
  */
-#include "cold.h"
+#include "roots.h"
 
 #include "../base/clock.h"
 #include "../base/system.h"
@@ -22,7 +22,7 @@ static profi_thread *recording_thread(void)
         return NULL;
     profi_thread *self = profi_thread_attached();
     if (self == NULL)
-        PROFI_RAISE(profi_unattached_values, 1u);
+        PROFI_RAISE(profi_the_roots->unattached_values, 1u);
     else if (profi_is_busy(self))
         PROFI_RAISE(self->lost_values, 1u);
     return self != NULL && !profi_is_busy(self) ? self : NULL;
@@ -122,7 +122,7 @@ static prof_span begin_span(prof_site *handle, uint64_t now)
     site = self != &profi_away ? profi_site_of(handle) : PROFI_GET(handle->intern);
     profi_come_back(self);
     if (site == NULL)
-        PROFI_RAISE(profi_unattached_values, 1u);
+        PROFI_RAISE(profi_the_roots->unattached_values, 1u);
     return site != NULL ? (prof_span){ (uint64_t)site->id + 1, now != 0 ? now : profi_clock_now() } : PROF_SPAN_NONE;
 }
 

@@ -77,6 +77,7 @@ struct profi_kept_call {
 static uint32_t is_enabled;
 static uint32_t has_counted; /* some site's outer_calls is not 0 */
 static profi_kept_call *queue; /* newest first */
+static uint32_t is_gone;       /* what is to be freed is no more: see profi_kept_abandon() */
 static uint64_t page_count;    /* in use; at most an eighth of the region */
 static uint64_t met, lost, ticks, fates[PROFI_KEPT_FATES];
 
@@ -143,7 +144,7 @@ static page *new_page(void)
 
 void profi_kept_free(profi_kept_call *call)
 {
-    if (call == NULL)
+    if (call == NULL || is_gone)
         return;
     profi_thread *self = profi_step_away();
     for (page *at = call->first, *next; at != NULL; at = next) {
@@ -396,12 +397,19 @@ uint64_t profi_kept_ticks(void)
     return PROFI_GET(ticks);
 }
 
+void profi_kept_abandon(void)
+{
+    is_gone = page_count != 0; /* else nobody has any to free */
+    queue = NULL;
+}
+
 void profi_kept_forget(void)
 {
     for (profi_kept_call *call = profi_kept_take(), *next; call != NULL; call = next) {
         next = call->next;
         profi_kept_free(call);
     }
+    is_gone = 0;
     page_count = 0; /* a page that another thread was filling is nobody's now */
     met = lost = ticks = 0;
     memset(fates, 0, sizeof(fates));

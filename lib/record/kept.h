@@ -75,4 +75,7 @@ uint64_t profi_kept_ticks(void);
 /* In a forked child, once what was taken is freed: all of it was the parent's. */
 void profi_kept_forget(void);
 
+/* Before that, where the memory of those calls went with the fork: freeing them does nothing then. */
+void profi_kept_abandon(void);
+
 #endif

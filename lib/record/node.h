@@ -98,6 +98,9 @@ _Static_assert(offsetof(profi_node, min) == 64, "begin and end stay on two lines
 /* Not the address of any site, nor NULL, which is what a site holds before its first use. */
 #define PROFI_KEY_NONE ((uintptr_t)1)
 
+/* Likewise, of a node whose figures have been added to another's. */
+#define PROFI_KEY_FOLDED ((uintptr_t)2)
+
 /*
  * Set in the token of a node that must end on the slow path: it has probes, a
  * watch, or no histogram, or is sampled, or the clock is not ticks.  The hot
@@ -166,6 +169,7 @@ struct profi_thread {
     int32_t tid;
     uint32_t ending_rounds; /* of its destructors that have come by */
     uint32_t exited; /* 1 in the one that gathers what exited threads left */
+    char name[16];   /* in crash-safe mode, for a reader that cannot ask the system any more */
 };
 
 /*

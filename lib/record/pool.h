@@ -42,7 +42,6 @@ typedef struct profi_pool {
     uint64_t shortest;    /* ticks; see profi_rings_set_shortest() */
     uint32_t readings;    /* what is in a chunk that was opened later is not for that one */
 } profi_pool;
-extern profi_pool profi_the_pool;
 
 static inline uint64_t profi_ring_used_cells(const profi_thread *thread)
 {

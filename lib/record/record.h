@@ -16,6 +16,17 @@
 prof_status profi_record_open(uint64_t memory_bytes, int keeps_events, profi_clock_choice clock, prof_error *err);
 
 /*
+ * In crash-safe mode, before profi_record_open(): all that is recorded lies in
+ * a file of `memory_bytes`, of which profi_dead_read() makes sense when the
+ * process is no more.  The descriptor may be closed afterwards.  A forked
+ * child has memory of its own, and no file.
+ */
+prof_status profi_record_open_file(int fd, uint64_t memory_bytes, profi_clock_choice clock, const char *name, prof_error *err);
+
+/* What such a file says of the run. */
+void profi_record_describe(const char *name, uint64_t start_tick, double scope_cost_ticks);
+
+/*
  * When the library is loaded: makes fork() safe, before those above register
  * handlers of their own, and takes the key that tells of threads' ends.  An
  * early key is a low one, for which a thread's first scope allocates nothing,

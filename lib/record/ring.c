@@ -7,19 +7,19 @@
  * are written without it.  A reader takes no lock either: it copies a chunk
  * and then looks whether its sequence number is still the same (ring_read.c).
  */
-#include "pool.h"
+#include "roots.h"
 
 #include "../base/region.h"
 #include "../base/system.h"
 
 enum { SMALLEST_CHUNK = 4 << 10, LARGEST_CHUNK = 64 << 10, CHUNKS_AT_LEAST = 64, FLOOR = 2 };
 
-profi_pool profi_the_pool;
-static profi_pool *const pool = &profi_the_pool;
+static profi_pool *pool; /* the roots' */
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 
 void profi_rings_open(uint64_t bytes)
 {
+    pool = &profi_the_roots->pool;
     pool->chunk_bytes = SMALLEST_CHUNK;
     while (pool->chunk_bytes < LARGEST_CHUNK && pool->chunk_bytes * 2 * CHUNKS_AT_LEAST <= bytes)
         pool->chunk_bytes *= 2;
@@ -163,6 +163,7 @@ void profi_ring_attach(profi_thread *thread)
     ring->is_without = FLOOR * (pool->ring_count + 1) > pool->chunk_limit;
     pool->ring_count += !ring->is_without;
     pool->live_count++;
+    profi_roots_note_time();
     ring->next = pool->rings;
     if (pool->rings != NULL)
         pool->rings->previous = ring;
@@ -221,6 +222,7 @@ void profi_ring_turn(profi_thread *thread)
         kept = 0;
     }
     continue_in(thread, take_chunk(ring), kept);
+    profi_roots_note_time();
     pthread_mutex_unlock(&lock);
     if (ring->request[0] != 0 || ring->request[1] != 0) /* whoever reads from here on needs nothing that came before */
         profi_ring_write_detail(thread, profi_event_what(PROFI_DETAIL_REQUEST, 0, 0), ring->request[0], ring->request[1]);
@@ -310,7 +312,9 @@ void profi_ring_retire(profi_thread *thread)
     profi_ring *ring = &thread->ring;
     pthread_mutex_lock(&lock);
     uint64_t used = profi_ring_used_cells(thread);
-    pool->exited_issued += profi_ring_issued(thread);
+    ring->counted_with = pool->exited_issued + profi_ring_issued(thread);
+    __atomic_signal_fence(__ATOMIC_SEQ_CST); /* a reader of what a killed process left must know whether these were added */
+    pool->exited_issued = ring->counted_with;
     pool->exited_filtered += thread->filtered;
     pool->recycled += ring->is_without ? ring->first_index : 0;
     if (used > pool->cells_per_chunk / 2) { /* more than first_cells hold */

@@ -105,6 +105,7 @@ typedef struct profi_ring {
     int32_t tid;
     uint32_t is_without;         /* there is no ring for this thread: its events are lost; fixed when it attaches */
     uint64_t request[2];         /* what is in force, low and high */
+    uint64_t counted_with;       /* the pool's exited_issued from the moment on when it counts this ring's events; 0: before */
     prof_inline_cell first_cells[PROFI_FIRST_CELLS]; /* a thread with few events takes no chunk */
 } profi_ring;
 

@@ -4,7 +4,7 @@
  * whether its sequence number is still the same; what they must have at one
  * moment they read under the pool's lock.
  */
-#include "pool.h"
+#include "roots.h"
 
 #include "../base/array.h"
 
@@ -12,7 +12,7 @@
 
 profi_rings_total profi_rings_count(void)
 {
-    const profi_pool *pool = &profi_the_pool;
+    const profi_pool *pool = &profi_the_roots->pool;
     profi_rings_total total = { 0 };
     const profi_thread *thread = profi_registry_lock(); /* so that none ends */
     profi_thread *self = profi_step_away();
@@ -35,7 +35,7 @@ profi_rings_total profi_rings_count(void)
 /* How many of a chunk's cells are whole. */
 static uint64_t whole_cells(const profi_chunk *chunk)
 {
-    uint64_t count = __atomic_load_n(&chunk->cell_count, __ATOMIC_ACQUIRE), room = profi_the_pool.cells_per_chunk;
+    uint64_t count = __atomic_load_n(&chunk->cell_count, __ATOMIC_ACQUIRE), room = profi_the_roots->pool.cells_per_chunk;
     if (count != UINT64_MAX)
         return count;
     const prof_inline_cell *at = __atomic_load_n(PROFI_GET(chunk->cell_at), __ATOMIC_ACQUIRE);
@@ -115,7 +115,7 @@ static void copy_first_cells(reading *r, const profi_thread *thread)
  */
 static int lock_with_room(reading *r)
 {
-    const profi_pool *pool = &profi_the_pool;
+    const profi_pool *pool = &profi_the_roots->pool;
     profi_rings_view *view = r->view;
     for (;;) {
         profi_rings_lock();
@@ -141,7 +141,7 @@ static int lock_with_room(reading *r)
 /* Fixes the moment: what live threads have issued, and the cells that are in no chunk yet. */
 static void begin_reading(reading *r)
 {
-    profi_pool *pool = &profi_the_pool;
+    profi_pool *pool = &profi_the_roots->pool;
     profi_rings_view *view = r->view;
     int is_kept = pool->chunks != NULL; /* else nothing counts as issued */
     for (profi_ring *ring = pool->rings; ring != NULL; ring = ring->next) {
@@ -171,10 +171,10 @@ int profi_rings_read(profi_rings_view *view)
     int ok = lock_with_room(&r);
     if (ok) {
         begin_reading(&r);
-        uint64_t made = profi_the_pool.chunk_count;
+        uint64_t made = profi_the_roots->pool.chunk_count;
         profi_rings_unlock();
         for (uint64_t i = 0; i < made; i++)
-            copy_chunk(&r, profi_the_pool.chunks[i]);
+            copy_chunk(&r, profi_the_roots->pool.chunks[i]);
     }
     profi_come_back(self);
     profi_registry_unlock();

@@ -53,7 +53,7 @@ static rule *find_rule(const char *name, size_t name_bytes)
         r = r->next;
     if (r != NULL)
         return r;
-    r = profi_region_alloc(sizeof(*r) + name_bytes + 1, PROFI_REGION_TREE);
+    r = profi_region_alloc(sizeof(*r) + name_bytes + 1, PROFI_REGION_SITE);
     if (r != NULL) {
         memcpy(r->name, name, name_bytes);
         r->next = rules;

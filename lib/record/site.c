@@ -14,6 +14,7 @@
 #include "../base/system.h"
 #include "../base/text.h"
 #include "record.h"
+#include "roots.h"
 
 #include <pthread.h>
 #include <string.h>
@@ -21,7 +22,7 @@
 enum { SITES_PER_PAGE = 512, PAGES = 4096, SAMPLE_EVERY_DEFAULT = 128 };
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
-static profi_table by_text;
+static profi_table by_text = { .use = PROFI_REGION_SITE };
 static profi_site **pages[PAGES]; /* sites by id; a page is made when its first id is */
 static uint32_t site_count;       /* stored with release after the site's slot */
 static char clean_name[PROFI_TEXT_MAX], clean_file[PROFI_TEXT_MAX]; /* under the lock */
@@ -43,7 +44,7 @@ void profi_site_unlock(void)
 
 static const char *copy_text(const char *text, size_t bytes)
 {
-    char *copy = profi_region_alloc(bytes + 1, PROFI_REGION_TREE);
+    char *copy = profi_region_alloc(bytes + 1, PROFI_REGION_SITE);
     if (copy != NULL)
         memcpy(copy, text, bytes + 1);
     return copy;
@@ -65,6 +66,14 @@ static profi_site *find(uint64_t hash, const char *name, const char *file, uint3
     return NULL;
 }
 
+static profi_site *drop(profi_site *site, size_t name_bytes, size_t file_bytes)
+{
+    profi_region_free((void *)site->name, name_bytes + 1, PROFI_REGION_SITE);
+    profi_region_free((void *)site->file, file_bytes + 1, PROFI_REGION_SITE);
+    profi_region_free(site, sizeof(*site), PROFI_REGION_SITE);
+    return NULL;
+}
+
 /* Reserves all that a site needs, then cannot fail. */
 static profi_site *make(uint64_t hash, const char *name, size_t name_bytes, const char *file, size_t file_bytes,
                         uint32_t line, uint32_t flags, uint32_t sample_every)
@@ -74,13 +83,13 @@ static profi_site *make(uint64_t hash, const char *name, size_t name_bytes, cons
         return NULL;
     profi_site ***page = &pages[id / SITES_PER_PAGE];
     if (*page == NULL)
-        *page = profi_region_alloc(SITES_PER_PAGE * sizeof(**page), PROFI_REGION_TREE);
-    profi_site *site = profi_region_alloc(sizeof(*site), PROFI_REGION_TREE);
+        *page = profi_region_alloc(SITES_PER_PAGE * sizeof(**page), PROFI_REGION_SITE);
+    profi_site *site = profi_region_alloc(sizeof(*site), PROFI_REGION_SITE);
     const char *own_name = copy_text(name, name_bytes), *own_file = file ? copy_text(file, file_bytes) : NULL;
     if (*page == NULL || site == NULL || own_name == NULL || (file != NULL && own_file == NULL)) {
-        profi_region_free(site, sizeof(*site), PROFI_REGION_TREE);
-        profi_region_free((void *)own_name, name_bytes + 1, PROFI_REGION_TREE);
-        profi_region_free((void *)own_file, file_bytes + 1, PROFI_REGION_TREE);
+        profi_region_free(site, sizeof(*site), PROFI_REGION_SITE);
+        profi_region_free((void *)own_name, name_bytes + 1, PROFI_REGION_SITE);
+        profi_region_free((void *)own_file, file_bytes + 1, PROFI_REGION_SITE);
         return NULL;
     }
     site->id = id;
@@ -92,6 +101,8 @@ static profi_site *make(uint64_t hash, const char *name, size_t name_bytes, cons
     site->file = own_file;
     site->handle = (prof_site)PROF_SITE_INIT(own_name, own_file, line, flags);
     site->handle.intern = site;
+    if (!profi_roots_add_site(site, name_bytes, file_bytes))
+        return drop(site, name_bytes, file_bytes);
     profi_kept_rule_for_new_site(site);
     profi_table_add(&by_text, &site->by_text, hash);
     (*page)[id % SITES_PER_PAGE] = site;
@@ -142,6 +153,8 @@ void profi_site_set_unit(profi_site *site, const char *unit)
     size_t bytes = profi_text_clean(clean_name, unit, strlen(unit));
     if (site->unit == NULL)
         __atomic_store_n(&site->unit, copy_text(clean_name, bytes), __ATOMIC_RELEASE);
+    if (site->unit != NULL)
+        profi_roots_set_unit(site);
     profi_site_unlock();
 }
 

@@ -14,6 +14,7 @@
  */
 #include "cold.h"
 #include "record.h"
+#include "roots.h"
 
 #include "../base/system.h"
 
@@ -158,7 +159,7 @@ static profi_thread *attached(void)
 {
     profi_thread *self = profi_thread_attached();
     if (self == NULL)
-        PROFI_RAISE(profi_unattached_lost, 1u);
+        PROFI_RAISE(profi_the_roots->unattached_lost, 1u);
     return self;
 }
 
@@ -240,7 +241,7 @@ static void count_unmatched(profi_thread *self)
     while (left != 0)
         if (__atomic_compare_exchange_n(&profi_ends_to_ignore, &left, left - 1, 0, __ATOMIC_RELAXED, __ATOMIC_RELAXED))
             return;
-    PROFI_RAISE(*(self != &profi_detached ? &self->unmatched : &profi_unattached_unmatched), 1u);
+    PROFI_RAISE(*(self != &profi_detached ? &self->unmatched : &profi_the_roots->unattached_unmatched), 1u);
 }
 
 /* Whether `node` is the thread's own and open, inside `from` or `from` itself.  The pointer is compared, never followed. */
@@ -281,7 +282,7 @@ static void end_at(prof_scope scope, uint64_t now)
         return;
     uint64_t lost = levels_to_leave(0, scope, profi_unattached_depth);
     if (lost != 0) {
-        PROFI_RAISE(profi_unattached_repaired, lost - 1);
+        PROFI_RAISE(profi_the_roots->unattached_repaired, lost - 1);
         profi_unattached_depth -= lost;
         return;
     }

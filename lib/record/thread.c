@@ -20,14 +20,16 @@
 #include "../base/system.h"
 #include "../base/text.h"
 #include "kept.h"
+#include "roots.h"
 
 #include <limits.h>
 #include <pthread.h>
+#include <string.h>
+#include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
 __thread void *prof_inline_self_1 = &profi_detached;
-uint64_t profi_unattached_lost, profi_unattached_repaired, profi_unattached_unmatched, profi_unattached_values;
 __thread uint64_t profi_unattached_depth;
 uint64_t profi_ends_to_ignore;
 
@@ -37,9 +39,6 @@ profi_thread profi_away = { .current = &profi_nobody };
 
 static pthread_mutex_t registry_lock = PTHREAD_MUTEX_INITIALIZER;
 static pthread_mutex_t list_lock = PTHREAD_MUTEX_INITIALIZER;
-static profi_thread *registry; /* newest first, `exited` last */
-static profi_thread exited;
-static uint64_t thread_total; /* also the number of the youngest */
 static pthread_key_t exit_key;
 static pthread_once_t open_once = PTHREAD_ONCE_INIT;
 static int exit_key_made;
@@ -187,10 +186,10 @@ void profi_thread_init(profi_thread *thread)
 static void registry_add(profi_thread *thread)
 {
     pthread_mutex_lock(&list_lock);
-    thread->next = registry;
-    if (registry != NULL)
-        registry->previous = thread;
-    __atomic_store_n(&registry, thread, __ATOMIC_RELEASE); /* a snapshot may start here without the lock */
+    thread->next = profi_the_roots->registry;
+    if (profi_the_roots->registry != NULL)
+        profi_the_roots->registry->previous = thread;
+    __atomic_store_n(&profi_the_roots->registry, thread, __ATOMIC_RELEASE); /* a snapshot may start here without the lock */
     pthread_mutex_unlock(&list_lock);
 }
 
@@ -202,7 +201,7 @@ static void registry_remove(profi_thread *thread)
     if (thread->previous != NULL)
         thread->previous->next = thread->next;
     else
-        registry = thread->next;
+        profi_the_roots->registry = thread->next;
     pthread_mutex_unlock(&list_lock);
 }
 
@@ -212,7 +211,7 @@ profi_thread *profi_registry_lock(void)
 {
     pthread_mutex_lock(&registry_lock);
     drop_inherited();
-    return __atomic_load_n(&registry, __ATOMIC_ACQUIRE);
+    return __atomic_load_n(&profi_the_roots->registry, __ATOMIC_ACQUIRE);
 }
 
 void profi_registry_unlock(void)
@@ -224,7 +223,7 @@ int profi_registry_trylock(const profi_thread **first)
 {
     if (pthread_mutex_trylock(&registry_lock) != 0)
         return 0;
-    *first = is_inherited ? NULL : __atomic_load_n(&registry, __ATOMIC_ACQUIRE);
+    *first = is_inherited ? NULL : __atomic_load_n(&profi_the_roots->registry, __ATOMIC_ACQUIRE);
     return 1;
 }
 
@@ -262,6 +261,34 @@ static void add_figures(profi_node *into, profi_node *from)
         profi_measure_merge(&into->measures[i], &from->measures[i]);
 }
 
+/* The same, so that who finds the process killed in the middle of it knows whether they are there: see roots.h. */
+static void move_figures(profi_node *into, profi_node *from)
+{
+    profi_fold *fold = &profi_the_roots->fold;
+    fold->from = from;
+    fold->calls = into->calls;
+    fold->total = into->total;
+    fold->min = into->min;
+    fold->max = into->max;
+    fold->items = into->items;
+    __atomic_store_n(&fold->into, into, __ATOMIC_RELEASE);
+    __atomic_signal_fence(__ATOMIC_SEQ_CST);
+    add_figures(into, from);
+    __atomic_signal_fence(__ATOMIC_SEQ_CST);
+    __atomic_store_n(&from->key, PROFI_KEY_FOLDED, __ATOMIC_RELEASE);
+    __atomic_store_n(&fold->into, NULL, __ATOMIC_RELEASE);
+}
+
+/* How far the end of a thread is. */
+static void note_fold(profi_thread *thread, uint32_t state)
+{
+    profi_fold *fold = &profi_the_roots->fold;
+    fold->thread = thread;
+    __atomic_signal_fence(__ATOMIC_SEQ_CST);
+    __atomic_store_n(&fold->state, state, __ATOMIC_RELEASE);
+    __atomic_signal_fence(__ATOMIC_SEQ_CST);
+}
+
 static void free_site(profi_thread_site *kept)
 {
     profi_region_free(kept->histogram, PROFI_BUCKET_COUNT * sizeof(*kept->histogram), PROFI_REGION_HISTOGRAM);
@@ -294,25 +321,28 @@ static profi_node *list_tree(profi_thread *thread)
 static void fold_tree(profi_thread *thread)
 {
     profi_node *first = list_tree(thread);
-    thread->root.last = &exited.root;
+    thread->root.last = &profi_the_roots->exited.root;
+    profi_the_roots->fold.first = first;
+    note_fold(thread, PROFI_FOLD_TREE);
     for (profi_node *node = first; node != NULL; node = node->follower) {
         profi_node *parent = node->parent->last;
         if (node->histogram != NULL) {
-            const profi_thread_site *kept = find_site(&exited, node->site); /* else its own will be kept */
+            const profi_thread_site *kept = find_site(&profi_the_roots->exited, node->site); /* else its own will be kept */
             *node->pending += 1;
             node->pending = node->histogram = kept != NULL ? kept->histogram : node->histogram;
         }
         profi_watch_free(node->watch); /* nobody calls here any more */
         node->watch = NULL;
-        node->last = find_child(&exited, parent, node->site);
+        node->last = find_child(&profi_the_roots->exited, parent, node->site);
         if (node->last != NULL) {
-            add_figures(node->last, node);
+            move_figures(node->last, node);
         } else {
             node->last = node;
             node->first_child = NULL; /* its children are on the list and follow */
-            link_child(&exited, parent, node);
+            link_child(&profi_the_roots->exited, parent, node);
         }
     }
+    note_fold(thread, PROFI_FOLD_COUNTERS);
     for (profi_node *node = first, *next; node != NULL; node = next) {
         next = node->follower;
         if (node->last != node)
@@ -323,10 +353,10 @@ static void fold_tree(profi_thread *thread)
 static void fold_sites(profi_thread *thread)
 {
     for (profi_thread_site *kept = thread->first_site, *next; kept != NULL; kept = next) {
-        profi_thread_site *same = find_site(&exited, kept->site);
+        profi_thread_site *same = find_site(&profi_the_roots->exited, kept->site);
         next = kept->next;
         if (same == NULL) {
-            add_site(&exited, kept);
+            add_site(&profi_the_roots->exited, kept);
             continue;
         }
         for (unsigned i = 0; i < PROFI_BUCKET_COUNT; i++)
@@ -355,20 +385,22 @@ static void thread_exit(void *argument)
     call_hook(0);
 
     pthread_mutex_lock(&registry_lock);
+    note_fold(thread, PROFI_FOLD_WHOLE);
     profi_ring_retire(thread);
     registry_remove(thread);
     fold_tree(thread);
     fold_sites(thread);
-    profi_counters_fold(&exited, thread);
-    profi_spans_fold(&exited, thread);
-    exited.lost += thread->lost;
-    exited.probe_ticks += thread->probe_ticks;
-    exited.lost_values += thread->lost_values;
-    exited.backward += thread->backward;
-    exited.repaired += thread->repaired;
-    exited.unmatched += thread->unmatched;
+    profi_counters_fold(&profi_the_roots->exited, thread);
+    profi_spans_fold(&profi_the_roots->exited, thread);
+    profi_the_roots->exited.lost += thread->lost;
+    profi_the_roots->exited.probe_ticks += thread->probe_ticks;
+    profi_the_roots->exited.lost_values += thread->lost_values;
+    profi_the_roots->exited.backward += thread->backward;
+    profi_the_roots->exited.repaired += thread->repaired;
+    profi_the_roots->exited.unmatched += thread->unmatched;
     profi_table_fini(&thread->paths);
     profi_table_fini(&thread->sites);
+    note_fold(NULL, PROFI_FOLD_NONE);
     profi_region_free(thread, sizeof(*thread), PROFI_REGION_TREE);
     pthread_mutex_unlock(&registry_lock);
 }
@@ -397,7 +429,9 @@ static profi_thread *make_thread(void)
     }
     profi_thread_init(thread);
     thread->tid = (int32_t)syscall(SYS_gettid);
-    thread->number = __atomic_add_fetch(&thread_total, 1u, __ATOMIC_RELAXED);
+    thread->number = __atomic_add_fetch(&profi_the_roots->thread_total, 1u, __ATOMIC_RELAXED);
+    if (profi_roots_in_file())
+        prctl(PR_GET_NAME, thread->name);
     thread->random = profi_mix64(thread->number ^ profi_clock_now()) | 1;
     profi_ring_attach(thread);
     registry_add(thread);
@@ -423,6 +457,8 @@ profi_thread *profi_thread_attached(void)
 /* ---- fork ---- */
 
 static profi_thread *forking; /* written under the locks */
+static uint64_t forking_depth;
+static uint64_t ring_bytes;
 
 /*
  * In a child: the thread that forked.  Its tables and those of `exited`, which
@@ -440,6 +476,7 @@ static void before_fork(void)
     profi_rings_lock();
     profi_region_lock();
     forking = self;
+    forking_depth = profi_thread_depth(self);
 }
 
 static void after_fork(void)
@@ -483,17 +520,26 @@ static void drop_inherited(void)
 {
     if (!is_inherited)
         return;
-    for (profi_thread *thread = registry, *next; thread != NULL; thread = next) {
+    for (profi_thread *thread = profi_the_roots->registry, *next; thread != NULL; thread = next) {
         next = thread->next;
-        drop_data(thread, thread == &exited || thread == forked);
-        if (thread != &exited)
+        drop_data(thread, thread == &profi_the_roots->exited || thread == forked);
+        if (thread != &profi_the_roots->exited)
             profi_region_free(thread, sizeof(*thread), PROFI_REGION_TREE);
     }
-    profi_thread_init(&exited);
-    exited.exited = 1;
-    registry = &exited;
+    profi_thread_init(&profi_the_roots->exited);
+    profi_the_roots->exited.exited = 1;
+    profi_the_roots->registry = &profi_the_roots->exited;
     profi_rings_reset();
     __atomic_store_n(&is_inherited, 0u, __ATOMIC_RELEASE);
+}
+
+/* Rings, and a registry that has nobody in it. */
+static void begin_empty(void)
+{
+    profi_rings_open(ring_bytes);
+    profi_thread_init(&profi_the_roots->exited);
+    profi_the_roots->exited.exited = 1;
+    registry_add(&profi_the_roots->exited);
 }
 
 /*
@@ -503,12 +549,19 @@ static void drop_inherited(void)
 static void after_fork_in_child(void)
 {
     after_fork();
-    profi_ends_to_ignore = profi_thread_depth(profi_self);
+    profi_ends_to_ignore = forking_depth;
     if (!is_inherited) /* else all is still of an ancestor's making */
         forked = profi_self;
-    is_inherited = registry != NULL;
+    is_inherited = profi_the_roots->registry != NULL;
+    if (profi_roots_renew()) {
+        profi_kept_abandon();
+        is_inherited = 0;
+        begin_empty();
+    }
     profi_unattached_depth = 0;
-    thread_total = profi_unattached_lost = profi_unattached_repaired = profi_unattached_unmatched = profi_unattached_values = 0;
+    profi_roots *roots = profi_the_roots;
+    roots->thread_total = roots->unattached_lost = roots->unattached_repaired = 0;
+    roots->unattached_unmatched = roots->unattached_values = 0;
     profi_become(&profi_detached);
     if (exit_key_made)
         pthread_setspecific(exit_key, NULL);
@@ -516,14 +569,9 @@ static void after_fork_in_child(void)
 
 /* ---- opening ---- */
 
-static uint64_t ring_bytes;
-
 static void open_once_only(void)
 {
-    profi_rings_open(ring_bytes);
-    profi_thread_init(&exited);
-    exited.exited = 1;
-    registry_add(&exited);
+    begin_empty();
 }
 
 static void make_key(void)
@@ -536,6 +584,25 @@ void profi_record_load(void)
 {
     pthread_atfork(before_fork, after_fork, after_fork_in_child);
     make_key();
+}
+
+prof_status profi_record_open_file(int fd, uint64_t memory_bytes, profi_clock_choice clock, const char *name, prof_error *err)
+{
+    profi_clock_init(clock);
+    prof_status status = profi_roots_open_file(fd, memory_bytes, err);
+    if (status == PROF_OK)
+        strncpy(profi_the_roots->name, name, sizeof(profi_the_roots->name) - 1);
+    return status;
+}
+
+void profi_record_describe(const char *name, uint64_t start_tick, double scope_cost_ticks)
+{
+    if (!profi_roots_in_file())
+        return;
+    memset(profi_the_roots->name, 0, sizeof(profi_the_roots->name));
+    strncpy(profi_the_roots->name, name, sizeof(profi_the_roots->name) - 1);
+    profi_the_roots->start_tick = start_tick;
+    profi_the_roots->scope_cost_ticks = scope_cost_ticks;
 }
 
 prof_status profi_record_open(uint64_t memory_bytes, int keeps_events, profi_clock_choice clock, prof_error *err)
@@ -560,10 +627,10 @@ void profi_record_enable(int on)
 void profi_record_stats(prof_stats *stats)
 {
     *stats = (prof_stats)PROF_STATS_INIT;
-    stats->thread_count = PROFI_GET(thread_total);
-    stats->lost_count = PROFI_GET(profi_unattached_lost);
-    stats->repaired_count = PROFI_GET(profi_unattached_repaired);
-    stats->unmatched_count = PROFI_GET(profi_unattached_unmatched);
+    stats->thread_count = PROFI_GET(profi_the_roots->thread_total);
+    stats->lost_count = PROFI_GET(profi_the_roots->unattached_lost);
+    stats->repaired_count = PROFI_GET(profi_the_roots->unattached_repaired);
+    stats->unmatched_count = PROFI_GET(profi_the_roots->unattached_unmatched);
     for (profi_thread *thread = profi_registry_lock(); thread != NULL; thread = thread->next) {
         stats->live_thread_count += !thread->exited;
         stats->lost_count += PROFI_GET(thread->lost);

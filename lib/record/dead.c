@@ -1,0 +1,259 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A dead process's file: its head, its sites, and how all of it is read; see dead.h. */
+#include "dead_reader.h"
+
+#include "../base/array.h"
+#include "../base/error.h"
+#include "../base/text.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+const void *profi_dead_at(const profi_dead_reader *r, const void *address, uint64_t bytes)
+{
+    uint64_t place = (uint64_t)(uintptr_t)address - r->base;
+    if (place >= r->bytes || bytes > r->bytes - place || place % sizeof(uint64_t) != 0)
+        return NULL;
+    return r->data + place;
+}
+
+static int claim_granules(profi_dead_reader *r, uint64_t place, uint64_t bytes)
+{
+    uint64_t first = place / PROFI_DEAD_GRANULE, end = (place + bytes + PROFI_DEAD_GRANULE - 1) / PROFI_DEAD_GRANULE;
+    for (uint64_t i = first; i < end; i++)
+        if (r->claimed[i / 8] >> i % 8 & 1)
+            return 0;
+    for (uint64_t i = first; i < end; i++)
+        r->claimed[i / 8] |= (uint8_t)(1u << i % 8);
+    return 1;
+}
+
+const void *profi_dead_claim(profi_dead_reader *r, const void *address, uint64_t bytes)
+{
+    const char *at = profi_dead_at(r, address, bytes);
+    if (at == NULL || !claim_granules(r, (uint64_t)(at - r->data), bytes)) {
+        r->dead->damage_count++;
+        return NULL;
+    }
+    return at;
+}
+
+int profi_dead_is(const void *data, size_t bytes)
+{
+    return bytes >= sizeof(profi_roots) &&
+           memcmp((const char *)data + offsetof(profi_roots, mark), PROFI_ROOTS_MARK, sizeof(PROFI_ROOTS_MARK)) == 0;
+}
+
+/* ---- sites ---- */
+
+/* The texts of all sites, cleaned, one behind the other. */
+typedef struct text_room {
+    char *texts;
+    size_t used, room;
+} text_room;
+
+/* Adds a text; its place, or SIZE_MAX when memory is spent. */
+static size_t add_text(text_room *t, const char *text, size_t bytes)
+{
+    char clean[PROFI_TEXT_MAX];
+    size_t length = profi_text_clean(clean, text, bytes) + 1, at = t->used;
+    if (t->room - t->used < length) {
+        char *larger = realloc(t->texts, (t->room + length) * 2);
+        if (larger == NULL)
+            return SIZE_MAX;
+        t->texts = larger;
+        t->room = (t->room + length) * 2;
+    }
+    memcpy(t->texts + at, clean, length);
+    t->used += length;
+    return at;
+}
+
+/* A text's place stands in a view as if it were its address until all texts are there; 0: none. */
+static int add_view_text(text_room *t, const char **text, const char *from, size_t bytes)
+{
+    size_t at = from != NULL ? add_text(t, from, bytes) : SIZE_MAX;
+    *text = from != NULL && at != SIZE_MAX ? (const char *)(uintptr_t)(at + 1) : NULL;
+    return from == NULL || at != SIZE_MAX;
+}
+
+static void place_text(const text_room *t, const char **text)
+{
+    if (*text != NULL)
+        *text = t->texts + ((uintptr_t)*text - 1);
+}
+
+static int read_site(profi_dead_reader *r, text_room *t, const profi_site_record *record)
+{
+    profi_site_view *view = &r->dead->record.sites[record->id];
+    const char *file = record->has_file ? record->text + record->name_bytes : NULL;
+    const char *unit = record->unit != NULL ? profi_dead_at(r, record->unit, record->unit_bytes) : NULL;
+    view->line = record->line;
+    view->flags = record->flags;
+    return add_view_text(t, &view->name, record->text, record->name_bytes) &&
+           add_view_text(t, &view->file, file, record->file_bytes) &&
+           add_view_text(t, &view->unit, unit, profi_min_u64(record->unit_bytes, PROFI_TEXT_MAX));
+}
+
+/* A record that lies in the file with its text; NULL where none does. */
+static const profi_site_record *claim_record(profi_dead_reader *r, const void *address)
+{
+    const profi_site_record *record = profi_dead_at(r, address, sizeof(*record));
+    uint64_t bytes = record != NULL ? sizeof(*record) + (uint64_t)record->name_bytes + record->file_bytes : sizeof(*record);
+    return profi_dead_claim(r, address, bytes);
+}
+
+/* Records from the newest to the oldest: their ids count down.  Where one cannot be read, it and the older have no name. */
+static int read_sites(profi_dead_reader *r)
+{
+    profi_record_copy *copy = &r->dead->record;
+    const profi_site_record *record = r->roots->sites != NULL ? claim_record(r, r->roots->sites) : NULL;
+    text_room t = { 0 };
+    uint64_t most = r->bytes / sizeof(*record);
+    if (record != NULL && record->id < most)
+        copy->site_count = (size_t)record->id + 1;
+    copy->sites = calloc(copy->site_count + 1, sizeof(*copy->sites));
+    int ok = copy->sites != NULL && add_text(&t, "<damaged>", 9) != SIZE_MAX;
+    for (uint64_t left = copy->site_count; ok && left > 0 && record != NULL; left--) {
+        if (record->id != left - 1) {
+            r->dead->damage_count++;
+            break;
+        }
+        ok = read_site(r, &t, record);
+        record = left > 1 ? claim_record(r, record->older) : NULL;
+    }
+    r->dead->texts = t.texts;
+    for (size_t i = 0; ok && i < copy->site_count; i++) {
+        if (copy->sites[i].name == NULL)
+            copy->sites[i].name = (const char *)(uintptr_t)1;
+        place_text(&t, &copy->sites[i].name);
+        place_text(&t, &copy->sites[i].file);
+        place_text(&t, &copy->sites[i].unit);
+    }
+    return ok;
+}
+
+/* ---- the head ---- */
+
+static void copy_clean(char *into, size_t room, const char *text, size_t bytes)
+{
+    char clean[PROFI_TEXT_MAX];
+    profi_text_clean(clean, text, strnlen(text, bytes));
+    profi_text_cut(into, room, clean);
+}
+
+static void read_clock(profi_dead_reader *r)
+{
+    const profi_roots *roots = r->roots;
+    profi_dead *dead = r->dead;
+    const profi_roots_time *first = &roots->first_time, *now = &roots->times[roots->newest_time & 1];
+    dead->scale = (profi_clock_scale){ .source = dead->clock_source, .hz = 1000000000u, .ns = 1, .ticks = 1, .steady = 1 };
+    profi_dead_saw(r, roots->start_tick);
+    if (!roots->is_ticks || now->ticks <= first->ticks || now->ns <= first->ns)
+        return;
+    profi_dead_saw(r, now->ticks);
+    dead->scale.first_ticks = first->ticks;
+    dead->scale.first_ns = first->ns;
+    dead->scale.ticks = now->ticks - first->ticks;
+    dead->scale.ns = now->ns - first->ns;
+    dead->scale.steady = roots->is_steady != 0;
+    dead->scale.hz = (uint64_t)((profi_u128)dead->scale.ticks * 1000000000u / dead->scale.ns);
+}
+
+static void read_head(profi_dead_reader *r)
+{
+    const profi_roots *roots = r->roots;
+    profi_dead *dead = r->dead;
+    copy_clean(dead->name, sizeof(dead->name), roots->name, sizeof(roots->name));
+    copy_clean(dead->host, sizeof(dead->host), roots->host, sizeof(roots->host));
+    copy_clean(dead->clock_source, sizeof(dead->clock_source), roots->clock_source, sizeof(roots->clock_source));
+    if (dead->name[0] == '\0')
+        strcpy(dead->name, "program");
+    dead->pid = roots->pid;
+    dead->start_tick = roots->start_tick;
+    dead->scope_cost_ticks = isfinite(roots->scope_cost_ticks) ? fmin(fmax(roots->scope_cost_ticks, 0), 1e9) : 0;
+    dead->was_folding = roots->fold.state == PROFI_FOLD_TREE || roots->fold.state == PROFI_FOLD_COUNTERS;
+    read_clock(r);
+}
+
+/* What no thread keeps, and when it was. */
+static void finish(profi_dead_reader *r)
+{
+    const profi_roots *roots = r->roots;
+    profi_dead *dead = r->dead;
+    profi_record_copy *copy = &dead->record;
+    copy->now = r->last_tick;
+    copy->lost_values += roots->unattached_values;
+    copy->stats.thread_count = roots->thread_total;
+    copy->stats.lost_count += roots->unattached_lost;
+    copy->stats.repaired_count += roots->unattached_repaired;
+    copy->stats.unmatched_count += roots->unattached_unmatched;
+    copy->stats.memory_used_bytes = r->bytes;
+    copy->stats.memory_limit_bytes = roots->region.limit;
+    uint64_t now = profi_clock_at(&dead->scale, copy->now);
+    uint64_t since = now > roots->begun.monotonic_ns ? now - roots->begun.monotonic_ns : 0;
+    dead->last = (profi_clock_moment){ now, roots->begun.boot_ns + since, roots->begun.unix_ns + since };
+}
+
+static prof_status check_head(const profi_roots *roots, const char *what, prof_error *err)
+{
+    if (roots->layout != profi_roots_layout())
+        return profi_fail(err, PROF_E_UNSUPPORTED, "%.300s: was recorded by another build of libprofcore, which can recover it",
+                          what);
+    if (roots->region.base % 4096 != 0 || roots->region.base > UINT64_MAX - PROFI_REGION_LARGEST_BYTES)
+        return profi_fail(err, PROF_E_FORMAT, "%.300s: its head is damaged", what);
+    return PROF_OK;
+}
+
+static int read_all(profi_dead_reader *r)
+{
+    r->claimed = calloc(r->bytes / PROFI_DEAD_GRANULE / 8 + 2, 1);
+    r->index_of_node = calloc(r->bytes / 64 + 1, sizeof(*r->index_of_node));
+    if (r->claimed == NULL || r->index_of_node == NULL)
+        return 0;
+    claim_granules(r, 0, sizeof(profi_roots));
+    read_head(r);
+    if (!read_sites(r) || !profi_dead_read_trees(r) || !profi_dead_read_rings(r))
+        return 0;
+    finish(r);
+    return 1;
+}
+
+prof_status profi_dead_read(const void *data, size_t bytes, const char *what, profi_dead *dead, prof_error *err)
+{
+    *dead = (profi_dead){ .record.stats = PROF_STATS_INIT };
+    if (!profi_dead_is(data, bytes))
+        return profi_fail(err, PROF_E_FORMAT, "%.300s: not a file of crash-safe mode", what);
+    profi_region_head region;
+    memcpy(&region, data, sizeof(region));
+    profi_dead_reader r = { .dead = dead, .bytes = profi_max_u64(profi_min_u64(bytes, region.next), sizeof(profi_roots)),
+                            .base = region.base };
+    char *aligned = aligned_alloc(64, (r.bytes + 63) & ~(uint64_t)63);
+    if (aligned == NULL)
+        return profi_fail(err, PROF_E_NO_MEMORY, "no memory to read %.300s", what);
+    memcpy(aligned, data, r.bytes);
+    r.data = aligned;
+    r.roots = (const profi_roots *)(const void *)aligned;
+    prof_status status = check_head(r.roots, what, err);
+    if (status == PROF_OK && !read_all(&r))
+        status = profi_fail(err, PROF_E_NO_MEMORY, "no memory for what %.300s holds", what);
+    if (region.next > bytes)
+        dead->damage_count++; /* it was cut */
+    free(r.claimed);
+    free(r.index_of_node);
+    free(r.place_of_node);
+    free(aligned);
+    if (status != PROF_OK)
+        profi_dead_fini(dead);
+    return status;
+}
+
+void profi_dead_fini(profi_dead *dead)
+{
+    profi_record_copy_fini(&dead->record);
+    profi_rings_view_fini(&dead->rings);
+    free(dead->opens);
+    free(dead->texts);
+    *dead = (profi_dead){ 0 };
+}

@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Reading of a dead process's file: shared by dead.c, dead_tree.c and dead_rings.c only. */
+#ifndef PROFI_DEAD_READER_H
+#define PROFI_DEAD_READER_H
+
+#include "dead.h"
+#include "roots.h"
+
+enum { PROFI_DEAD_GRANULE = 16 }; /* no two pieces of the region share one */
+
+typedef struct profi_dead_reader {
+    profi_dead *dead;
+    const char *data; /* aligned as the region was */
+    uint64_t bytes, base;
+    const profi_roots *roots;
+    uint8_t *claimed;        /* a bit for each granule: it was read */
+    uint32_t *index_of_node; /* by place / 64: index in the copy's nodes plus 1 */
+    uint64_t *place_of_node; /* by index: its address */
+    size_t place_room, node_room, bucket_room, thread_room, counter_room, open_room, cell_room, segment_room, ring_room;
+    uint64_t last_tick;      /* the youngest seen */
+    int is_memory_spent;
+} profi_dead_reader;
+
+/* What lies at an address of the process; NULL where the file has not so many bytes there. */
+const void *profi_dead_at(const profi_dead_reader *r, const void *address, uint64_t bytes);
+
+/* The same, of what nobody has read yet; NULL, counted as damage, where somebody has. */
+const void *profi_dead_claim(profi_dead_reader *r, const void *address, uint64_t bytes);
+
+static inline void profi_dead_saw(profi_dead_reader *r, uint64_t tick) { r->last_tick = profi_max_u64(r->last_tick, tick); }
+
+/* The trees of all threads, and what hangs on them: 0 when memory is spent. */
+int profi_dead_read_trees(profi_dead_reader *r);
+
+/* All rings: 0 when memory is spent. */
+int profi_dead_read_rings(profi_dead_reader *r);
+
+#endif
