@@ -90,13 +90,13 @@ void profi_crash_safe_open(const profi_config *config)
 static int is_there(void)
 {
     struct stat about;
-    return path[0] != '\0' && lstat(path, &about) == 0 && about.st_dev == device && about.st_ino == inode;
+    return path[0] != '\0' && fstatat(AT_FDCWD, path, &about, AT_SYMLINK_NOFOLLOW) == 0 && about.st_dev == device && about.st_ino == inode;
 }
 
 void profi_crash_safe_remove(void)
 {
     if (is_there())
-        unlink(path);
+        unlinkat(AT_FDCWD, path, 0);
     path[0] = '\0';
 }
 

@@ -229,7 +229,7 @@ prof_status profi_dead_read(const void *data, size_t bytes, const char *what, pr
     memcpy(&region, data, sizeof(region));
     profi_dead_reader r = { .dead = dead, .bytes = profi_max_u64(profi_min_u64(bytes, region.next), sizeof(profi_roots)),
                             .base = region.base };
-    char *aligned = aligned_alloc(64, (r.bytes + 63) & ~(uint64_t)63);
+    char *aligned = malloc(r.bytes);
     if (aligned == NULL)
         return profi_fail(err, PROF_E_NO_MEMORY, "no memory to read %.300s", what);
     memcpy(aligned, data, r.bytes);

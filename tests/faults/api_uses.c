@@ -11,9 +11,11 @@
 
 #include <errno.h>
 #include <fenv.h>
+#include <glob.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 #if defined(__x86_64__)
 #include <xmmintrin.h>
 #endif
@@ -414,6 +416,19 @@ static void use_timelines(void)
     DO(prof_timeline_close(timeline));
 }
 
+/* Of a file that this process records into, where it does, as of a dead one's: see meson.build. */
+static void use_recover(void)
+{
+    prof_recovery found = PROF_RECOVERY_INIT;
+    glob_t files;
+    if (glob("profiling_results/*.crash", 0, NULL, &files) != 0)
+        return;
+    if (TRY(prof_recover(files.gl_pathv[0], "recovered", NULL, &found, &err)))
+        if (found.event_count < found.event_lost_count || found.pid != getpid())
+            problem("that is not what was recorded", "prof_recover");
+    globfree(&files);
+}
+
 static void use_close(void)
 {
     DO(prof_snapshot_close(snapshot));
@@ -469,6 +484,7 @@ static const struct {
     { " prof_timeline_read prof_timeline_read_file prof_timeline_looks_like prof_timeline_close prof_timeline_about_get "
       "prof_timeline_process_get prof_timeline_track_get prof_timeline_slice_get prof_timeline_argument_get "
       "prof_timeline_snapshot prof_timeline_write prof_timeline_write_file ", use_timelines },
+    { " prof_recover ", use_recover },
     { " prof_snapshot_close ", use_close },
     { " prof_save ", use_save },
     { " prof_dump prof_slow_set ", use_dump },

@@ -639,6 +639,12 @@ static void args_files(void)
         CHECK(prof_snapshot_read_file(path, &made, &err) != PROF_OK && err.message[0] != '\0');
         CHECK(prof_snapshot_read_file(path, &made, NULL) != PROF_OK);
     }
+    prof_recovery found = PROF_RECOVERY_INIT;
+    REFUSED(prof_recover(NULL, "x", "json", &found, &err));
+    REFUSED(prof_recover("x", "x", "no format", &found, &err));
+    REFUSED(prof_recover("x", "x", text, &found, &err));
+    for (size_t i = 0; i < sizeof(paths) / sizeof(paths[0]); i++)
+        CHECK(prof_recover(paths[i], NULL, NULL, NULL, &err) != PROF_OK);
     REFUSED(prof_snapshot_merge(NULL, 1, &made, &err));
     REFUSED(prof_snapshot_merge(some, 0, &made, &err));
     REFUSED(prof_snapshot_merge(some, 2, &made, &err));
@@ -681,8 +687,8 @@ static const struct {
     { " prof_timeline_read prof_timeline_read_file prof_timeline_looks_like prof_timeline_close prof_timeline_about_get "
       "prof_timeline_process_get prof_timeline_track_get prof_timeline_slice_get prof_timeline_argument_get "
       "prof_timeline_snapshot prof_timeline_write prof_timeline_write_file ", args_timeline },
-    { " prof_snapshot_read prof_snapshot_read_file prof_snapshot_merge prof_snapshot_subtract_cost prof_snapshot_about ",
-      args_files },
+    { " prof_snapshot_read prof_snapshot_read_file prof_snapshot_merge prof_snapshot_subtract_cost prof_snapshot_about "
+      "prof_recover ", args_files },
 };
 
 static const char *version_script = "";

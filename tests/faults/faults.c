@@ -153,6 +153,7 @@ WRAP(void *, mremap, MAP_FAILED, (void *at, size_t old_bytes, size_t bytes, int 
 WRAP(int, mkostemp64, -1, (char *path, int flags), (path, flags))
 WRAP_RETURNING(posix_fallocate64, (int fd, off_t from, off_t bytes), (fd, from, bytes))
 WRAP(int, getrusage, -1, (__rusage_who_t who, struct rusage *usage), (who, usage))
+WRAP(char *, realpath, NULL, (const char *path, char *resolved), (path, resolved))
 WRAP(int, gethostname, -1, (char *name, size_t bytes), (name, bytes))
 WRAP(DIR *, fdopendir, NULL, (int fd), (fd))
 WRAP(struct dirent *, readdir64, NULL, (DIR *folder), (folder))
