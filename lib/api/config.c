@@ -298,9 +298,10 @@ static prof_status variable_clock(profi_config *config, const char *value, prof_
 
 static prof_status variable_mode(profi_config *config, const char *value, prof_error *err)
 {
-    if (strcmp(value, "ring") != 0 && strcmp(value, "tree") != 0)
-        return profi_fail(err, PROF_E_INVALID, "neither ring nor tree");
-    config->keeps_events = strcmp(value, "ring") == 0;
+    if (strcmp(value, "ring") != 0 && strcmp(value, "tree") != 0 && strcmp(value, "stream") != 0)
+        return profi_fail(err, PROF_E_INVALID, "neither ring, tree nor stream");
+    config->keeps_events = strcmp(value, "tree") != 0;
+    config->is_streamed = strcmp(value, "stream") == 0;
     return PROF_OK;
 }
 

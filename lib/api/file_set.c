@@ -12,6 +12,7 @@
 #include "file_set.h"
 
 #include "folder_limit.h"
+#include "streamer.h"
 
 #include "../base/error.h"
 #include "../base/publish.h"
@@ -348,7 +349,7 @@ static prof_status open_events(const profi_config *config, profi_set_kind kind, 
         is_wanted |= config->formats[i]->write_events != NULL;
     if (!is_wanted || kind != PROFI_SET_RUN || !config->keeps_events)
         return PROF_OK;
-    prof_status status = profi_events_open(config->name, events, err);
+    prof_status status = profi_streamer_events(config->name, events, err);
     if (status == PROF_OK && (*events)->issued == 0) {
         profi_events_close(*events);
         *events = NULL;

@@ -15,6 +15,7 @@
 #include "file_set.h"
 #include "save.h"
 #include "save_rules.h"
+#include "streamer.h"
 #include "watch.h"
 
 #include "../base/error.h"
@@ -112,6 +113,7 @@ static void after_fork_in_child(void)
     profi_thread_forget();
     profi_threads_forget();
     profi_crash_safe_forget();
+    profi_streamer_forget();
     if (is_started) { /* else it is a process like any other, such as a daemon before it starts */
         is_child = 1;
         profi_file_sets_forget();
@@ -231,6 +233,8 @@ static prof_status start(const prof_options *options, int is_automatic, prof_err
     if (status == PROF_OK && !config.is_forced_off) {
         prof_error why = PROF_ERROR_INIT;
         start_saver();
+        if (config.is_streamed && profi_streamer_start(&config, &why) != PROF_OK)
+            profi_notice("PROFCORE_MODE=stream: events stay in the rings: %s", why.message);
         start_control();
         if (profi_watch_start(&config, &why) != PROF_OK)
             profi_notice("no dumps will be made but by prof_dump(): %s", why.message);
@@ -513,6 +517,7 @@ __attribute__((destructor(101))) static void save_at_exit(void)
         profi_crash_safe_remove();
     else
         profi_crash_safe_keep();
+    profi_streamer_end(status == PROF_OK);
     pthread_mutex_unlock(&lock);
     leave_save(cancel_state);
     profi_dump_unlock();

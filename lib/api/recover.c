@@ -6,10 +6,14 @@
 #include "../base/input.h"
 #include "../base/system.h"
 #include "../record/dead.h"
+#include "../record/tape.h"
 
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 /* Larger than this no region is read: twice as much has to fit into memory. */
 #define MOST_BYTES ((size_t)16 << 30)
@@ -25,6 +29,17 @@ static prof_status read_file(const char *path, profi_dead *dead, prof_error *err
 {
     char *data;
     size_t bytes;
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+    char mark[PROFI_TAPE_MARK_BYTES];
+    struct stat about;
+    if (fd >= 0 && fstat(fd, &about) == 0 && S_ISREG(about.st_mode) && pread(fd, mark, sizeof(mark), 0) == sizeof(mark) &&
+        profi_tape_is(mark, sizeof(mark))) {
+        prof_status streamed = profi_tape_read(fd, UINT64_MAX, path, dead, err);
+        close(fd);
+        return streamed;
+    }
+    if (fd >= 0)
+        close(fd);
     prof_status status = profi_input_read(path, MOST_BYTES, &data, &bytes, err);
     if (status != PROF_OK)
         return status;
@@ -80,7 +95,8 @@ static prof_status for_each_format(const char *formats, const recovered *r, cons
             continue;
         if ((size_t)snprintf(path, sizeof(path), "%s.%s", stem, writer->name) >= sizeof(path))
             status = profi_fail(err, PROF_E_INVALID, "a path of more than %zu bytes: \"%.100s...\"", sizeof(path) - 1, stem);
-        else if (writer->write_events == NULL || r->dead.record.stats.event_count != 0 || r->dead.open_count != 0)
+        else if (writer->write_events == NULL ? call_count(&r->dead) != 0
+                                              : r->dead.record.stats.event_count != 0 || r->dead.open_count != 0)
             status = profi_result_write_file(&(profi_result){ writer, r->snapshot, r->events }, path, err);
     }
     return status;

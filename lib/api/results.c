@@ -2,6 +2,7 @@
 /* The public functions that take, read and write a snapshot: checks, then delegates. */
 #include "recorder.h"
 #include "result_file.h"
+#include "streamer.h"
 
 #include "../base/error.h"
 #include "../base/input.h"
@@ -153,7 +154,7 @@ prof_status prof_events_write(const char *format, prof_write_callback write, voi
         return profi_fail(err, PROF_E_UNSUPPORTED, "\"%s\" is written from a snapshot, not from events", writer->name);
     if (!profi_recorder_facts(&facts))
         return profi_fail(err, PROF_E_INVALID, "nothing was recorded: prof_start() was never called");
-    status = profi_events_open(facts.name, &events, err);
+    status = profi_streamer_events(facts.name, &events, err);
     if (status != PROF_OK)
         return status;
     if (events->issued == 0)

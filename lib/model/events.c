@@ -9,6 +9,7 @@
 #include "../base/error.h"
 #include "../base/text.h"
 #include "../record/dead.h"
+#include "../record/tape.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -235,6 +236,23 @@ prof_status profi_events_make(const profi_events_source *source, profi_events **
     return PROF_OK;
 }
 
+/* Of this process: the rings' copy, which may have others put before it. */
+static prof_status make_own(const char *run_name, const profi_events_copy *copy, profi_rings_view *rings,
+                            const profi_open_stacks *stacks, uint64_t since, profi_events **events, prof_error *err)
+{
+    profi_events_site *sites = malloc((copy->site_count + 1) * sizeof(*sites));
+    if (sites == NULL)
+        return profi_fail(err, PROF_E_NO_MEMORY, "no memory for the event stream");
+    for (size_t i = 0; i < copy->site_count; i++)
+        sites[i] = (profi_events_site){ .name = copy->sites[i].name, .file = copy->sites[i].file, .line = copy->sites[i].line };
+    const profi_events_source source = { .run_name = run_name, .pid = getpid(), .taken = profi_clock_moment_now(),
+                                         .scale = profi_clock_scale_now(), .rings = rings, .sites = sites,
+                                         .site_count = (uint32_t)copy->site_count, .stacks = stacks, .since = since };
+    prof_status status = profi_events_make(&source, events, err);
+    free(sites);
+    return status;
+}
+
 static prof_status open_rings(const char *run_name, const profi_open_stacks *stacks, uint64_t since, profi_events **events,
                               prof_error *err)
 {
@@ -242,16 +260,22 @@ static prof_status open_rings(const char *run_name, const profi_open_stacks *sta
     prof_status status = profi_events_take(&copy, err);
     if (status != PROF_OK)
         return status;
-    profi_events_site *sites = malloc((copy.site_count + 1) * sizeof(*sites));
-    for (size_t i = 0; sites != NULL && i < copy.site_count; i++)
-        sites[i] = (profi_events_site){ .name = copy.sites[i].name, .file = copy.sites[i].file, .line = copy.sites[i].line };
-    const profi_events_source source = { .run_name = run_name, .pid = getpid(), .taken = profi_clock_moment_now(),
-                                         .scale = profi_clock_scale_now(), .rings = &copy.rings, .sites = sites,
-                                         .site_count = (uint32_t)copy.site_count, .stacks = stacks, .since = since };
-    status = sites != NULL ? profi_events_make(&source, events, err)
-                           : profi_fail(err, PROF_E_NO_MEMORY, "no memory for the event stream");
-    free(sites);
+    status = make_own(run_name, &copy, &copy.rings, stacks, since, events, err);
     profi_events_copy_fini(&copy);
+    return status;
+}
+
+prof_status profi_events_open_streamed(const char *run_name, profi_events_copy *copy, int fd, uint64_t bytes,
+                                       profi_events **events, prof_error *err)
+{
+    profi_dead streamed;
+    prof_status status = profi_tape_read(fd, bytes, "the stream of this run", &streamed, err);
+    if (status != PROF_OK)
+        return status;
+    int error = profi_tape_join(&streamed, &copy->rings);
+    status = error == 0 ? make_own(run_name, copy, &streamed.rings, NULL, 0, events, err)
+                        : profi_fail_errno(err, error, "no room in $TMPDIR for the event stream");
+    profi_dead_fini(&streamed);
     return status;
 }
 
@@ -271,7 +295,7 @@ prof_status profi_events_of_dead(profi_dead *dead, profi_events **events, prof_e
     const profi_record_copy *copy = &dead->record;
     profi_events_site *sites = malloc((copy->site_count + 1) * sizeof(*sites));
     for (size_t i = 0; sites != NULL && i < copy->site_count; i++)
-        sites[i] = (profi_events_site){ copy->sites[i].name, copy->sites[i].file, copy->sites[i].line, 0 };
+        sites[i] = (profi_events_site){ .name = copy->sites[i].name, .file = copy->sites[i].file, .line = copy->sites[i].line };
     const profi_events_source source = { .run_name = dead->name, .pid = dead->pid, .taken = dead->last, .scale = dead->scale,
                                          .rings = &dead->rings, .sites = sites, .site_count = (uint32_t)copy->site_count,
                                          .opens = dead->opens, .open_count = dead->open_count };

@@ -168,6 +168,14 @@ typedef struct profi_events_source {
 } profi_events_source;
 prof_status profi_events_make(const profi_events_source *source, profi_events **events, prof_error *err);
 
+/*
+ * The same where events are streamed to a file: `copy`, and before it what
+ * the first `bytes` bytes of the stream `fd` have.
+ */
+struct profi_events_copy;
+prof_status profi_events_open_streamed(const char *run_name, struct profi_events_copy *copy, int fd, uint64_t bytes,
+                                       profi_events **events, prof_error *err);
+
 /* The stream of a process that is no more. */
 struct profi_dead;
 prof_status profi_events_of_dead(struct profi_dead *dead, profi_events **events, prof_error *err);

@@ -136,7 +136,7 @@ static int read_sites(profi_dead_reader *r)
 
 /* ---- the head ---- */
 
-static void copy_clean(char *into, size_t room, const char *text, size_t bytes)
+void profi_dead_copy_clean(char *into, size_t room, const char *text, size_t bytes)
 {
     char clean[PROFI_TEXT_MAX];
     profi_text_clean(clean, text, strnlen(text, bytes));
@@ -165,9 +165,9 @@ static void read_head(profi_dead_reader *r)
 {
     const profi_roots *roots = r->roots;
     profi_dead *dead = r->dead;
-    copy_clean(dead->name, sizeof(dead->name), roots->name, sizeof(roots->name));
-    copy_clean(dead->host, sizeof(dead->host), roots->host, sizeof(roots->host));
-    copy_clean(dead->clock_source, sizeof(dead->clock_source), roots->clock_source, sizeof(roots->clock_source));
+    profi_dead_copy_clean(dead->name, sizeof(dead->name), roots->name, sizeof(roots->name));
+    profi_dead_copy_clean(dead->host, sizeof(dead->host), roots->host, sizeof(roots->host));
+    profi_dead_copy_clean(dead->clock_source, sizeof(dead->clock_source), roots->clock_source, sizeof(roots->clock_source));
     if (dead->name[0] == '\0')
         strcpy(dead->name, "program");
     dead->pid = roots->pid;
@@ -252,7 +252,10 @@ prof_status profi_dead_read(const void *data, size_t bytes, const char *what, pr
 void profi_dead_fini(profi_dead *dead)
 {
     profi_record_copy_fini(&dead->record);
+    if (dead->cells.data != NULL)
+        dead->rings.cells = NULL;
     profi_rings_view_fini(&dead->rings);
+    profi_spool_fini(&dead->cells);
     free(dead->opens);
     free(dead->texts);
     *dead = (profi_dead){ 0 };

@@ -11,6 +11,7 @@
 #define PROFI_DEAD_H
 
 #include "../base/clock.h"
+#include "../base/spool.h"
 #include "record.h"
 
 /* A scope that was open, as a cell without an end; see ring.h. */
@@ -33,6 +34,7 @@ typedef struct profi_dead {
     uint64_t damage_count;    /* things in the file that made no sense */
     int was_folding;          /* a thread was ending: parts of its histograms and counters may be missing */
     char *texts;
+    profi_spool cells;        /* where it is not empty, the rings' cells lie in it */
 } profi_dead;
 
 /* Whether it claims to be such a file. */

@@ -35,4 +35,16 @@ int profi_dead_read_trees(profi_dead_reader *r);
 /* All rings: 0 when memory is spent. */
 int profi_dead_read_rings(profi_dead_reader *r);
 
+/* Whether a cell can be what it says. */
+int profi_dead_is_sound(profi_dead_reader *r, const prof_inline_cell *cell);
+
+/* A new segment, at the end of the cells; NULL where the numbers make no sense or memory is spent. */
+profi_segment *profi_dead_add_segment(profi_dead_reader *r, uint64_t thread, uint64_t first_index, uint64_t first_detail);
+
+/* When all rings have been read: sorts them, leaves out what overlaps, and counts. */
+void profi_dead_settle_rings(profi_dead_reader *r, uint64_t exited_issued, uint64_t exited_filtered);
+
+/* Text from anybody, cleaned and cut. */
+void profi_dead_copy_clean(char *into, size_t room, const char *text, size_t bytes);
+
 #endif

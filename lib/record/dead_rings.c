@@ -11,8 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* A cell that can be what it says. */
-static int is_sound(profi_dead_reader *r, const prof_inline_cell *cell)
+int profi_dead_is_sound(profi_dead_reader *r, const prof_inline_cell *cell)
 {
     unsigned kind = profi_event_kind(cell->what);
     int is_timed = kind == PROFI_EVENT_SCOPE || kind == PROFI_EVENT_INSTANT || kind == PROFI_EVENT_SPAN;
@@ -25,7 +24,7 @@ static int is_sound(profi_dead_reader *r, const prof_inline_cell *cell)
     return 1;
 }
 
-static profi_segment *add_segment(profi_dead_reader *r, uint64_t thread, uint64_t first_index, uint64_t first_detail)
+profi_segment *profi_dead_add_segment(profi_dead_reader *r, uint64_t thread, uint64_t first_index, uint64_t first_detail)
 {
     profi_rings_view *view = &r->dead->rings;
     const uint64_t most = UINT64_MAX / 4;
@@ -46,7 +45,7 @@ static profi_segment *add_segment(profi_dead_reader *r, uint64_t thread, uint64_
 static int add_cell(profi_dead_reader *r, profi_segment *segment, const prof_inline_cell *cell)
 {
     profi_rings_view *view = &r->dead->rings;
-    if (!is_sound(r, cell)) {
+    if (!profi_dead_is_sound(r, cell)) {
         r->dead->damage_count++;
         return 0;
     }
@@ -62,11 +61,11 @@ static int add_cell(profi_dead_reader *r, profi_segment *segment, const prof_inl
 static void copy_cells(profi_dead_reader *r, uint64_t thread, uint64_t first_index, uint64_t first_detail,
                        const prof_inline_cell *cells, uint64_t count)
 {
-    profi_segment *segment = thread != 0 ? add_segment(r, thread, first_index, first_detail) : NULL;
+    profi_segment *segment = thread != 0 ? profi_dead_add_segment(r, thread, first_index, first_detail) : NULL;
     for (uint64_t i = 0; i < count && !r->is_memory_spent; i++) {
         const prof_inline_cell *cell = &cells[i];
         if (thread == 0 && profi_event_kind(cell->what) == PROFI_EVENT_RUN)
-            segment = cell->start != 0 ? add_segment(r, cell->start, cell->end, profi_event_run_details(cell->what)) : NULL;
+            segment = cell->start != 0 ? profi_dead_add_segment(r, cell->start, cell->end, profi_event_run_details(cell->what)) : NULL;
         else if (segment != NULL && !add_cell(r, segment, cell))
             segment = NULL;
     }
@@ -200,7 +199,7 @@ static int has_ring(const profi_rings_view *view, uint64_t thread)
 }
 
 /* Leaves out what overlaps, and counts: of all threads issued and held, of exited ones no fewer than what is there. */
-static void settle(profi_dead_reader *r)
+static void settle(profi_dead_reader *r, uint64_t exited_issued, uint64_t exited_filtered)
 {
     profi_rings_view *view = &r->dead->rings;
     prof_stats *stats = &r->dead->record.stats;
@@ -218,8 +217,8 @@ static void settle(profi_dead_reader *r)
         view->segments[kept++] = *segment;
     }
     view->segment_count = kept;
-    view->exited_issued = profi_max_u64(profi_min_u64(r->roots->pool.exited_issued, UINT64_MAX / 4), exited);
-    view->exited_filtered = r->roots->pool.exited_filtered;
+    view->exited_issued = profi_max_u64(profi_min_u64(exited_issued, UINT64_MAX / 4), exited);
+    view->exited_filtered = exited_filtered;
     stats->event_count = view->exited_issued;
     stats->event_filtered_count = view->exited_filtered;
     for (uint64_t i = 0; i < view->ring_count; i++) {
@@ -248,20 +247,25 @@ static void check_rings(profi_rings_view *view)
         view->rings[i].issued = profi_min_u64(view->rings[i].issued, UINT64_MAX / 4);
 }
 
-int profi_dead_read_rings(profi_dead_reader *r)
+void profi_dead_settle_rings(profi_dead_reader *r, uint64_t exited_issued, uint64_t exited_filtered)
 {
     profi_rings_view *view = &r->dead->rings;
+    if (view->segment_count != 0)
+        qsort(view->segments, view->segment_count, sizeof(*view->segments), compare_segments);
+    if (view->ring_count != 0)
+        qsort(view->rings, view->ring_count, sizeof(*view->rings), compare_rings);
+    check_rings(view);
+    settle(r, exited_issued, exited_filtered);
+}
+
+int profi_dead_read_rings(profi_dead_reader *r)
+{
     if (r->roots->pool.chunk_limit == 0)
         return 1; /* there are no rings: nothing counts as issued */
     copy_chunks(r);
     read_registry(r);
     if (r->is_memory_spent)
         return 0;
-    if (view->segment_count != 0)
-        qsort(view->segments, view->segment_count, sizeof(*view->segments), compare_segments);
-    if (view->ring_count != 0)
-        qsort(view->rings, view->ring_count, sizeof(*view->rings), compare_rings);
-    check_rings(view);
-    settle(r);
+    profi_dead_settle_rings(r, r->roots->pool.exited_issued, r->roots->pool.exited_filtered);
     return 1;
 }

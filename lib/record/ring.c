@@ -67,7 +67,7 @@ static void push_full(profi_ring *ring, profi_chunk *chunk)
     ring->newest = chunk;
 }
 
-static profi_chunk *pop_oldest(profi_ring *ring)
+static profi_chunk *unlink_oldest(profi_ring *ring)
 {
     profi_chunk *chunk = ring->oldest;
     if (chunk == NULL)
@@ -76,7 +76,14 @@ static profi_chunk *pop_oldest(profi_ring *ring)
     if (ring->oldest == NULL)
         ring->newest = NULL;
     ring->chunk_count--;
-    pool->recycled += chunk->cell_count - chunk->other_count;
+    return chunk;
+}
+
+static profi_chunk *pop_oldest(profi_ring *ring)
+{
+    profi_chunk *chunk = unlink_oldest(ring);
+    if (chunk != NULL)
+        pool->recycled += chunk->cell_count - chunk->other_count;
     return chunk;
 }
 
@@ -127,6 +134,33 @@ static profi_chunk *take_chunk(profi_ring *ring)
     if (chunk == NULL)
         chunk = pop_oldest(loser_for(ring));
     return chunk;
+}
+
+/* ---- for who streams ---- */
+
+profi_chunk *profi_rings_take_full(void)
+{
+    profi_thread *self = profi_step_away();
+    pthread_mutex_lock(&lock);
+    profi_ring *fullest = NULL;
+    for (profi_ring *ring = pool->rings; ring != NULL; ring = ring->next)
+        if (ring->oldest != NULL && (fullest == NULL || ring->chunk_count > fullest->chunk_count))
+            fullest = ring;
+    profi_chunk *chunk = fullest != NULL ? unlink_oldest(fullest) : NULL;
+    pthread_mutex_unlock(&lock);
+    profi_come_back(self);
+    return chunk;
+}
+
+void profi_rings_give_back(profi_chunk *chunk, int is_lost)
+{
+    profi_thread *self = profi_step_away();
+    pthread_mutex_lock(&lock);
+    if (is_lost)
+        pool->recycled += chunk->cell_count - chunk->other_count;
+    free_chunk(chunk);
+    pthread_mutex_unlock(&lock);
+    profi_come_back(self);
 }
 
 /* Ends the current chunk with what is in it. */

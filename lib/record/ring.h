@@ -125,6 +125,14 @@ void profi_ring_retire(profi_thread *thread);
 void profi_ring_write(profi_thread *thread, uint64_t what, uint64_t start, uint64_t end);
 void profi_ring_write_detail(profi_thread *thread, uint64_t what, uint64_t start, uint64_t end);
 
+/*
+ * For who streams: a full chunk, the oldest of a ring, which is no ring's any
+ * more and stays as it is until it is given back; NULL where there is none.
+ * Its events are held until then, and lost where is_lost is set.
+ */
+profi_chunk *profi_rings_take_full(void);
+void profi_rings_give_back(profi_chunk *chunk, int is_lost);
+
 /* Scopes of the calling process's threads shorter than this stay out of the rings; for threads that attach later. */
 void profi_rings_set_shortest(uint64_t ticks);
 

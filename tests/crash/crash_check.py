@@ -189,6 +189,74 @@ def _(folder):
     equal(glob.glob(os.path.join(folder, "out", "*")), [], "nobody wanted files")
 
 
+def start_stream(folder, way="", **variables):
+    return start(folder, way, PROFCORE_CRASH_SAFE="0", PROFCORE_MODE="stream", PROFCORE_FORMATS="json,pftrace", **variables)
+
+
+def only_stream(folder):
+    found = glob.glob(os.path.join(folder, "out", "*.stream"))
+    check(len(found) == 1, found)
+    return found[0]
+
+
+@case("what_was_streamed_before_a_kill_is_in_the_timeline_and_a_torn_end_is_cut_off")
+def _(folder):
+    random.seed(3)
+    for number in range(5):
+        place = os.path.join(folder, str(number))
+        os.mkdir(place)
+        process = start_stream(place)
+        time.sleep(0.1 + random.random() * 0.2)
+        kill(process)
+        found = read(only_stream(place))
+        check(found["damage"] == 0 and found["lost"] < found["issued"], f"kill {number}: {found}")
+        recover(place, only_stream(place), "--formats", "pftrace")
+        with open(only_stream(place), "rb") as file:
+            whole = file.read()
+        issued = found["issued"]
+        for share in (0.99, 0.5, 0.1):
+            with open(only_stream(place), "wb") as file:
+                file.write(whole[:int(len(whole) * share)])
+            found = read(only_stream(place))
+            check(found["damage"] == 0 and found["issued"] <= issued, f"cut to {share}: {found}")
+            issued = found["issued"]
+
+
+@case("a_stream_that_is_damaged_is_read_up_to_there")
+def _(folder):
+    process = start_stream(folder)
+    time.sleep(0.3)
+    kill(process)
+    with open(only_stream(folder), "rb+") as file:
+        file.truncate(200000)
+    done = subprocess.run([reader, only_stream(folder), "damage", "20" if sanitized else "100"], capture_output=True, text=True,
+                          timeout=280)
+    check(done.returncode == 0, done.stderr[-2000:])
+
+
+@case("a_run_that_streams_ends_with_its_results_and_without_the_stream")
+def _(folder):
+    process = start_stream(folder, "exit", PROFCORE_MEMORY="64MiB")
+    check(process.wait(60) == 0, "it failed")
+    process.stdout.close()
+    found = {path.rsplit(".", 1)[1] for path in glob.glob(os.path.join(folder, "out", "*"))}
+    equal(found, {"json", "pftrace"}, "files")
+
+
+@case("children_of_a_process_that_streams_keep_their_events_in_rings_of_their_own")
+def _(folder):
+    process = start_stream(folder, "fork")
+    time.sleep(0.5)
+    kill(process)
+    children = glob.glob(os.path.join(folder, "out", "*_pid*.json"))
+    check(children, "no child has saved")
+    for path in children:
+        with open(path, encoding="utf-8") as text:
+            whole = json.load(text)
+        equal({f["name"]: f["calls"] for f in whole["functions"]}, {"in_child": 100, "inner": 100}, path)
+    check("in_child" not in read(only_stream(folder))["functions"], "the child is in its parent's stream")
+
+
 @case("children_record_for_themselves_and_nothing_of_theirs_is_in_the_parents_file")
 def _(folder):
     process = start(folder, "fork", PROFCORE_FORMATS="json")

@@ -103,6 +103,8 @@ static int is_whole(const char *path, const char *extension)
         return strstr(text, " 0\n") != NULL && text[bytes - 1] == '\n';
     if (strcmp(extension, ".callgrind") == 0)
         return strstr(text, "\ntotals: ") != NULL && text[bytes - 1] == '\n';
+    if (strcmp(extension, ".crash") == 0)
+        return memcmp(text + 24, "profcore.crash/", 15) == 0;
     if (strcmp(extension, ".html") == 0)
         return strstr(text, "\"percentiles\": [") != NULL && strcmp(text + bytes - 8, "</html>\n") == 0;
     json_t *parsed = json_loads(text, 0, NULL);

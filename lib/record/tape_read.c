@@ -1,0 +1,275 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Reading of streams: see tape.h.  Cells go to a spool, for they may be more than memory holds. */
+#include "tape_records.h"
+
+#include "../base/array.h"
+#include "../base/error.h"
+#include "../base/text.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+enum { MOST_BODY = 1 << 20, MOST_SITES = 1 << 21 };
+
+/* A stream that is being read. */
+typedef struct stream_reader {
+    profi_dead_reader r;
+    int fd;
+    uint64_t left; /* bytes to read at most */
+    char *body; /* of one record: MOST_BODY bytes */
+    char **texts;
+    size_t text_count, text_room, site_room;
+    profi_roots_time first, newest;
+    int is_ticks, error;
+} stream_reader;
+
+/* All of so many bytes; 0 at the end, or where reading fails. */
+static int read_exactly(stream_reader *s, void *into, size_t bytes)
+{
+    if (bytes > s->left)
+        return 0;
+    s->left -= bytes;
+    for (size_t done = 0; done < bytes;) {
+        ssize_t got = read(s->fd, (char *)into + done, bytes - done);
+        if (got < 0 && errno == EINTR)
+            continue;
+        if (got < 0)
+            s->error = errno;
+        if (got <= 0)
+            return 0;
+        done += (size_t)got;
+    }
+    return 1;
+}
+
+static const char *keep_text(stream_reader *s, const char *text, size_t bytes)
+{
+    char clean[PROFI_TEXT_MAX];
+    profi_text_clean(clean, text, bytes);
+    char *kept = profi_array_grow(&s->texts, &s->text_room, s->text_count, sizeof(*s->texts)) ? strdup(clean) : NULL;
+    if (kept != NULL)
+        s->texts[s->text_count++] = kept;
+    else
+        s->error = ENOMEM;
+    return kept;
+}
+
+/* Sites come in the order of their ids. */
+static int take_site(stream_reader *s, uint64_t bytes)
+{
+    profi_record_copy *copy = &s->r.dead->record;
+    profi_tape_site site;
+    if (bytes < sizeof(site))
+        return 0;
+    memcpy(&site, s->body, sizeof(site));
+    if (site.id != copy->site_count || site.id >= MOST_SITES ||
+        (uint64_t)site.name_bytes + site.file_bytes != bytes - sizeof(site))
+        return 0;
+    if (!profi_array_grow(&copy->sites, &s->site_room, copy->site_count, sizeof(*copy->sites))) {
+        s->error = ENOMEM;
+        return 0;
+    }
+    const char *text = s->body + sizeof(site);
+    profi_site_view view = { .name = keep_text(s, text, site.name_bytes), .line = site.line, .flags = site.flags };
+    view.file = site.has_file ? keep_text(s, text + site.name_bytes, site.file_bytes) : NULL;
+    copy->sites[copy->site_count++] = view;
+    return s->error == 0;
+}
+
+static int take_time(stream_reader *s, uint64_t bytes)
+{
+    profi_roots_time now;
+    if (bytes != sizeof(now))
+        return 0;
+    memcpy(&now, s->body, sizeof(now));
+    if (now.ticks > s->first.ticks && now.ns > s->first.ns) {
+        s->newest = now;
+        profi_dead_saw(&s->r, now.ticks);
+    }
+    return 1;
+}
+
+static int take_cells(stream_reader *s, const profi_tape_chunk *chunk, const prof_inline_cell *cells)
+{
+    profi_rings_view *view = &s->r.dead->rings;
+    s->error = profi_spool_reserve(&s->r.dead->cells, (view->cell_count + chunk->cell_count + 1) * sizeof(*cells));
+    if (s->error != 0)
+        return 0;
+    view->cells = s->r.dead->cells.data;
+    profi_segment *segment =
+        chunk->thread != 0 ? profi_dead_add_segment(&s->r, chunk->thread, chunk->first_index, chunk->first_detail) : NULL;
+    for (uint64_t i = 0; i < chunk->cell_count; i++) {
+        const prof_inline_cell cell = cells[i];
+        if (chunk->thread == 0 && profi_event_kind(cell.what) == PROFI_EVENT_RUN) {
+            segment = cell.start != 0
+                          ? profi_dead_add_segment(&s->r, cell.start, cell.end, profi_event_run_details(cell.what)) : NULL;
+            continue;
+        }
+        if (segment == NULL || !profi_dead_is_sound(&s->r, &cell)) {
+            s->r.dead->damage_count++;
+            segment = NULL;
+            continue;
+        }
+        view->cells[view->cell_count++] = cell;
+        segment->cell_count++;
+    }
+    s->error = s->r.is_memory_spent ? ENOMEM : 0;
+    return s->error == 0;
+}
+
+static int take_chunk(stream_reader *s, uint64_t bytes)
+{
+    profi_tape_chunk chunk;
+    if (bytes < sizeof(chunk))
+        return 0;
+    memcpy(&chunk, s->body, sizeof(chunk));
+    return chunk.cell_count == (bytes - sizeof(chunk)) / sizeof(prof_inline_cell) &&
+           take_cells(s, &chunk, (const prof_inline_cell *)(const void *)(s->body + sizeof(chunk)));
+}
+
+/* The next record; 0 where there is no whole one that makes sense. */
+static int take_record(stream_reader *s)
+{
+    profi_tape_head head;
+    if (!read_exactly(s, &head, sizeof(head)))
+        return 0;
+    int is_sane = head.mark == PROFI_TAPE_MARK && head.bytes <= MOST_BODY;
+    if (is_sane && !read_exactly(s, s->body, (head.bytes + 7) & ~(uint64_t)7))
+        return 0; /* its writer was killed in the middle of it */
+    int ok = is_sane && (head.kind == PROFI_TAPE_SITE ? take_site(s, head.bytes) : head.kind == PROFI_TAPE_TIME
+                         ? take_time(s, head.bytes) : head.kind == PROFI_TAPE_CHUNK && take_chunk(s, head.bytes));
+    s->r.dead->damage_count += !ok;
+    return ok;
+}
+
+static int take_start(stream_reader *s)
+{
+    profi_tape_head head;
+    profi_tape_start start;
+    profi_dead *dead = s->r.dead;
+    if (!read_exactly(s, &head, sizeof(head)) || head.mark != PROFI_TAPE_MARK || head.kind != PROFI_TAPE_START ||
+        head.bytes != sizeof(start) || !read_exactly(s, &start, sizeof(start)) ||
+        memcmp(start.layout, PROFI_TAPE_LAYOUT, sizeof(PROFI_TAPE_LAYOUT)) != 0)
+        return 0;
+    profi_dead_copy_clean(dead->name, sizeof(dead->name), start.name, sizeof(start.name));
+    profi_dead_copy_clean(dead->host, sizeof(dead->host), start.host, sizeof(start.host));
+    profi_dead_copy_clean(dead->clock_source, sizeof(dead->clock_source), start.clock_source, sizeof(start.clock_source));
+    dead->pid = start.pid;
+    dead->last = start.begun;
+    dead->scale = (profi_clock_scale){ .source = dead->clock_source, .hz = 1000000000u, .ns = 1, .ticks = 1,
+                                       .steady = start.is_steady != 0 };
+    s->is_ticks = start.is_ticks != 0;
+    s->first = start.first;
+    return 1;
+}
+
+static void finish(stream_reader *s)
+{
+    profi_dead *dead = s->r.dead;
+    if (s->is_ticks && s->newest.ticks > s->first.ticks) {
+        dead->scale.first_ticks = s->first.ticks;
+        dead->scale.first_ns = s->first.ns;
+        dead->scale.ticks = s->newest.ticks - s->first.ticks;
+        dead->scale.ns = s->newest.ns - s->first.ns;
+        dead->scale.hz = (uint64_t)((profi_u128)dead->scale.ticks * 1000000000u / dead->scale.ns);
+    }
+    dead->record.now = s->r.last_tick;
+    uint64_t now = profi_clock_at(&dead->scale, s->r.last_tick), begun = dead->last.monotonic_ns;
+    uint64_t since = now > begun ? now - begun : 0;
+    dead->last = (profi_clock_moment){ begun + since, dead->last.boot_ns + since, dead->last.unix_ns + since };
+    profi_dead_settle_rings(&s->r, 0, 0);
+}
+
+/* The texts become one block, as profi_dead_fini() frees it. */
+static int gather_texts(stream_reader *s)
+{
+    size_t bytes = 1;
+    for (size_t i = 0; i < s->text_count; i++)
+        bytes += strlen(s->texts[i]) + 1;
+    char *block = malloc(bytes), *at = block;
+    profi_record_copy *copy = &s->r.dead->record;
+    for (size_t i = 0; block != NULL && i < copy->site_count; i++) {
+        const char **texts[2] = { &copy->sites[i].name, &copy->sites[i].file };
+        for (int t = 0; t < 2; t++)
+            if (*texts[t] != NULL) {
+                size_t length = strlen(*texts[t]) + 1;
+                memcpy(at, *texts[t], length);
+                *texts[t] = at;
+                at += length;
+            }
+    }
+    s->r.dead->texts = block;
+    return block != NULL;
+}
+
+static void drop_texts(stream_reader *s)
+{
+    for (size_t i = 0; i < s->text_count; i++)
+        free(s->texts[i]);
+    free(s->texts);
+}
+
+int profi_tape_is(const void *data, size_t bytes)
+{
+    return bytes >= PROFI_TAPE_MARK_BYTES && memcmp((const char *)data + sizeof(profi_tape_head), PROFI_TAPE_LAYOUT,
+                                                      sizeof(PROFI_TAPE_LAYOUT)) == 0;
+}
+
+prof_status profi_tape_read(int fd, uint64_t bytes, const char *what, profi_dead *dead, prof_error *err)
+{
+    *dead = (profi_dead){ .record.stats = PROF_STATS_INIT };
+    stream_reader s = { .r.dead = dead, .fd = fd, .left = bytes, .body = malloc(MOST_BODY + 8) };
+    prof_status status = PROF_OK;
+    if (s.body == NULL)
+        return profi_fail(err, PROF_E_NO_MEMORY, "no memory to read %.300s", what);
+    if (!take_start(&s))
+        status = s.error ? profi_fail_errno(err, s.error, "cannot read %.300s", what)
+                         : profi_fail(err, PROF_E_FORMAT, "%.300s: not a stream of events", what);
+    while (status == PROF_OK && take_record(&s))
+        ;
+    if (status == PROF_OK && s.error != 0)
+        status = profi_fail_errno(err, s.error, "cannot read %.300s", what);
+    if (status == PROF_OK && !gather_texts(&s))
+        status = profi_fail(err, PROF_E_NO_MEMORY, "no memory to read %.300s", what);
+    if (status == PROF_OK)
+        finish(&s);
+    drop_texts(&s);
+    free(s.body);
+    if (status != PROF_OK)
+        profi_dead_fini(dead);
+    return status;
+}
+
+int profi_tape_join(profi_dead *dead, const profi_rings_view *rings)
+{
+    profi_rings_view *view = &dead->rings;
+    size_t segments = view->segment_count + rings->segment_count;
+    int error = profi_spool_reserve(&dead->cells, (view->cell_count + rings->cell_count + 1) * sizeof(*view->cells));
+    if (error != 0)
+        return error;
+    view->cells = dead->cells.data;
+    profi_segment *larger = realloc(view->segments, (segments + 1) * sizeof(*larger));
+    profi_ring_view *live = malloc((rings->ring_count + 1) * sizeof(*live));
+    view->segments = larger != NULL ? larger : view->segments;
+    if (larger == NULL || live == NULL) {
+        free(live);
+        return ENOMEM;
+    }
+    memcpy(live, rings->rings, rings->ring_count * sizeof(*live));
+    free(view->rings);
+    view->rings = live;
+    view->ring_count = rings->ring_count;
+    for (uint64_t i = 0; i < rings->cell_count; i++)
+        view->cells[view->cell_count + i] = rings->cells[i];
+    for (size_t i = 0; i < rings->segment_count; i++) {
+        view->segments[view->segment_count + i] = rings->segments[i];
+        view->segments[view->segment_count + i].first_cell += view->cell_count;
+    }
+    view->cell_count += rings->cell_count;
+    view->segment_count = segments;
+    view->exited_issued = rings->exited_issued;
+    view->exited_filtered = rings->exited_filtered;
+    return 0;
+}
