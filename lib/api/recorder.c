@@ -233,7 +233,7 @@ static prof_status start(const prof_options *options, int is_automatic, prof_err
     if (status == PROF_OK && !config.is_forced_off) {
         prof_error why = PROF_ERROR_INIT;
         start_saver();
-        if (config.is_streamed && profi_streamer_start(&config, &why) != PROF_OK)
+        if (config.is_streamed && config.writes_files && profi_streamer_start(&config, &why) != PROF_OK)
             profi_notice("PROFCORE_MODE=stream: events stay in the rings: %s", why.message);
         start_control();
         if (profi_watch_start(&config, &why) != PROF_OK)

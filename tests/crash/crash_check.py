@@ -67,7 +67,7 @@ def check_calls(folder, found):
         calls, still_open = sum(row[0] for row in rows), sum(row[1] for row in rows)
         check(ended <= calls <= begun, f"{kind}: {calls} calls recovered, of {begun} begun and {ended} ended")
         check(calls + still_open <= begun, f"{kind}: {calls} calls and {still_open} open, of {begun} begun")
-    ended, _, items = functions.get("inner", (0, 0, 0))
+    ended, _, items, _ = functions.get("inner", (0, 0, 0, 0))
     check(0 <= items - ended <= 3, f"items: {items} in {ended} calls")
 
 
@@ -135,6 +135,21 @@ def _(folder):
             raise AssertionError(f"killed after {done} of {last} instructions: {error}") from error
         os.remove(only_file(folder))
     print(f"# of {last} instructions")
+
+
+quiet_s = 60 if kills >= 1000 else 3
+
+
+@case(f"of_a_quiet_thread_the_last_{quiet_s}_seconds_are_whole_beside_busy_ones_at_16_mib")
+def _(folder):
+    process = start(folder, "quiet", PROFCORE_MEMORY="16MiB")
+    time.sleep(quiet_s)
+    kill(process)
+    found = read(only_file(folder))
+    ended, _, _, held = found["functions"]["quiet"]
+    print(f"# {held} of {ended} events of the quiet thread; of all {found['issued']} {found['lost']} are lost")
+    check(held == ended > quiet_s * 5, f"{held} of {ended}")
+    check(found["lost"] > 0 or sanitized, "the busy threads have lost nothing: that proves nothing")
 
 
 @case("a_scope_that_is_stuck_is_in_the_table_and_the_timeline_after_the_kill")

@@ -6,7 +6,7 @@
  *     crash_main COUNTS [WAY]   COUNTS is a file, mapped, which survives as well:
  *                               of each function the calls begun, and ended
  *
- * It ends by itself where WAY is "exit"; with "fork", children record and exit; "step" is for crash_step_main.
+ * It ends by itself where WAY is "exit"; with "quiet", one thread does little; with "fork", children record and exit; "step" is for crash_step_main.
  *
  * Each lasting thread records inner, inner, outer, again and again, and after
  * every 64 rounds another function by its number, so that new nodes come.
@@ -105,6 +105,17 @@ static void *be_stepped(void *unused)
     return unused;
 }
 
+/* 50 scopes a second, beside the threads that last for ever. */
+__attribute__((noreturn)) static void run_quiet(void)
+{
+    puts("ready");
+    fflush(stdout);
+    for (;;) {
+        PROF_SCOPE("quiet") {}
+        usleep(20000);
+    }
+}
+
 static int run_stepped(void)
 {
     pthread_t thread;
@@ -149,6 +160,8 @@ int main(int argc, char **argv)
         if (pthread_create(&thread, NULL, last_for_ever, &numbers[i]) != 0)
             return 2;
     const char *way = argc > 2 ? argv[2] : "";
+    if (strcmp(way, "quiet") == 0)
+        run_quiet();
     puts("ready");
     fflush(stdout);
     for (int round = 0; strcmp(way, "exit") != 0 || round < 20; round++) {

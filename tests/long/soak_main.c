@@ -4,7 +4,7 @@
  * paths, and 100,000 threads that come and go.  Counts must be exact and
  * memory flat.
  *
- *     soak_main scopes|names|paths|threads|cancelled COUNT
+ *     soak_main scopes|names|paths|threads|cancelled|events COUNT
  *     soak_main full COUNT     COUNT scopes of ten children, each child named
  *                              after its parent, under whatever cap is set;
  *                              writes full.txt, full.prof and full.json
@@ -170,6 +170,41 @@ static int run_full(uint64_t count)
     return 0;
 }
 
+static void *events_main(void *count)
+{
+    for (uint64_t i = 0; i < *(uint64_t *)count; i++) {
+        PROF_BLOCK("outer");
+        PROF_SCOPE("inner") { }
+    }
+    return NULL;
+}
+
+/* Events of four threads: each is held, streamed or counted as lost. */
+static int run_events(uint64_t count)
+{
+    enum { THREADS = 4, STAGES = 4 };
+    uint64_t each = count / 2 / THREADS / STAGES, before = 0;
+    prof_stats stats = PROF_STATS_INIT;
+    for (int stage = 0; stage < STAGES; stage++) {
+        pthread_t threads[THREADS];
+        for (int i = 0; i < THREADS; i++)
+            if (pthread_create(&threads[i], NULL, events_main, &each) != 0)
+                return 1;
+        for (int i = 0; i < THREADS; i++)
+            pthread_join(threads[i], NULL);
+        if (stage == 0) /* by then the event rings are full */
+            before = rss_bytes();
+    }
+    uint64_t after = rss_bytes(), wanted = each * 2 * THREADS * STAGES;
+    prof_stats_get(&stats, NULL);
+    printf("%llu events, %llu lost, %llu of %llu bytes used, resident %llu KiB after a quarter and %llu KiB at the end\n",
+           (unsigned long long)stats.event_count, (unsigned long long)stats.event_lost_count,
+           (unsigned long long)stats.memory_used_bytes, (unsigned long long)stats.memory_limit_bytes,
+           (unsigned long long)before / 1024, (unsigned long long)after / 1024);
+    return stats.event_count != wanted || calls_of("inner") != wanted / 2 || stats.event_lost_count >= wanted ||
+           stats.memory_used_bytes > stats.memory_limit_bytes || after > before + (2 << 20);
+}
+
 static void *thread_main(void *unused)
 {
     PROF_BLOCK("thread");
@@ -250,6 +285,8 @@ int main(int argc, char **argv)
     uint64_t count = strtoull(argv[2], NULL, 10);
     if (strcmp(argv[1], "scopes") == 0)
         return run_scopes(count);
+    if (strcmp(argv[1], "events") == 0)
+        return run_events(count);
     if (strcmp(argv[1], "names") == 0)
         return run_names(count);
     if (strcmp(argv[1], "paths") == 0)
