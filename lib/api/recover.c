@@ -95,9 +95,10 @@ static prof_status for_each_format(const char *formats, const recovered *r, cons
             continue;
         if ((size_t)snprintf(path, sizeof(path), "%s.%s", stem, writer->name) >= sizeof(path))
             status = profi_fail(err, PROF_E_INVALID, "a path of more than %zu bytes: \"%.100s...\"", sizeof(path) - 1, stem);
-        else if (writer->write_events == NULL ? call_count(&r->dead) != 0
-                                              : r->dead.record.stats.event_count != 0 || r->dead.open_count != 0)
-            status = profi_result_write_file(&(profi_result){ writer, r->snapshot, r->events }, path, err);
+        else if (writer->write != NULL && call_count(&r->dead) != 0)
+            status = profi_result_write_file(&(profi_result){ .writer = writer, .snapshot = r->snapshot }, path, err);
+        else if (writer->write == NULL && (r->dead.record.stats.event_count != 0 || r->dead.open_count != 0))
+            status = profi_result_write_file(&(profi_result){ .writer = writer, .events = r->events }, path, err);
     }
     return status;
 }

@@ -45,7 +45,7 @@ static void add_bucket(profi_dead_reader *r, uint32_t site, uint32_t index, uint
     if (!profi_array_grow(&copy->buckets, &r->bucket_room, copy->bucket_count, sizeof(*copy->buckets)))
         r->is_memory_spent = 1;
     else
-        copy->buckets[copy->bucket_count++] = (profi_bucket_copy){ site, index, count };
+        copy->buckets[copy->bucket_count++] = (profi_bucket_copy){ .site = site, .index = index, .count = count };
 }
 
 /* The figures that a node had before another's were half added to them. */
