@@ -264,6 +264,8 @@ need_tests() { # also [PACKAGE...]
   type -P "${browsers[@]}" >/dev/null || set -- '?chromium' "$@"
   type -P npm >/dev/null || set -- '?npm' "$@" # with it comes node; it fetches what reads timelines and draws profiles
   type -P callgrind_annotate >/dev/null || set -- '?valgrind' "$@"
+  # What Nsight Systems' importer is linked with.
+  set -- '?libegl1' '?libgl1' '?libopengl0' '?libx11-6' '?libfontconfig1' '?libfreetype6' '?libglib2.0-0' '?libxkbcommon0' "$@"
   need_service '?locales' '?abigail-tools' '?strace' '?libcap2-bin' "$@"
   need_python tests "snakeviz, playwright and tokenizers, to compare with, 55 MB" --no-deps
 }

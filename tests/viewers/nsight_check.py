@@ -7,6 +7,8 @@ import pathlib
 import subprocess
 import tempfile
 
+from fetch import Missing
+
 RUN_S = 300
 RANGE, SPAN, MARK, FILE = 70, 71, 65, 74  # types of its events
 
@@ -18,6 +20,8 @@ class Unreadable(Exception):
 def run(command, **variables):
     done = subprocess.run([str(part) for part in command], env=os.environ | variables, stdin=subprocess.DEVNULL,
                           capture_output=True, text=True, errors="replace", timeout=RUN_S)  # fmt: skip
+    if done.returncode == 127:  # what it is linked with, of a desktop
+        raise Missing(f"{command[0]} does not start here: {done.stderr.strip()[-300:]}")
     if done.returncode != 0:
         raise Unreadable(f"{command[0]} ended with {done.returncode}: {(done.stdout + done.stderr).strip()[-1000:]}")
     return done.stdout
