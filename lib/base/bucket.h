@@ -14,14 +14,14 @@
 #include "base.h"
 #include <profcore/inline.h>
 
-enum { PROFI_BUCKET_COUNT = 976 };
+enum { PROFI_BUCKET_FIRST = 16, PROFI_BUCKET_COUNT = 976 };
 
 static inline unsigned profi_bucket_of(uint64_t duration)
 {
     return prof_inline_bucket_(duration); /* programs that inline the hot path count by it, too */
 }
 
-/* The longest duration of a bucket. */
+/* The longest duration of a bucket, from PROFI_BUCKET_FIRST on. */
 static inline uint64_t profi_bucket_upper(unsigned index)
 {
     unsigned shift = (index >> 4) - 1;

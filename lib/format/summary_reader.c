@@ -29,7 +29,7 @@ static void read_bucket(profi_json *j, const profi_json_value *pair, uint64_t co
     const profi_json_value *first = profi_json_next(j, pair, NULL), *second = profi_json_next(j, pair, first);
     if (profi_json_to_count(j, "histogram", first, PROFI_BUCKET_COUNT - 1, &index) &&
         profi_json_to_count(j, "histogram", second, UINT64_MAX, &count) &&
-        (index < 16 || __builtin_add_overflow(counts[index], count, &counts[index])))
+        (index < PROFI_BUCKET_FIRST || __builtin_add_overflow(counts[index], count, &counts[index])))
         profi_json_fail(j, "histogram", "is out of range");
 }
 

@@ -254,7 +254,7 @@ prof_status prof_snapshot_histogram(const prof_snapshot *snapshot, uint32_t func
 
 uint64_t prof_bucket_upper_ns(uint32_t index)
 {
-    return index >= 16 && index < PROFI_BUCKET_COUNT ? profi_bucket_upper(index) : 0;
+    return index >= PROFI_BUCKET_FIRST && index < PROFI_BUCKET_COUNT ? profi_bucket_upper(index) : 0;
 }
 
 prof_status prof_snapshot_stats(const prof_snapshot *snapshot, prof_stats *stats, prof_error *err)

@@ -199,7 +199,7 @@ static int copy_tree(copier *c, const profi_thread *thread, uint64_t *calls)
 
 static int copy_histogram(copier *c, const uint64_t *histogram, const profi_site *site, uint16_t is_of_spans)
 {
-    for (uint16_t i = 1; i < PROFI_BUCKET_COUNT; i++) {
+    for (uint16_t i = PROFI_BUCKET_FIRST; i < PROFI_BUCKET_COUNT; i++) {
         uint64_t count = PROFI_GET(histogram[i]);
         if (count != 0 && !add_bucket(c, (profi_bucket_copy){ site->id, i, is_of_spans, count }))
             return 0;

@@ -88,7 +88,7 @@ static uint32_t copy_node(profi_dead_reader *r, const void *address, const profi
         profi_dead_saw(r, node->start);
     }
     uint64_t pending = ((uintptr_t)node->pending - (uintptr_t)node->histogram) / sizeof(uint64_t);
-    if (node->histogram != NULL && pending != 0 && pending < PROFI_BUCKET_COUNT)
+    if (node->histogram != NULL && pending >= PROFI_BUCKET_FIRST && pending < PROFI_BUCKET_COUNT)
         add_bucket(r, site, (uint32_t)pending, 1);
     r->place_of_node[index] = (uint64_t)(uintptr_t)address;
     *index_slot(r, address) = index + 1;
@@ -162,7 +162,7 @@ static void copy_histograms(profi_dead_reader *r, const profi_thread *thread)
         const uint64_t *histogram = profi_dead_claim(r, kept->histogram, PROFI_BUCKET_COUNT * sizeof(*histogram));
         if (histogram == NULL || kept->by_site.hash >= r->dead->record.site_count)
             continue;
-        for (uint32_t i = 1; i < PROFI_BUCKET_COUNT; i++)
+        for (uint32_t i = PROFI_BUCKET_FIRST; i < PROFI_BUCKET_COUNT; i++)
             if (histogram[i] != 0)
                 add_bucket(r, (uint32_t)kept->by_site.hash, i, histogram[i]);
     }

@@ -3,7 +3,8 @@
  * Looks at what a killed process has left, through the library's own reader.
  *
  *     crash_read_main FILE             says what is in it, as JSON, and fails where something cannot be
- *     crash_read_main FILE damage N    reads it N times with parts of it damaged, and cut at N places
+ *     crash_read_main FILE damage N    reads it N times with parts of it damaged, and cut at N places,
+ *                                      and 64 times with a part of it filled
  */
 #include "base/error.h"
 #include "base/input.h"
@@ -194,6 +195,20 @@ static void damage(const char *data, size_t bytes, unsigned long times)
     free(copy);
 }
 
+/* Part by part, all that is zero is something: what is never used, too. */
+static void fill(const char *data, size_t bytes)
+{
+    enum { PARTS = 64 };
+    char *copy = malloc(bytes);
+    for (size_t part = 0; copy != NULL && part < PARTS; part++) {
+        memcpy(copy, data, bytes);
+        for (size_t at = bytes / PARTS / 8 * 8 * part, end = at + bytes / PARTS / 8 * 8; at < end; at += 8)
+            copy[at] = (char)(copy[at] != 0 ? copy[at] : 1);
+        use(copy, bytes);
+    }
+    free(copy);
+}
+
 int main(int argc, char **argv)
 {
     char *data;
@@ -206,6 +221,7 @@ int main(int argc, char **argv)
     }
     if (argc > 3) {
         damage(data, bytes, strtoul(argv[3], NULL, 10));
+        fill(data, bytes);
         free(data);
         return 0;
     }
