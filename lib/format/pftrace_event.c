@@ -6,16 +6,11 @@
 #include <stdio.h>
 #include <string.h>
 
-static const char *text_of(pftrace_reading *r, const profi_field *field)
-{
-    return profi_field_is_text(field) ? profi_build_text(r->builder, field->data, field->bytes) : NULL;
-}
-
 /* ---- annotations ---- */
 
-static void add_detail(pftrace_event *e, profi_events_notes *notes, const profi_detail *detail)
+static void add_detail(profi_pftrace_event *e, profi_events_notes *notes, const profi_detail *detail)
 {
-    if (e->details.count < PFTRACE_MOST_DETAILS)
+    if (e->details.count < PROFI_PFTRACE_MOST_DETAILS)
         e->room[e->details.count++] = *detail;
     else
         notes->not_understood++;
@@ -32,7 +27,7 @@ static int is_trace_id(const char *text, profi_request_id *id)
 }
 
 /* Our own, whose names are not interned: how many were lost, how old what is open is, and for which request the event is. */
-static int is_ours(pftrace_event *e, const char *name, const profi_detail *detail)
+static int is_ours(profi_pftrace_event *e, const char *name, const profi_detail *detail)
 {
     if (strcmp(name, "lost") == 0 && e->name != NULL && strncmp(e->name, "<profcore: ", 11) == 0 && detail->kind == PROFI_ARG_INT) {
         e->is_loss = 1;
@@ -51,9 +46,9 @@ static int is_ours(pftrace_event *e, const char *name, const profi_detail *detai
     return 1;
 }
 
-static const char *interned_text(pftrace_reading *r, unsigned kind, uint64_t iid)
+static const char *interned_text(profi_pftrace_reading *r, unsigned kind, uint64_t iid)
 {
-    const pftrace_interned *interned = pftrace_interned_of(&r->state, r->sequence, kind, iid);
+    const profi_pftrace_interned *interned = profi_pftrace_interned_of(&r->state, r->sequence, kind, iid);
     return interned != NULL ? interned->text : NULL;
 }
 
@@ -64,7 +59,7 @@ static void set_text(profi_detail *detail, const char *text)
 }
 
 /* The value of an annotation; 0 where the field is none that is kept. */
-static int read_value(pftrace_reading *r, const profi_field *field, profi_detail *detail)
+static int read_value(profi_pftrace_reading *r, const profi_field *field, profi_detail *detail)
 {
     char pointer[24];
     switch (field->number) {
@@ -85,7 +80,7 @@ static int read_value(pftrace_reading *r, const profi_field *field, profi_detail
         detail->value.number = profi_bits_double(field->value);
         return field->type == PROFI_WIRE_FIXED64;
     case ANNOTATION_TEXT:
-    case ANNOTATION_JSON: set_text(detail, text_of(r, field)); break;
+    case ANNOTATION_JSON: set_text(detail, profi_pftrace_text(r->builder, field)); break;
     case ANNOTATION_TEXT_IID: set_text(detail, interned_text(r, IS_TEXT, field->value)); break;
     case ANNOTATION_POINTER:
         snprintf(pointer, sizeof(pointer), "0x%" PRIx64, field->value);
@@ -96,7 +91,7 @@ static int read_value(pftrace_reading *r, const profi_field *field, profi_detail
     return detail->value.text != NULL;
 }
 
-static void read_annotation(pftrace_reading *r, profi_wire wire)
+static void read_annotation(profi_pftrace_reading *r, profi_wire wire)
 {
     profi_detail detail = { 0 };
     const char *name = NULL;
@@ -106,7 +101,7 @@ static void read_annotation(pftrace_reading *r, profi_wire wire)
         if (field.number == ANNOTATION_NAME_IID) {
             name = interned_text(r, IS_ANNOTATION, field.value);
         } else if (field.number == ANNOTATION_NAME) {
-            name = text_of(r, &field);
+            name = profi_pftrace_text(r->builder, &field);
             is_inline = name != NULL;
         } else {
             has_value |= read_value(r, &field, &detail);
@@ -123,7 +118,7 @@ static void read_annotation(pftrace_reading *r, profi_wire wire)
 }
 
 /* Flow numbers may stand one by one or all in one block. */
-static void read_flows(pftrace_reading *r, const profi_field *field)
+static void read_flows(profi_pftrace_reading *r, const profi_field *field)
 {
     int is_last = field->number == EVENT_LAST_FLOW || field->number == EVENT_OLD_LAST_FLOW;
     profi_detail detail = { .kind = is_last ? PROFI_FLOW_LAST : PROFI_FLOW_HERE, .value.flow = field->value };
@@ -141,26 +136,26 @@ static void read_flows(pftrace_reading *r, const profi_field *field)
 
 /* ---- events ---- */
 
-static void read_source(pftrace_reading *r, profi_wire wire)
+static void read_source(profi_pftrace_reading *r, profi_wire wire)
 {
     profi_field field;
     while (profi_wire_next(&wire, &field)) {
         if (field.number == SOURCE_FILE)
-            r->event.file = text_of(r, &field);
+            r->event.file = profi_pftrace_text(r->builder, &field);
         else if (field.number == SOURCE_LINE)
             r->event.line = (uint32_t)field.value;
     }
 }
 
-uint64_t pftrace_thread_uuid(int64_t pid, int32_t tid)
+uint64_t profi_pftrace_thread_uuid(int64_t pid, int32_t tid)
 {
     return profi_mix64(profi_mix64((uint64_t)pid) ^ (uint32_t)tid) | 1;
 }
 
 /* Events as Chrome wrote them before there were tracks: a letter for the type, numbers for the thread. */
-static void read_legacy(pftrace_reading *r, profi_wire wire)
+static void read_legacy(profi_pftrace_reading *r, profi_wire wire)
 {
-    pftrace_event *e = &r->event;
+    profi_pftrace_event *e = &r->event;
     int64_t pid = r->sequence->legacy_pid;
     int32_t tid = 0;
     unsigned phase = 0;
@@ -169,8 +164,8 @@ static void read_legacy(pftrace_reading *r, profi_wire wire)
         switch (field.number) {
         case LEGACY_NAME_IID: e->name = interned_text(r, IS_NAME, field.value); break;
         case LEGACY_PHASE: phase = (unsigned)field.value; break;
-        case LEGACY_PID: pid = pftrace_id_of(&field); break;
-        case LEGACY_TID: tid = pftrace_id_of(&field); break;
+        case LEGACY_PID: pid = profi_pftrace_id_of(&field); break;
+        case LEGACY_TID: tid = profi_pftrace_id_of(&field); break;
         default: break;
         }
     }
@@ -178,9 +173,9 @@ static void read_legacy(pftrace_reading *r, profi_wire wire)
         e->type = phase == 'B' ? TYPE_BEGIN : phase == 'E' ? TYPE_END : phase == 'I' || phase == 'i' ? TYPE_INSTANT : 0;
     if (tid == 0)
         return;
-    e->track = pftrace_thread_uuid(pid, tid);
+    e->track = profi_pftrace_thread_uuid(pid, tid);
     e->has_track = 1;
-    pftrace_track *track = pftrace_track_of(&r->state, e->track);
+    profi_pftrace_track *track = profi_pftrace_track_of(&r->state, e->track);
     if (track != NULL) {
         track->pid = pid;
         track->tid = tid;
@@ -188,21 +183,21 @@ static void read_legacy(pftrace_reading *r, profi_wire wire)
 }
 
 /* Fields by which others are understood come first; 0 where the event cannot be kept. */
-static int read_basics(pftrace_reading *r, profi_wire wire, uint64_t *absolute_us, uint64_t *delta_us)
+static int read_basics(profi_pftrace_reading *r, profi_wire wire, uint64_t *absolute_us, uint64_t *delta_us)
 {
-    pftrace_event *e = &r->event;
-    const pftrace_interned *interned;
+    profi_pftrace_event *e = &r->event;
+    const profi_pftrace_interned *interned;
     profi_field field;
     while (profi_wire_next(&wire, &field)) {
         switch (field.number) {
         case EVENT_TYPE: e->type = (unsigned)field.value; break;
         case EVENT_TRACK: e->track = field.value, e->has_track = 1; break;
-        case EVENT_NAME: e->name = text_of(r, &field); break;
+        case EVENT_NAME: e->name = profi_pftrace_text(r->builder, &field); break;
         case EVENT_NAME_IID:
             e->name = interned_text(r, IS_NAME, field.value);
             break;
         case EVENT_SOURCE_IID:
-            interned = pftrace_interned_of(&r->state, r->sequence, IS_SOURCE, field.value);
+            interned = profi_pftrace_interned_of(&r->state, r->sequence, IS_SOURCE, field.value);
             e->file = interned != NULL ? interned->text : NULL;
             e->line = interned != NULL && interned->text != NULL ? interned->line : 0;
             break;
@@ -220,7 +215,7 @@ static int read_basics(pftrace_reading *r, profi_wire wire, uint64_t *absolute_u
     return !wire.is_bad;
 }
 
-static void read_rest(pftrace_reading *r, profi_wire wire)
+static void read_rest(profi_pftrace_reading *r, profi_wire wire)
 {
     profi_field field;
     while (profi_wire_next(&wire, &field)) {
@@ -243,7 +238,7 @@ static void read_rest(pftrace_reading *r, profi_wire wire)
 }
 
 /* The builder's track of an event; UINT32_MAX when memory is spent. */
-static uint32_t build_track(pftrace_reading *r, pftrace_track *track)
+static uint32_t build_track(profi_pftrace_reading *r, profi_pftrace_track *track)
 {
     if (track == NULL)
         return UINT32_MAX;
@@ -253,7 +248,7 @@ static uint32_t build_track(pftrace_reading *r, pftrace_track *track)
 }
 
 /* Which track an event is on when it says nothing of it. */
-static uint64_t default_track(const pftrace_reading *r)
+static uint64_t default_track(const profi_pftrace_reading *r)
 {
     if (r->sequence->default_track != 0)
         return r->sequence->default_track;
@@ -261,9 +256,9 @@ static uint64_t default_track(const pftrace_reading *r)
 }
 
 /* A value stands where the thread that gave it is known to be the sequence's, else on a track of its own. */
-static void build_value(pftrace_reading *r, pftrace_track *track)
+static void build_value(profi_pftrace_reading *r, profi_pftrace_track *track)
 {
-    pftrace_event *e = &r->event;
+    profi_pftrace_event *e = &r->event;
     double value = e->value * track->multiplier;
     if (track->is_incremental)
         value = track->last += value;
@@ -274,16 +269,16 @@ static void build_value(pftrace_reading *r, pftrace_track *track)
     }
     uint32_t site = track->site;
     if (r->sequence->default_track != 0 && r->sequence->default_track != track->uuid)
-        track = pftrace_track_of(&r->state, r->sequence->default_track);
+        track = profi_pftrace_track_of(&r->state, r->sequence->default_track);
     uint32_t built = build_track(r, track);
     if (built != UINT32_MAX && site != UINT32_MAX)
         profi_build_value(r->builder, built, e->ns, site, value);
 }
 
-static void build_event(pftrace_reading *r)
+static void build_event(profi_pftrace_reading *r)
 {
-    pftrace_event *e = &r->event;
-    pftrace_track *track = pftrace_track_of(&r->state, e->has_track ? e->track : default_track(r));
+    profi_pftrace_event *e = &r->event;
+    profi_pftrace_track *track = profi_pftrace_track_of(&r->state, e->has_track ? e->track : default_track(r));
     if (track == NULL)
         return;
     if (e->is_loss) {
@@ -309,7 +304,7 @@ static void build_event(pftrace_reading *r)
         profi_build_instant(r->builder, built, e->ns, site, &e->details);
 }
 
-static void start_event(pftrace_event *e)
+static void start_event(profi_pftrace_event *e)
 {
     e->ns = e->track = e->lost = 0;
     e->type = e->line = 0;
@@ -320,19 +315,19 @@ static void start_event(pftrace_event *e)
 }
 
 /* When: a packet's time, or, of old, the event's own. */
-static int find_time(pftrace_reading *r, const pftrace_packet *p, uint64_t absolute_us, uint64_t delta_us)
+static int find_time(profi_pftrace_reading *r, const profi_pftrace_packet *p, uint64_t absolute_us, uint64_t delta_us)
 {
-    pftrace_sequence *sequence = r->sequence;
+    profi_pftrace_sequence *sequence = r->sequence;
     uint64_t clock = p->clock != 0 ? p->clock : sequence->default_clock != 0 ? sequence->default_clock : CLOCK_IS_BOOTTIME;
     if (p->has_timestamp)
-        return pftrace_time_of(&r->state, r->sequence_id, clock, p->timestamp, &r->event.ns);
+        return profi_pftrace_time_of(&r->state, r->sequence_id, clock, p->timestamp, &r->event.ns);
     if (absolute_us == 0)
         absolute_us = sequence->legacy_us += delta_us;
     r->event.ns = absolute_us * 1000;
     return absolute_us != 0 && absolute_us < UINT64_MAX / 1000;
 }
 
-void pftrace_read_event(pftrace_reading *r, const pftrace_packet *p)
+void profi_pftrace_read_event(profi_pftrace_reading *r, const profi_pftrace_packet *p)
 {
     uint64_t absolute_us = 0, delta_us = 0;
     start_event(&r->event);

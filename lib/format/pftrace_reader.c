@@ -25,11 +25,11 @@ enum { MOST_PACKET_BYTES = 256 << 20 };
 typedef struct packet {
     uint64_t sequence_id;
     int is_known;
-    pftrace_packet of_event;
+    profi_pftrace_packet of_event;
     profi_field interned, defaults, track, clocks, old_process, old_thread; /* without data where there is none */
 } packet;
 
-static void read_defaults(pftrace_reading *r, profi_wire wire)
+static void read_defaults(profi_pftrace_reading *r, profi_wire wire)
 {
     profi_field field;
     while (profi_wire_next(&wire, &field)) {
@@ -45,17 +45,17 @@ static void read_defaults(pftrace_reading *r, profi_wire wire)
 }
 
 /* What there was before tracks: the sequence is this thread's. */
-static void read_old_thread(pftrace_reading *r, profi_wire wire)
+static void read_old_thread(profi_pftrace_reading *r, profi_wire wire)
 {
-    pftrace_track read = { 0 };
+    profi_pftrace_track read = { 0 };
     profi_field field;
-    pftrace_describe_thread(&r->state, &read, wire);
+    profi_pftrace_describe_thread(&r->state, &read, wire);
     while (profi_wire_next(&wire, &field))
         if (field.number == THREAD_REFERENCE_US)
             r->sequence->legacy_us = field.value;
     r->sequence->legacy_pid = read.pid;
-    r->sequence->legacy_track = pftrace_thread_uuid(read.pid, read.tid);
-    pftrace_track *track = pftrace_track_of(&r->state, r->sequence->legacy_track);
+    r->sequence->legacy_track = profi_pftrace_thread_uuid(read.pid, read.tid);
+    profi_pftrace_track *track = profi_pftrace_track_of(&r->state, r->sequence->legacy_track);
     if (track == NULL)
         return;
     track->pid = read.pid;
@@ -64,10 +64,10 @@ static void read_old_thread(pftrace_reading *r, profi_wire wire)
         track->thread_name = read.thread_name;
 }
 
-static void read_old_process(pftrace_reading *r, profi_wire wire)
+static void read_old_process(profi_pftrace_reading *r, profi_wire wire)
 {
-    pftrace_track read = { 0 };
-    pftrace_describe_process(&r->state, &read, wire);
+    profi_pftrace_track read = { 0 };
+    profi_pftrace_describe_process(&r->state, &read, wire);
     r->sequence->legacy_pid = read.pid;
 }
 
@@ -104,12 +104,12 @@ static int parse_packet(profi_wire wire, packet *p)
     return !wire.is_bad;
 }
 
-static void read_packet(pftrace_reading *r, const packet *p)
+static void read_packet(profi_pftrace_reading *r, const packet *p)
 {
     r->notes->packets++;
     r->notes->other_packets += !p->is_known;
     r->sequence_id = p->sequence_id;
-    r->sequence = pftrace_sequence_of(&r->state, p->sequence_id);
+    r->sequence = profi_pftrace_sequence_of(&r->state, p->sequence_id);
     if (r->sequence == NULL)
         return;
     if (p->of_event.flags & FLAG_CLEARED) {
@@ -117,7 +117,7 @@ static void read_packet(pftrace_reading *r, const packet *p)
         r->sequence->default_track = r->sequence->default_clock = 0;
     }
     if (p->clocks.data != NULL)
-        pftrace_add_clocks(&r->state, p->sequence_id, profi_wire_of(&p->clocks));
+        profi_pftrace_add_clocks(&r->state, p->sequence_id, profi_wire_of(&p->clocks));
     if (p->defaults.data != NULL)
         read_defaults(r, profi_wire_of(&p->defaults));
     if (p->old_process.data != NULL)
@@ -125,11 +125,11 @@ static void read_packet(pftrace_reading *r, const packet *p)
     if (p->old_thread.data != NULL)
         read_old_thread(r, profi_wire_of(&p->old_thread));
     if (p->track.data != NULL)
-        pftrace_describe_track(&r->state, profi_wire_of(&p->track));
+        profi_pftrace_describe_track(&r->state, profi_wire_of(&p->track));
     if (p->interned.data != NULL)
-        pftrace_intern(&r->state, r->sequence, profi_wire_of(&p->interned));
+        profi_pftrace_intern(&r->state, r->sequence, profi_wire_of(&p->interned));
     if (p->of_event.event.data != NULL)
-        pftrace_read_event(r, &p->of_event);
+        profi_pftrace_read_event(r, &p->of_event);
 }
 
 /*
@@ -155,7 +155,7 @@ static int next_packet(profi_stream *stream, size_t *head, uint64_t *bytes)
     return 1;
 }
 
-static prof_status read_packets(pftrace_reading *r, profi_stream *stream, const char *what, prof_error *err)
+static prof_status read_packets(profi_pftrace_reading *r, profi_stream *stream, const char *what, prof_error *err)
 {
     size_t head = 0;
     uint64_t bytes = 0;
@@ -214,7 +214,7 @@ prof_status profi_read_pftrace(profi_stream *stream, const char *what, profi_eve
 {
     if (builder->error != 0)
         return PROF_OK; /* which finishing reports */
-    pftrace_reading *r = calloc(1, sizeof(*r));
+    profi_pftrace_reading *r = calloc(1, sizeof(*r));
     if (r == NULL)
         return profi_fail(err, PROF_E_NO_MEMORY, "%.300s: no memory to read it", what);
     r->builder = r->state.builder = builder;
@@ -226,8 +226,8 @@ prof_status profi_read_pftrace(profi_stream *stream, const char *what, profi_eve
     if (status == PROF_OK && stream->error != 0)
         status = profi_fail_errno(err, stream->error, "cannot read %.300s", what);
     if (status == PROF_OK)
-        pftrace_settle_tracks(&r->state);
-    pftrace_reader_fini(&r->state);
+        profi_pftrace_settle_tracks(&r->state);
+    profi_pftrace_reader_fini(&r->state);
     free(r);
     return status;
 }

@@ -10,7 +10,7 @@
 #include <string.h>
 
 /* Room for one entry more under a key; 0 when memory is spent. */
-static int add_entry(pftrace_reader *r, profi_number_map *map, uint64_t space, uint64_t key, void *array_at, size_t *room,
+static int add_entry(profi_pftrace_reader *r, profi_number_map *map, uint64_t space, uint64_t key, void *array_at, size_t *room,
                      size_t count, size_t bytes)
 {
     if (r->builder->error != 0)
@@ -22,12 +22,12 @@ static int add_entry(pftrace_reader *r, profi_number_map *map, uint64_t space, u
     return 0;
 }
 
-static const char *text_of(pftrace_reader *r, const profi_field *field)
+const char *profi_pftrace_text(profi_events_builder *builder, const profi_field *field)
 {
-    return profi_field_is_text(field) ? profi_build_text(r->builder, field->data, field->bytes) : NULL;
+    return profi_field_is_text(field) ? profi_build_text(builder, field->data, field->bytes) : NULL;
 }
 
-void pftrace_reader_fini(pftrace_reader *r)
+void profi_pftrace_reader_fini(profi_pftrace_reader *r)
 {
     profi_number_map_fini(&r->sequence_map);
     profi_number_map_fini(&r->interned_map);
@@ -43,28 +43,28 @@ void pftrace_reader_fini(pftrace_reader *r)
 
 /* ---- sequences and what they intern ---- */
 
-pftrace_sequence *pftrace_sequence_of(pftrace_reader *r, uint64_t id)
+profi_pftrace_sequence *profi_pftrace_sequence_of(profi_pftrace_reader *r, uint64_t id)
 {
     uint32_t at = profi_number_map_find(&r->sequence_map, 0, id);
     if (at != UINT32_MAX)
         return &r->sequences[at];
     if (!add_entry(r, &r->sequence_map, 0, id, &r->sequences, &r->sequence_room, r->sequence_count, sizeof(*r->sequences)))
         return NULL;
-    r->sequences[r->sequence_count] = (pftrace_sequence){ 0 };
+    r->sequences[r->sequence_count] = (profi_pftrace_sequence){ 0 };
     return &r->sequences[r->sequence_count++];
 }
 
 /* An entry of InternedData; all kinds have their number and their text in the same fields. */
-static void intern_one(pftrace_reader *r, const pftrace_sequence *sequence, unsigned kind, profi_wire entry)
+static void intern_one(profi_pftrace_reader *r, const profi_pftrace_sequence *sequence, unsigned kind, profi_wire entry)
 {
-    pftrace_interned interned = { 0 };
+    profi_pftrace_interned interned = { 0 };
     uint64_t iid = 0, space = sequence->state * INTERNED_KINDS + kind;
     profi_field field;
     while (profi_wire_next(&entry, &field)) {
         if (field.number == NAME_IID)
             iid = field.value;
         else if (field.number == NAME_TEXT)
-            interned.text = text_of(r, &field);
+            interned.text = profi_pftrace_text(r->builder, &field);
         else if (field.number == SOURCE_LINE && kind == IS_SOURCE)
             interned.line = (uint32_t)field.value;
     }
@@ -77,7 +77,7 @@ static void intern_one(pftrace_reader *r, const pftrace_sequence *sequence, unsi
         r->interned[r->interned_count++] = interned;
 }
 
-void pftrace_intern(pftrace_reader *r, const pftrace_sequence *sequence, profi_wire data)
+void profi_pftrace_intern(profi_pftrace_reader *r, const profi_pftrace_sequence *sequence, profi_wire data)
 {
     profi_field field;
     while (profi_wire_next(&data, &field)) {
@@ -93,7 +93,8 @@ void pftrace_intern(pftrace_reader *r, const pftrace_sequence *sequence, profi_w
     }
 }
 
-const pftrace_interned *pftrace_interned_of(const pftrace_reader *r, const pftrace_sequence *sequence, unsigned kind, uint64_t iid)
+const profi_pftrace_interned *profi_pftrace_interned_of(const profi_pftrace_reader *r, const profi_pftrace_sequence *sequence,
+                                                        unsigned kind, uint64_t iid)
 {
     uint32_t at = profi_number_map_find(&r->interned_map, sequence->state * INTERNED_KINDS + kind, iid);
     return at != UINT32_MAX ? &r->interned[at] : NULL;
@@ -129,7 +130,7 @@ static snapshot_clock read_clock(profi_wire wire)
     return clock;
 }
 
-static void set_clock(pftrace_reader *r, uint64_t sequence, const snapshot_clock *read, uint64_t timeline_ns)
+static void set_clock(profi_pftrace_reader *r, uint64_t sequence, const snapshot_clock *read, uint64_t timeline_ns)
 {
     uint64_t space = space_of(sequence, read->id);
     uint32_t at = profi_number_map_find(&r->clock_map, space, read->id);
@@ -138,7 +139,7 @@ static void set_clock(pftrace_reader *r, uint64_t sequence, const snapshot_clock
             return;
         at = (uint32_t)r->clock_count++;
     }
-    r->clocks[at] = (pftrace_clock){ read->at, timeline_ns, read->unit_ns, read->at, read->is_incremental };
+    r->clocks[at] = (profi_pftrace_clock){ read->at, timeline_ns, read->unit_ns, read->at, read->is_incremental };
 }
 
 /* How good a timeline's clock is: ours is CLOCK_MONOTONIC. */
@@ -147,7 +148,7 @@ static int rank_of(uint64_t clock)
     return clock == CLOCK_IS_MONOTONIC ? 4 : clock == CLOCK_IS_BOOTTIME ? 3 : clock == CLOCK_IS_REALTIME ? 2 : 1;
 }
 
-void pftrace_add_clocks(pftrace_reader *r, uint64_t sequence, profi_wire snapshot)
+void profi_pftrace_add_clocks(profi_pftrace_reader *r, uint64_t sequence, profi_wire snapshot)
 {
     profi_clock_moment *taken = &r->taken;
     int is_first = r->timeline_clock == 0;
@@ -179,19 +180,19 @@ void pftrace_add_clocks(pftrace_reader *r, uint64_t sequence, profi_wire snapsho
 }
 
 /* Beside the times of the files before; 0 where it would lie before all time. */
-static int move(const pftrace_reader *r, uint64_t *ns)
+static int move(const profi_pftrace_reader *r, uint64_t *ns)
 {
     *ns += (uint64_t)r->offset;
     return r->offset < 0 ? *ns < *ns - (uint64_t)r->offset : *ns >= (uint64_t)r->offset;
 }
 
-int pftrace_time_of(pftrace_reader *r, uint64_t sequence, uint64_t clock, uint64_t value, uint64_t *ns)
+int profi_pftrace_time_of(profi_pftrace_reader *r, uint64_t sequence, uint64_t clock, uint64_t value, uint64_t *ns)
 {
     uint32_t at = profi_number_map_find(&r->clock_map, space_of(sequence, clock), clock);
     *ns = value;
     if (at == UINT32_MAX) /* a file that relates no clocks has one only */
         return (clock == r->timeline_clock || (r->timeline_clock == 0 && clock < CLOCK_FIRST_OF_SEQUENCE)) && move(r, ns);
-    pftrace_clock *known = &r->clocks[at];
+    profi_pftrace_clock *known = &r->clocks[at];
     value *= known->unit_ns;
     if (known->is_incremental)
         value = known->last += value;
@@ -201,59 +202,59 @@ int pftrace_time_of(pftrace_reader *r, uint64_t sequence, uint64_t clock, uint64
 
 /* ---- tracks ---- */
 
-pftrace_track *pftrace_track_of(pftrace_reader *r, uint64_t uuid)
+profi_pftrace_track *profi_pftrace_track_of(profi_pftrace_reader *r, uint64_t uuid)
 {
     uint32_t at = profi_number_map_find(&r->track_map, 0, uuid);
     if (at != UINT32_MAX)
         return &r->tracks[at];
     if (!add_entry(r, &r->track_map, 0, uuid, &r->tracks, &r->track_room, r->track_count, sizeof(*r->tracks)))
         return NULL;
-    r->tracks[r->track_count] = (pftrace_track){ .uuid = uuid, .multiplier = 1, .built = UINT32_MAX, .site = UINT32_MAX };
+    r->tracks[r->track_count] = (profi_pftrace_track){ .uuid = uuid, .multiplier = 1, .built = UINT32_MAX, .site = UINT32_MAX };
     return &r->tracks[r->track_count++];
 }
 
 /* Processes are known by their number. */
-static pftrace_process *process_of(pftrace_reader *r, int64_t pid)
+static profi_pftrace_process *process_of(profi_pftrace_reader *r, int64_t pid)
 {
     uint32_t at = profi_number_map_find(&r->process_map, 0, (uint64_t)pid);
     if (at != UINT32_MAX)
         return &r->processes[at];
     if (!add_entry(r, &r->process_map, 0, (uint64_t)pid, &r->processes, &r->process_room, r->process_count, sizeof(*r->processes)))
         return NULL;
-    r->processes[r->process_count] = (pftrace_process){ .pid = pid, .built = UINT32_MAX };
+    r->processes[r->process_count] = (profi_pftrace_process){ .pid = pid, .built = UINT32_MAX };
     return &r->processes[r->process_count++];
 }
 
-void pftrace_describe_process(pftrace_reader *r, pftrace_track *track, profi_wire descriptor)
+void profi_pftrace_describe_process(profi_pftrace_reader *r, profi_pftrace_track *track, profi_wire descriptor)
 {
     const char *name = NULL;
     profi_field field;
     while (profi_wire_next(&descriptor, &field)) {
         if (field.number == PROCESS_PID)
-            track->pid = pftrace_id_of(&field);
+            track->pid = profi_pftrace_id_of(&field);
         else if (field.number == PROCESS_NAME)
-            name = text_of(r, &field);
+            name = profi_pftrace_text(r->builder, &field);
     }
-    pftrace_process *process = process_of(r, track->pid);
+    profi_pftrace_process *process = process_of(r, track->pid);
     if (process != NULL && name != NULL)
         process->name = name;
     track->is_process = 1;
 }
 
-void pftrace_describe_thread(pftrace_reader *r, pftrace_track *track, profi_wire descriptor)
+void profi_pftrace_describe_thread(profi_pftrace_reader *r, profi_pftrace_track *track, profi_wire descriptor)
 {
     profi_field field;
     while (profi_wire_next(&descriptor, &field)) {
         if (field.number == THREAD_PID)
-            track->pid = pftrace_id_of(&field);
+            track->pid = profi_pftrace_id_of(&field);
         else if (field.number == THREAD_TID)
-            track->tid = pftrace_id_of(&field);
+            track->tid = profi_pftrace_id_of(&field);
         else if (field.number == THREAD_NAME)
-            track->thread_name = text_of(r, &field);
+            track->thread_name = profi_pftrace_text(r->builder, &field);
     }
 }
 
-static void describe_counter(pftrace_reader *r, pftrace_track *track, profi_wire descriptor)
+static void describe_counter(profi_pftrace_reader *r, profi_pftrace_track *track, profi_wire descriptor)
 {
     static const char *const units[] = { NULL, "ns", NULL, "bytes" };
     profi_field field;
@@ -262,7 +263,7 @@ static void describe_counter(pftrace_reader *r, pftrace_track *track, profi_wire
         if (field.number == COUNTER_UNIT && field.value < PROFI_COUNT_OF(units) && units[field.value] != NULL)
             track->unit = profi_build_text(r->builder, units[field.value], strlen(units[field.value]));
         else if (field.number == COUNTER_UNIT_NAME)
-            track->unit = text_of(r, &field);
+            track->unit = profi_pftrace_text(r->builder, &field);
         else if (field.number == COUNTER_MULTIPLIER && field.value != 0)
             track->multiplier = (double)(int64_t)field.value;
         else if (field.number == COUNTER_IS_INCREMENTAL)
@@ -270,7 +271,7 @@ static void describe_counter(pftrace_reader *r, pftrace_track *track, profi_wire
     }
 }
 
-void pftrace_describe_track(pftrace_reader *r, profi_wire descriptor)
+void profi_pftrace_describe_track(profi_pftrace_reader *r, profi_wire descriptor)
 {
     profi_wire again = descriptor;
     profi_field field;
@@ -278,20 +279,20 @@ void pftrace_describe_track(pftrace_reader *r, profi_wire descriptor)
     while (profi_wire_next(&again, &field))
         if (field.number == TRACK_UUID)
             uuid = field.value;
-    pftrace_track *track = pftrace_track_of(r, uuid);
+    profi_pftrace_track *track = profi_pftrace_track_of(r, uuid);
     while (track != NULL && profi_wire_next(&descriptor, &field)) {
         switch (field.number) {
         case TRACK_NAME:
         case TRACK_STATIC_NAME:
-        case TRACK_ATRACE_NAME: track->name = text_of(r, &field); break;
+        case TRACK_ATRACE_NAME: track->name = profi_pftrace_text(r->builder, &field); break;
         case TRACK_PARENT: track->parent = field.value; break;
         case TRACK_PROCESS:
             if (profi_field_is_text(&field))
-                pftrace_describe_process(r, track, profi_wire_of(&field));
+                profi_pftrace_describe_process(r, track, profi_wire_of(&field));
             break;
         case TRACK_THREAD:
             if (profi_field_is_text(&field))
-                pftrace_describe_thread(r, track, profi_wire_of(&field));
+                profi_pftrace_describe_thread(r, track, profi_wire_of(&field));
             break;
         case TRACK_COUNTER:
             if (profi_field_is_text(&field))
@@ -305,7 +306,7 @@ void pftrace_describe_track(pftrace_reader *r, profi_wire descriptor)
 /* ---- the end ---- */
 
 /* The process of a track is the one that it, or the nearest around it, names. */
-static int64_t pid_of(const pftrace_reader *r, const pftrace_track *track)
+static int64_t pid_of(const profi_pftrace_reader *r, const profi_pftrace_track *track)
 {
     enum { DEEPEST = 64 }; /* descriptors may name each other in a circle */
     for (unsigned i = 0; i < DEEPEST; i++) {
@@ -319,9 +320,9 @@ static int64_t pid_of(const pftrace_reader *r, const pftrace_track *track)
     return 0;
 }
 
-static uint32_t built_process(pftrace_reader *r, int64_t pid)
+static uint32_t built_process(profi_pftrace_reader *r, int64_t pid)
 {
-    pftrace_process *process = process_of(r, pid);
+    profi_pftrace_process *process = process_of(r, pid);
     char name[40];
     if (process == NULL)
         return 0;
@@ -336,7 +337,7 @@ static uint32_t built_process(pftrace_reader *r, int64_t pid)
     return process->built;
 }
 
-static void settle_counter(pftrace_reader *r, const pftrace_track *track, uint32_t process)
+static void settle_counter(profi_pftrace_reader *r, const profi_pftrace_track *track, uint32_t process)
 {
     profi_events_site *site = &r->builder->events->sites[track->site];
     site->process = process;
@@ -345,7 +346,7 @@ static void settle_counter(pftrace_reader *r, const pftrace_track *track, uint32
         site->name = track->name;
 }
 
-void pftrace_settle_tracks(pftrace_reader *r)
+void profi_pftrace_settle_tracks(profi_pftrace_reader *r)
 {
     profi_events *all = r->builder->events;
     if (all->taken.monotonic_ns == 0)
@@ -353,7 +354,7 @@ void pftrace_settle_tracks(pftrace_reader *r)
     for (size_t i = 0; i < r->process_count && r->builder->error == 0; i++)
         built_process(r, r->processes[i].pid); /* in the order in which the file names them */
     for (size_t i = 0; i < r->track_count && r->builder->error == 0; i++) {
-        pftrace_track *track = &r->tracks[i];
+        profi_pftrace_track *track = &r->tracks[i];
         profi_events *events = r->builder->events;
         if (track->is_process && track->built == UINT32_MAX) {
             events->lost_of_unknown += track->lost;

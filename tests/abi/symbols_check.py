@@ -2,9 +2,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """The dynamic symbols of a shared library are those that its version script lists.
 
-usage: symbols_check.py NM LIBRARY VERSION_SCRIPT
+usage: symbols_check.py NM LIBRARY VERSION_SCRIPT [STATIC_LIBRARY]
 
-Also: each carries the version PROFCORE_0, and nothing that could end the
+Also: a static library, whose globals all stand beside its host's, has none
+but those with our prefixes; each symbol carries the version PROFCORE_0, and nothing that could end the
 host's process or thread, or leave a function by the side door, is imported.
 
 Three kinds are let through.  __stack_chk_fail and the _chk functions, where a
@@ -17,9 +18,15 @@ import re
 import subprocess
 import sys
 
-nm, library, version_script = sys.argv[1:]
+nm, library, version_script, *static_libraries = sys.argv[1:]
+
+
+def lines_of(*arguments):
+    return subprocess.run([nm, *arguments], check=True, capture_output=True, text=True).stdout.splitlines()
+
+
 defined, undefined = set(), set()
-for line in subprocess.run([nm, "-D", library], check=True, capture_output=True, text=True).stdout.splitlines():
+for line in lines_of("-D", library):
     *_, kind, name = line.split()
     (undefined if kind in "Uwv" else defined).add(name)
 with open(version_script, encoding="ascii") as text:
@@ -32,10 +39,18 @@ FATAL = re.compile(r"abort|_?_?[eE]xit|_Exit|quick_exit|exit_group|(_|sig)?longj
                    r"_ZSt9terminatev|_ZSt10unexpectedv|__cxa_call_terminate|__cxa_call_unexpected|__clang_call_terminate|"
                    r"__cxa_throw_bad_array_\w+|__ubsan\w+abort")
 fatal = {name for name in undefined if FATAL.fullmatch(name.split("@")[0])}
-results = [("exported_symbols_equal_the_list", exported ^ wanted), ("nothing_imported_can_end_the_process", fatal)]
+results = [("exported_symbols_equal_the_list", {name: "exported but not in the list" for name in exported - wanted} |
+            {name: "in the list but not exported" for name in wanted - exported}),
+           ("nothing_imported_can_end_the_process", dict.fromkeys(fatal, "imported"))]
+for static_library in static_libraries:
+    of_it = {line.split()[-1] for line in lines_of("-g", "--defined-only", static_library) if len(line.split()) == 3}
+    if len(of_it) <= len(wanted):
+        sys.exit(f"{static_library} defines hardly anything")
+    results.append(("globals_of_the_static_library_have_a_prefix",
+                    {name: "a global without a prefix" for name in of_it if not re.match("profi?_", name)}))
 for number, (name, wrong) in enumerate(results, 1):
     for symbol in sorted(wrong):
-        print(f"# {symbol}: {'exported but not in the list' if symbol in exported else 'in the list but not exported' if symbol in wanted else 'imported'}")
+        print(f"# {symbol}: {wrong[symbol]}")
     print(f"{'not ok' if wrong else 'ok'} {number} {name}")
 print(f"1..{len(results)}")
 sys.exit(any(wrong for _, wrong in results))
