@@ -82,7 +82,7 @@ typedef struct prof_timeline_about {
     uint64_t last_unix_ns;    /* the same moment in real time; 0: not known */
     uint64_t unfinished;      /* slices that had not ended */
     uint64_t stray_ends;      /* ends of slices that did not begin; left out */
-    uint64_t disordered;      /* events earlier than the one before on their track; taken for as late as it */
+    uint64_t disordered;      /* of our own, damaged: events earlier than the one before on their track; taken for as late as it */
     uint64_t without_clock;   /* events left out: nothing relates their clock to the others */
     uint64_t without_names;   /* events left out: packets that they refer to are missing */
     uint64_t not_understood;  /* events and arguments left out: of kinds that are not read */

@@ -159,18 +159,25 @@ static void read_legacy(profi_pftrace_reading *r, profi_wire wire)
     int64_t pid = r->sequence->legacy_pid;
     int32_t tid = 0;
     unsigned phase = 0;
+    uint64_t duration_us = 0;
     profi_field field;
     while (profi_wire_next(&wire, &field)) {
         switch (field.number) {
         case LEGACY_NAME_IID: e->name = interned_text(r, IS_NAME, field.value); break;
         case LEGACY_PHASE: phase = (unsigned)field.value; break;
+        case LEGACY_DURATION_US: duration_us = field.value; break;
         case LEGACY_PID: pid = profi_pftrace_id_of(&field); break;
         case LEGACY_TID: tid = profi_pftrace_id_of(&field); break;
         default: break;
         }
     }
     if (e->type == 0)
-        e->type = phase == 'B' ? TYPE_BEGIN : phase == 'E' ? TYPE_END : phase == 'I' || phase == 'i' ? TYPE_INSTANT : 0;
+        e->type = phase == 'B' || phase == 'X' ? TYPE_BEGIN : phase == 'E' ? TYPE_END
+                  : phase == 'I' || phase == 'i' ? TYPE_INSTANT : 0;
+    if (phase == 'X') {
+        e->is_whole = 1;
+        e->duration = profi_min_u64(duration_us, (UINT64_MAX - 1 - e->ns) / 1000) * 1000;
+    }
     if (tid == 0)
         return;
     e->track = profi_pftrace_thread_uuid(pid, tid);
@@ -232,6 +239,8 @@ static void read_rest(profi_pftrace_reading *r, profi_wire wire)
         case EVENT_LAST_FLOW:
         case EVENT_OLD_FLOW:
         case EVENT_OLD_LAST_FLOW: read_flows(r, &field); break;
+        case EVENT_EXTRA_COUNT:
+        case EVENT_EXTRA_VALUE: r->notes->not_understood++; break; /* counters beside the event: a thread's CPU time */
         default: break;
         }
     }
@@ -302,13 +311,15 @@ static void build_event(profi_pftrace_reading *r)
         profi_build_end(r->builder, built, e->ns, &e->details);
     else
         profi_build_instant(r->builder, built, e->ns, site, &e->details);
+    if (e->is_whole)
+        profi_build_end(r->builder, built, e->ns + e->duration, NULL);
 }
 
 static void start_event(profi_pftrace_event *e)
 {
-    e->ns = e->track = e->lost = 0;
+    e->ns = e->track = e->lost = e->duration = 0;
     e->type = e->line = 0;
-    e->has_track = e->is_loss = 0;
+    e->has_track = e->is_loss = e->is_whole = 0;
     e->name = e->file = NULL;
     e->value = 0;
     e->details = (profi_build_details){ .details = e->room };

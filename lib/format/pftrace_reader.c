@@ -6,7 +6,8 @@
  * What other producers wrote beside, such as the kernel's scheduler, is
  * counted and left out; so is what cannot be placed: times of clocks that
  * nothing relates to the others, names that were interned in packets which
- * are missing.  Nothing recurses: no message is looked into deeper than the
+ * are missing.  Only our own files are known to have each track's events in
+ * order.  Nothing recurses: no message is looked into deeper than the
  * functions here nest.
  */
 #include "pftrace_state.h"
@@ -24,7 +25,7 @@ enum { MOST_PACKET_BYTES = 256 << 20 };
 /* A packet's fields. */
 typedef struct packet {
     uint64_t sequence_id;
-    int is_known;
+    int is_known, is_compressed;
     profi_pftrace_packet of_event;
     profi_field interned, defaults, track, clocks, old_process, old_thread; /* without data where there is none */
 } packet;
@@ -98,6 +99,8 @@ static int parse_packet(profi_wire wire, packet *p)
         case PACKET_FLAGS: p->of_event.flags |= field.value; break;
         case PACKET_CLEARED: p->of_event.flags |= field.value ? FLAG_CLEARED : 0; break;
         case PACKET_CLOCK: p->of_event.clock = field.value; break;
+        case PACKET_COMPRESSED:
+        case PACKET_COMPRESSED_ZSTD: p->is_compressed = 1; break;
         default: p->is_known |= find_part(p, &field); break;
         }
     }
@@ -172,6 +175,9 @@ static prof_status read_packets(profi_pftrace_reading *r, profi_stream *stream, 
         const profi_wire wire = { stream->data + head, stream->data + head + bytes, 0 };
         if (!parse_packet(wire, &p))
             return profi_fail(err, PROF_E_FORMAT, "%.300s: at byte %" PRIu64 ": a damaged packet", what, stream->offset);
+        if (p.is_compressed)
+            return profi_fail(err, PROF_E_UNSUPPORTED, "%.300s: at byte %" PRIu64 ": packets that are compressed; Perfetto's "
+                              "`traceconv decompress_packets` makes a file that can be read of it", what, stream->offset);
         read_packet(r, &p);
         profi_stream_skip(stream, head + (size_t)bytes);
     }
@@ -222,7 +228,10 @@ prof_status profi_read_pftrace(profi_stream *stream, const char *what, profi_eve
     if (profi_stream_need(stream, sizeof(PROFI_PFTRACE_START) - 1) >= sizeof(PROFI_PFTRACE_START) - 1 &&
         memcmp(stream->data, PROFI_PFTRACE_START, sizeof(PROFI_PFTRACE_START) - 1) == 0)
         r->notes->producer = "profcore";
+    else
+        profi_build_hold(builder);
     prof_status status = read_packets(r, stream, what, err);
+    profi_build_release(builder);
     if (status == PROF_OK && stream->error != 0)
         status = profi_fail_errno(err, stream->error, "cannot read %.300s", what);
     if (status == PROF_OK)

@@ -115,6 +115,8 @@ typedef struct profi_pftrace_event {
     unsigned type;
     uint64_t track;
     int has_track, is_loss;
+    int is_whole; /* it ends `duration` nanoseconds after its time */
+    uint64_t duration;
     const char *name, *file;
     uint32_t line;
     double value;

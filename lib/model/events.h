@@ -117,7 +117,7 @@ typedef struct profi_events_notes {
     uint64_t not_understood;  /* events left out: of kinds that are not read */
     uint64_t stray_ends;      /* ends of slices that did not begin */
     uint64_t unfinished;      /* slices that did not end */
-    uint64_t disordered;      /* events earlier than the one before on their track: they are as late as it */
+    uint64_t disordered;      /* events earlier than the one before on their track, in a file that promises order: they are as late as it */
     uint64_t torn_bytes;      /* behind the last whole packet */
 } profi_events_notes;
 

@@ -26,6 +26,7 @@ void profi_build_fini(profi_events_builder *builder)
     free(builder->site_table);
     profi_number_map_fini(&builder->pids);
     profi_spool_fini(&builder->track_spool);
+    profi_spool_fini(&builder->held_spool);
     profi_events_close(builder->events);
     *builder = (profi_events_builder){ 0 };
 }
@@ -208,25 +209,31 @@ static profi_extra add_details(profi_events_builder *builder, profi_build_track 
     return extra;
 }
 
-/* The details that a slice began with, and those of its end behind them: in one place. */
-static void join_details(profi_events_builder *builder, profi_build_track *track, profi_extra *extra,
-                         const profi_build_details *more)
+static void add_again(profi_events_builder *builder, const profi_extra *extra)
 {
-    profi_events *events = builder->events;
-    uint32_t first = extra->first_detail, count = extra->detail_count, request = extra->request;
-    if (more == NULL || (more->count == 0 && more->request == NULL))
-        return;
-    if (more->count != 0 && (size_t)first + count != events->detail_count) {
-        extra->first_detail = (uint32_t)events->detail_count;
-        for (uint32_t i = 0; i < count && builder->error == 0; i++) {
-            const profi_detail detail = events->details[first + i];
-            if (!profi_events_add_detail(events, &detail))
-                builder->error = ENOMEM;
-        }
+    for (uint32_t i = 0; i < extra->detail_count && builder->error == 0; i++) {
+        const profi_detail detail = builder->events->details[extra->first_detail + i];
+        if (!profi_events_add_detail(builder->events, &detail))
+            builder->error = ENOMEM;
     }
-    profi_extra added = add_details(builder, track, more);
-    extra->detail_count = count + added.detail_count;
-    extra->request = added.request != 0 ? added.request : request;
+}
+
+/* The details that a slice began with, and those of its end behind them: in one place. */
+static void join_details(profi_events_builder *builder, profi_extra *extra, const profi_extra *more)
+{
+    if (more->request != 0)
+        extra->request = more->request;
+    if (more->detail_count == 0)
+        return;
+    if (extra->detail_count == 0) {
+        extra->first_detail = more->first_detail;
+    } else if (extra->first_detail + extra->detail_count != more->first_detail) {
+        uint32_t first = (uint32_t)builder->events->detail_count;
+        add_again(builder, extra);
+        add_again(builder, more);
+        extra->first_detail = first;
+    }
+    extra->detail_count += more->detail_count;
 }
 
 /* What stands beside cells is there from the first that needs it. */
@@ -265,37 +272,70 @@ static void put_cell(profi_events_builder *builder, uint32_t track, unsigned kin
     of->is_mixed |= kind != PROFI_EVENT_SCOPE || site != of->site || of->open_count != 0;
 }
 
-void profi_build_begin(profi_events_builder *builder, uint32_t track, uint64_t ns, uint32_t site,
-                       const profi_build_details *details)
+static void begin_slice(profi_events_builder *builder, const profi_build_event *event)
 {
-    profi_build_track *of = builder->error == 0 ? &builder->tracks[track] : NULL;
-    if (of == NULL || !has_room(builder, &of->open, &of->open_room, of->open_count, sizeof(*of->open)))
-        return;
-    profi_extra extra = add_details(builder, of, details);
-    of->open[of->open_count++] = (profi_build_open){ advance(builder, of, ns), site, extra };
+    profi_build_track *of = &builder->tracks[event->track];
+    if (has_room(builder, &of->open, &of->open_room, of->open_count, sizeof(*of->open)))
+        of->open[of->open_count++] = (profi_build_open){ advance(builder, of, event->ns), event->site, event->extra };
 }
 
-void profi_build_end(profi_events_builder *builder, uint32_t track, uint64_t ns, const profi_build_details *details)
+static void end_slice(profi_events_builder *builder, const profi_build_event *event)
 {
-    profi_build_track *of = builder->error == 0 ? &builder->tracks[track] : NULL;
-    if (of == NULL)
-        return;
+    profi_build_track *of = &builder->tracks[event->track];
     if (of->open_count == 0) {
         builder->events->notes.stray_ends++;
         return;
     }
     profi_build_open slice = of->open[--of->open_count];
-    join_details(builder, of, &slice.extra, details);
-    put_cell(builder, track, PROFI_EVENT_SCOPE, slice.site, slice.start, advance(builder, of, ns), slice.extra);
+    join_details(builder, &slice.extra, &event->extra);
+    put_cell(builder, event->track, PROFI_EVENT_SCOPE, slice.site, slice.start, advance(builder, of, event->ns), slice.extra);
+}
+
+void profi_build_take(profi_events_builder *builder, const profi_build_event *event)
+{
+    uint64_t ns;
+    if (builder->error != 0)
+        return;
+    switch (event->kind) {
+    case PROFI_BUILD_BEGIN: begin_slice(builder, event); break;
+    case PROFI_BUILD_END: end_slice(builder, event); break;
+    case PROFI_BUILD_INSTANT:
+        ns = advance(builder, &builder->tracks[event->track], event->ns);
+        put_cell(builder, event->track, PROFI_EVENT_INSTANT, event->site, ns, ns, event->extra);
+        break;
+    case PROFI_BUILD_VALUE:
+        ns = advance(builder, &builder->tracks[event->track], event->ns);
+        put_cell(builder, event->track, PROFI_EVENT_COUNTER, event->site, event->value, ns, event->extra);
+        break;
+    }
+}
+
+static void add_event(profi_events_builder *builder, profi_build_event event, const profi_build_details *details)
+{
+    if (builder->error != 0)
+        return;
+    event.extra = add_details(builder, &builder->tracks[event.track], details);
+    if (builder->is_holding)
+        profi_build_keep(builder, &event);
+    else
+        profi_build_take(builder, &event);
+}
+
+void profi_build_begin(profi_events_builder *builder, uint32_t track, uint64_t ns, uint32_t site,
+                       const profi_build_details *details)
+{
+    add_event(builder, (profi_build_event){ .kind = PROFI_BUILD_BEGIN, .track = track, .ns = ns, .site = site }, details);
+}
+
+void profi_build_end(profi_events_builder *builder, uint32_t track, uint64_t ns, const profi_build_details *details)
+{
+    add_event(builder, (profi_build_event){ .kind = PROFI_BUILD_END, .track = track, .ns = ns }, details);
 }
 
 void profi_build_instant(profi_events_builder *builder, uint32_t track, uint64_t ns, uint32_t site,
                          const profi_build_details *details)
 {
-    if (builder->error != 0)
-        return;
-    ns = advance(builder, &builder->tracks[track], ns);
-    put_cell(builder, track, PROFI_EVENT_INSTANT, site, ns, ns, add_details(builder, &builder->tracks[track], details));
+    add_event(builder, (profi_build_event){ .kind = PROFI_BUILD_INSTANT, .track = track, .ns = ns, .site = site }, details);
 }
 
 void profi_build_value(profi_events_builder *builder, uint32_t track, uint64_t ns, uint32_t site, double value)
@@ -303,8 +343,8 @@ void profi_build_value(profi_events_builder *builder, uint32_t track, uint64_t n
     if (builder->error != 0)
         return;
     builder->events->sites[site].is_counter = 1;
-    ns = advance(builder, &builder->tracks[track], ns);
-    put_cell(builder, track, PROFI_EVENT_COUNTER, site, profi_double_bits(value), ns, (profi_extra){ 0 });
+    add_event(builder, (profi_build_event){ .kind = PROFI_BUILD_VALUE, .track = track, .ns = ns, .site = site,
+                                            .value = profi_double_bits(value) }, NULL);
 }
 
 /* ---- the end ---- */
@@ -341,6 +381,7 @@ static void describe(profi_events_builder *builder)
 prof_status profi_build_finish(profi_events_builder *builder, const char *what, profi_events **events, prof_error *err)
 {
     prof_status status = PROF_OK;
+    profi_build_release(builder);
     if (builder->error == 0)
         leave_open(builder);
     if (builder->error == 0)

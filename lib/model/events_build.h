@@ -5,7 +5,9 @@
  * what nests and orders a recording does the same for a file of anybody.
  *
  * Events of a track come in the order of their times, those of several tracks
- * mixed as they like.  What is as large as the file lies in spools.
+ * mixed as they like; where a file's producer does not promise that, the
+ * events are held until all of them are there.  What is as large as the file
+ * lies in spools.
  */
 #ifndef PROFI_EVENTS_BUILD_H
 #define PROFI_EVENTS_BUILD_H
@@ -32,6 +34,8 @@ typedef struct profi_build_track {
     size_t open_count, open_room;
     uint64_t count, last_ns;
     uint64_t next;    /* where its next cell goes, when they are put together */
+    uint64_t held_ns; /* of the latest of its events that are held */
+    int is_disordered; /* one that is held is earlier than one before it */
     uint32_t site;    /* of its first slice */
     uint32_t is_mixed; /* not all of its events are outermost slices of that site */
     uint32_t request; /* of its last event: as profi_extra.request */
@@ -47,6 +51,9 @@ typedef struct profi_events_builder {
     uint64_t cell_count;
     uint64_t last_ns;        /* of any event */
     profi_number_map pids;   /* of processes that were added: how many with a number */
+    profi_spool held_spool;  /* events that wait: see profi_build_hold() */
+    uint64_t held_count;
+    int is_holding;
     int error; /* sticky: an errno value, asked for once, at the end */
 } profi_events_builder;
 
@@ -95,6 +102,14 @@ void profi_build_instant(profi_events_builder *builder, uint32_t track, uint64_t
 void profi_build_value(profi_events_builder *builder, uint32_t track, uint64_t ns, uint32_t site, double value);
 
 /*
+ * From here on events may come in any order, until profi_build_release() puts
+ * those of each track into the order of their times; events of one time stay
+ * in the order in which they came.
+ */
+void profi_build_hold(profi_events_builder *builder);
+void profi_build_release(profi_events_builder *builder);
+
+/*
  * Hands the stream over: slices that have not ended stay so.  `what` names
  * the source in a message.  The builder is empty then, whatever is returned.
  */
@@ -102,6 +117,19 @@ prof_status profi_build_finish(profi_events_builder *builder, const char *what, 
 
 /* Drops everything; fine on an empty one. */
 void profi_build_fini(profi_events_builder *builder);
+
+/* An event as it comes: of a counter, `value` has the bits of the number. */
+typedef struct profi_build_event {
+    uint64_t ns, value;
+    uint32_t track, site;
+    profi_extra extra;
+    enum { PROFI_BUILD_BEGIN, PROFI_BUILD_END, PROFI_BUILD_INSTANT, PROFI_BUILD_VALUE } kind;
+} profi_build_event;
+
+/* For events_hold.c: takes an event that is not held any more. */
+void profi_build_take(profi_events_builder *builder, const profi_build_event *event);
+/* For events_build.c: keeps an event until all are there. */
+void profi_build_keep(profi_events_builder *builder, const profi_build_event *event);
 
 /* For profi_build_finish(): puts the cells of each track together, in events_layout.c; 0, or an errno value. */
 int profi_build_lay_out(profi_events_builder *builder);

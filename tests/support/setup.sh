@@ -267,7 +267,7 @@ need_tests() { # also [PACKAGE...]
   # What Nsight Systems' importer is linked with.
   set -- '?libegl1' '?libgl1' '?libopengl0' '?libx11-6' '?libfontconfig1' '?libfreetype6' '?libglib2.0-0' '?libxkbcommon0' "$@"
   need_service '?locales' '?abigail-tools' '?strace' '?libcap2-bin' "$@"
-  need_python tests "snakeviz, playwright and tokenizers, to compare with, 55 MB" --no-deps
+  need_python tests "snakeviz, playwright, tokenizers and Perfetto's encoder, to compare with, 56 MB" --no-deps
 }
 
 # The sanitizers of clang are a package of their own in later releases, named by the version.
