@@ -21,15 +21,21 @@ static int pass_on(void *out, const void *data, size_t bytes)
     return 0;
 }
 
+/* Facts for what is shown of a run, if there is one. */
+static prof_status facts_of_run(profi_run_facts *facts, prof_error *err)
+{
+    return profi_recorder_facts(facts) ? PROF_OK : profi_fail(err, PROF_E_INVALID, "nothing was recorded so far: ask it to start");
+}
+
 static prof_status answer_top(const char *argument, profi_output *out, prof_error *err)
 {
     static const char format[] = "json";
     prof_snapshot *snapshot;
     profi_run_facts facts;
     (void)argument;
-    if (!profi_recorder_facts(&facts))
-        return profi_fail(err, PROF_E_INVALID, "nothing was recorded so far: ask it to start");
-    prof_status status = profi_snapshot_take(&facts, &snapshot, err);
+    prof_status status = facts_of_run(&facts, err);
+    if (status == PROF_OK)
+        status = profi_snapshot_take(&facts, &snapshot, err);
     if (status != PROF_OK)
         return status;
     status = profi_writer_run(profi_writer_find(format, strlen(format)), snapshot, NULL, pass_on, out, err);
@@ -45,9 +51,9 @@ static prof_status answer_stacks(const char *argument, profi_output *out, prof_e
         argument = "txt";
     if (strcmp(argument, "txt") != 0 && strcmp(argument, "json") != 0)
         return profi_fail(err, PROF_E_INVALID, "stacks are txt or json, not \"%.40s\"", argument);
-    if (!profi_recorder_facts(&facts))
-        return profi_fail(err, PROF_E_INVALID, "nothing was recorded so far: ask it to start");
-    prof_status status = profi_open_stacks_take(&stacks, facts.name, err);
+    prof_status status = facts_of_run(&facts, err);
+    if (status == PROF_OK)
+        status = profi_open_stacks_take(&stacks, facts.name, err);
     if (status != PROF_OK)
         return status;
     status = profi_open_stacks_run(&stacks, argument, pass_on, out, err);
@@ -77,24 +83,25 @@ static prof_status answer_dump(const char *argument, profi_output *out, prof_err
     return PROF_OK;
 }
 
-static prof_status answer_start(const char *argument, profi_output *out, prof_error *err)
+static prof_status answer_switch(int on, profi_output *out, prof_error *err)
 {
     const char *what = NULL;
-    (void)argument;
-    prof_status status = profi_recorder_switch(1, &what, err);
+    prof_status status = profi_recorder_switch(on, &what, err);
     if (status == PROF_OK)
         profi_output_text(out, what);
     return status;
 }
 
+static prof_status answer_start(const char *argument, profi_output *out, prof_error *err)
+{
+    (void)argument;
+    return answer_switch(1, out, err);
+}
+
 static prof_status answer_stop(const char *argument, profi_output *out, prof_error *err)
 {
-    const char *what = NULL;
     (void)argument;
-    prof_status status = profi_recorder_switch(0, &what, err);
-    if (status == PROF_OK)
-        profi_output_text(out, what);
-    return status;
+    return answer_switch(0, out, err);
 }
 
 static prof_status answer_info(const char *argument, profi_output *out, prof_error *err)
