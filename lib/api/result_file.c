@@ -18,6 +18,14 @@ prof_status profi_find_writer(const char *format, const profi_writer **writer, p
                                         format ? format : "(null)", profi_writer_names(known));
 }
 
+prof_status profi_find_event_writer(const char *format, const profi_writer **writer, prof_error *err)
+{
+    prof_status status = profi_find_writer(format, writer, err);
+    if (status == PROF_OK && (*writer)->write_events == NULL)
+        return profi_fail(err, PROF_E_UNSUPPORTED, "\"%s\" is written from a snapshot, not from events", (*writer)->name);
+    return status;
+}
+
 /* The folder and the last part of a path. */
 static prof_status split_path(const char *path, char folder[4096], const char **name, prof_error *err)
 {

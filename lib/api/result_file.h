@@ -17,4 +17,7 @@ prof_status profi_result_write_file(const profi_result *result, const char *path
 /* The row of a format; PROF_E_INVALID where there is none of that name (NULL). */
 prof_status profi_find_writer(const char *format, const profi_writer **writer, prof_error *err);
 
+/* The same of one that reads events; else PROF_E_UNSUPPORTED. */
+prof_status profi_find_event_writer(const char *format, const profi_writer **writer, prof_error *err);
+
 #endif

@@ -147,11 +147,9 @@ prof_status prof_events_write(const char *format, prof_write_callback write, voi
     profi_events *events;
     if (write == NULL)
         return profi_fail(err, PROF_E_INVALID, "prof_events_write: write is NULL");
-    prof_status status = profi_find_writer(format, &writer, err);
+    prof_status status = profi_find_event_writer(format, &writer, err);
     if (status != PROF_OK)
         return status;
-    if (writer->write_events == NULL)
-        return profi_fail(err, PROF_E_UNSUPPORTED, "\"%s\" is written from a snapshot, not from events", writer->name);
     if (!profi_recorder_facts(&facts))
         return profi_fail(err, PROF_E_INVALID, "nothing was recorded: prof_start() was never called");
     status = profi_streamer_events(facts.name, &events, err);

@@ -261,14 +261,6 @@ prof_status prof_timeline_snapshot(const prof_timeline *timeline, prof_snapshot 
     return profi_snapshot_of_events(timeline->events, timeline->events->run_name, snapshot, err);
 }
 
-static prof_status find_writer(const char *format, const profi_writer **writer, prof_error *err)
-{
-    prof_status status = profi_find_writer(format, writer, err);
-    if (status == PROF_OK && (*writer)->write_events == NULL)
-        return profi_fail(err, PROF_E_UNSUPPORTED, "\"%s\" is written from a snapshot, not from events", (*writer)->name);
-    return status;
-}
-
 prof_status prof_timeline_write(const prof_timeline *timeline, const char *format, prof_write_callback write, void *user,
                                 prof_error *err)
 {
@@ -277,7 +269,7 @@ prof_status prof_timeline_write(const prof_timeline *timeline, const char *forma
     const profi_writer *writer;
     if (timeline == NULL || write == NULL)
         return profi_fail(err, PROF_E_INVALID, "prof_timeline_write: %s is NULL", timeline ? "write" : "timeline");
-    prof_status status = find_writer(format, &writer, err);
+    prof_status status = profi_find_event_writer(format, &writer, err);
     return status == PROF_OK ? profi_writer_run_events(writer, timeline->events, write, user, err) : status;
 }
 
@@ -288,7 +280,7 @@ prof_status prof_timeline_write_file(const prof_timeline *timeline, const char *
     profi_result result = { 0 };
     if (timeline == NULL || path == NULL)
         return profi_fail(err, PROF_E_INVALID, "prof_timeline_write_file: %s is NULL", timeline ? "path" : "timeline");
-    prof_status status = find_writer(format, &result.writer, err);
+    prof_status status = profi_find_event_writer(format, &result.writer, err);
     result.events = timeline->events;
     return status == PROF_OK ? profi_result_write_file(&result, path, err) : status;
 }
