@@ -8,11 +8,9 @@
 #include "../record/dead.h"
 #include "../record/tape.h"
 
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 /* Larger than this no region is read: twice as much has to fit into memory. */
@@ -27,20 +25,19 @@ typedef struct recovered {
 
 static prof_status read_file(const char *path, profi_dead *dead, prof_error *err)
 {
-    char *data;
+    char *data, mark[PROFI_TAPE_MARK_BYTES];
     size_t bytes;
-    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
-    char mark[PROFI_TAPE_MARK_BYTES];
-    struct stat about;
-    if (fd >= 0 && fstat(fd, &about) == 0 && S_ISREG(about.st_mode) && pread(fd, mark, sizeof(mark), 0) == sizeof(mark) &&
-        profi_tape_is(mark, sizeof(mark))) {
-        prof_status streamed = profi_tape_read(fd, UINT64_MAX, path, dead, err);
-        close(fd);
-        return streamed;
-    }
-    if (fd >= 0)
-        close(fd);
-    prof_status status = profi_input_read(path, MOST_BYTES, &data, &bytes, err);
+    int fd;
+    prof_status status = profi_input_open(path, &fd, err);
+    if (status != PROF_OK)
+        return status;
+    int is_tape = pread(fd, mark, sizeof(mark), 0) == sizeof(mark) && profi_tape_is(mark, sizeof(mark));
+    if (is_tape)
+        status = profi_tape_read(fd, UINT64_MAX, path, dead, err);
+    close(fd);
+    if (is_tape)
+        return status;
+    status = profi_input_read(path, MOST_BYTES, &data, &bytes, err);
     if (status != PROF_OK)
         return status;
     status = profi_dead_read(data, bytes, path, dead, err);
