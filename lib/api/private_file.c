@@ -2,6 +2,8 @@
 /* See private_file.h. */
 #include "private_file.h"
 
+#include "file_set.h"
+
 #include "../base/error.h"
 #include "../base/publish.h"
 #include "../base/text.h"
@@ -15,18 +17,18 @@
 #include <time.h>
 #include <unistd.h>
 
+enum { NAME_ROOM = PROFI_STEM_MAX + 16 };
+
 /* A name that nobody has, <name>_<unix seconds>.KIND, or with -2, -3, …; -1 and errno where the folder refuses. */
-static int make_file(int folder, const char *run_name, const char *kind, char name[192])
+static int make_file(int folder, const char *run_name, const char *kind, char name[NAME_ROOM])
 {
     enum { MOST = 10000 };
-    char stem[101];
-    long long now = (long long)time(NULL);
-    profi_text_to_stem(stem, run_name);
-    for (int number = 1; number <= MOST; number++) {
-        char suffix[16] = "";
-        if (number > 1)
-            snprintf(suffix, sizeof(suffix), "-%d", number);
-        snprintf(name, 192, "%s_%lld%s.%s", stem, now, suffix, kind);
+    char base[101], stem[PROFI_STEM_MAX];
+    uint64_t now_s = (uint64_t)time(NULL);
+    profi_text_to_stem(base, run_name);
+    for (unsigned number = 1; number <= MOST; number++) {
+        profi_file_set_name_stem(stem, base, now_s, number);
+        snprintf(name, NAME_ROOM, "%s.%s", stem, kind);
         int fd = openat(folder, name, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
         if (fd >= 0 || errno != EEXIST)
             return fd;
@@ -54,7 +56,7 @@ static int remember(profi_private_file *file, int fd, const char *directory, con
 static prof_status make_in(int folder, profi_private_file *file, const profi_config *config, const char *kind, int *fd,
                            prof_error *err)
 {
-    char name[192];
+    char name[NAME_ROOM];
     *fd = make_file(folder, config->name, kind, name);
     if (*fd < 0)
         return profi_fail_errno(err, errno, "cannot make a file in \"%.300s\"", config->directory);
