@@ -87,20 +87,28 @@ static prof_status cannot(const char *what, int error, prof_error *err)
     return profi_fail_errno(err, error, "cannot write the %s of a dump in \"%.300s\"", what, config.directory);
 }
 
-static prof_status write_text(int folder, const profi_open_stacks *stacks, prof_error *err)
+/* One of the two files: without events the text, which also sees to it that there is room for the timeline. */
+static prof_status write_file(int folder, const profi_open_stacks *stacks, const profi_events *events, prof_error *err)
 {
+    static const char extension[] = "pftrace";
+    const char *what = events != NULL ? "timeline" : "open scopes";
     profi_draft draft = { .fd = -1 };
-    prof_status status = profi_draft_open(folder, config.directory, &draft, err);
     int error = 0;
-    if (status == PROF_OK)
+    prof_status status = profi_draft_open(folder, config.directory, &draft, err);
+    if (status == PROF_OK && events != NULL)
+        status = profi_writer_run_events(profi_writer_find(extension, strlen(extension)), events, profi_draft_write, &draft, err);
+    else if (status == PROF_OK)
         status = profi_open_stacks_run(stacks, "txt", profi_draft_write, &draft, err);
     if (status == PROF_OK && (error = profi_draft_close(&draft)) != 0)
-        status = cannot("open scopes", error, err);
+        status = cannot(what, error, err);
     if (status == PROF_OK)
-        status = make_room(folder, 2, draft.bytes, err);
-    if (status == PROF_OK &&
-        (error = publish_under_free_stem(folder, &draft, stacks->marks, stacks->taken.unix_ns / 1000000000)) != 0)
-        status = cannot("open scopes", error, err);
+        status = make_room(folder, events != NULL ? 1 : 2, draft.bytes, err);
+    if (status == PROF_OK) {
+        error = events != NULL
+                    ? publish_as(folder, &draft, extension)
+                    : publish_under_free_stem(folder, &draft, stacks->marks, stacks->taken.unix_ns / 1000000000);
+        status = error == 0 ? PROF_OK : cannot(what, error, err);
+    }
     if (status != PROF_OK)
         profi_draft_drop(folder, &draft);
     return status;
@@ -108,27 +116,47 @@ static prof_status write_text(int folder, const profi_open_stacks *stacks, prof_
 
 static prof_status write_timeline(int folder, const profi_open_stacks *stacks, uint32_t wanted_s, prof_error *err)
 {
-    static const char extension[] = "pftrace";
     uint32_t window_s = wanted_s != 0 ? wanted_s : config.dump_s;
-    profi_draft draft = { .fd = -1 };
     profi_events *events;
-    int error = 0;
     prof_status status = profi_events_open_dump(stacks, window_s != PROFI_DUMP_ALL ? window_s * (uint64_t)1000000000 : 0,
                                                 &events, err);
     if (status != PROF_OK)
         return status;
-    status = profi_draft_open(folder, config.directory, &draft, err);
-    if (status == PROF_OK)
-        status = profi_writer_run_events(profi_writer_find(extension, strlen(extension)), events, profi_draft_write, &draft, err);
+    status = write_file(folder, stacks, events, err);
     profi_events_close(events);
-    if (status == PROF_OK && (error = profi_draft_close(&draft)) != 0)
-        status = cannot("timeline", error, err);
-    if (status == PROF_OK)
-        status = make_room(folder, 1, draft.bytes, err);
-    if (status == PROF_OK && (error = publish_as(folder, &draft, extension)) != 0)
-        status = cannot("timeline", error, err);
+    return status;
+}
+
+/* Both files; only the second where the stem says that its text is there. */
+static prof_status write_files(int folder, const profi_dump *dump, const profi_open_stacks *stacks, char *path, prof_error *err)
+{
+    prof_status status = stem[0] != '\0' ? PROF_OK : write_file(folder, stacks, NULL, err);
     if (status != PROF_OK)
-        profi_draft_drop(folder, &draft);
+        return status;
+    if (path != NULL)
+        snprintf(path, PATH_MAX, "%.3000s/%.255s", config.directory, stem);
+    return write_timeline(folder, stacks, dump->window_s, err);
+}
+
+/* With the lock of dumps held. */
+static prof_status make_dump(const profi_dump *dump, char *path, prof_error *err)
+{
+    profi_open_stacks stacks;
+    int folder;
+    prof_status status = profi_recorder_config(&config, err);
+    if (status == PROF_OK)
+        status = profi_open_stacks_take(&stacks, config.name, err);
+    if (status != PROF_OK)
+        return status;
+    stacks.marks = dump->marks;
+    stacks.mark_count = dump->mark_count;
+    stacks.skipped = dump->skipped;
+    status = profi_folder_open(config.directory, &folder, err);
+    if (status == PROF_OK) {
+        status = write_files(folder, dump, &stacks, path, err);
+        profi_folder_close(folder);
+    }
+    profi_open_stacks_fini(&stacks);
     return status;
 }
 
@@ -136,59 +164,19 @@ prof_status profi_dump_write_timeline(const char *path, const profi_mark *mark, 
 {
     PROFI_NO_CANCELLATION;
     const char *name = strrchr(path, '/');
-    profi_open_stacks stacks;
-    int folder;
     profi_dump_lock();
-    prof_status status = profi_recorder_config(&config, err);
-    if (status == PROF_OK)
-        status = profi_open_stacks_take(&stacks, config.name, err);
-    if (status == PROF_OK) {
-        stacks.marks = mark;
-        stacks.mark_count = 1;
-        snprintf(stem, sizeof(stem), "%.250s", name != NULL ? name + 1 : path);
-        status = profi_folder_open(config.directory, &folder, err);
-        if (status == PROF_OK) {
-            status = write_timeline(folder, &stacks, 0, err);
-            profi_folder_close(folder);
-        }
-        profi_open_stacks_fini(&stacks);
-    }
+    snprintf(stem, sizeof(stem), "%.250s", name != NULL ? name + 1 : path);
+    prof_status status = make_dump(&(profi_dump){ .marks = mark, .mark_count = 1 }, NULL, err);
     profi_dump_unlock();
-    return status;
-}
-
-static prof_status write_files(const profi_dump *dump, const profi_open_stacks *stacks, char *path, prof_error *err)
-{
-    int folder;
-    stem[0] = '\0';
-    prof_status status = profi_folder_open(config.directory, &folder, err);
-    if (status != PROF_OK)
-        return status;
-    status = write_text(folder, stacks, err);
-    if (status == PROF_OK) {
-        if (path != NULL)
-            snprintf(path, PATH_MAX, "%.3000s/%.255s", config.directory, stem);
-        status = write_timeline(folder, stacks, dump->window_s, err);
-    }
-    profi_folder_close(folder);
     return status;
 }
 
 prof_status profi_dump_write(const profi_dump *dump, char *path, prof_error *err)
 {
     PROFI_NO_CANCELLATION;
-    profi_open_stacks stacks;
     profi_dump_lock();
-    prof_status status = profi_recorder_config(&config, err);
-    if (status == PROF_OK)
-        status = profi_open_stacks_take(&stacks, config.name, err);
-    if (status == PROF_OK) {
-        stacks.marks = dump->marks;
-        stacks.mark_count = dump->mark_count;
-        stacks.skipped = dump->skipped;
-        status = write_files(dump, &stacks, path, err);
-        profi_open_stacks_fini(&stacks);
-    }
+    stem[0] = '\0';
+    prof_status status = make_dump(dump, path, err);
     profi_kept_note(status == PROF_OK ? PROFI_DUMP_WRITTEN : PROFI_DUMP_FAILED, 1);
     profi_dump_unlock();
     return status;
