@@ -19,14 +19,12 @@
 #include "watch.h"
 
 #include "../base/error.h"
-#include "../base/region.h"
 #include "../base/system.h"
 #include "../probe/probes.h"
 #include "../record/kept.h"
 
 #include <errno.h>
 #include <pthread.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -36,8 +34,6 @@
  * and uses nothing but macros, which read it, gets the constructor below too.
  */
 uint32_t prof_active;
-
-enum { PROBE_SIZE_0 = 40 }; /* prof_probe as of version 0.1 */
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static pthread_mutex_t save_lock = PTHREAD_MUTEX_INITIALIZER;
@@ -397,8 +393,7 @@ prof_status prof_save(prof_error *err)
     return profi_recorder_save(PROFI_SAVE_ASKED, err);
 }
 
-/* Only the cap and the clock are settled by this; the rest waits for a start. */
-static prof_status open_if_needed(prof_error *err)
+prof_status profi_recorder_open(prof_error *err)
 {
     prof_status status = PROF_OK;
     pthread_mutex_lock(&lock);
@@ -412,88 +407,13 @@ static prof_status open_if_needed(prof_error *err)
     return status;
 }
 
-prof_status prof_site_get(const char *name, size_t name_bytes, const char *file, uint32_t line, uint32_t flags,
-                          prof_site **site, prof_error *err)
+prof_status profi_recorder_add_probe(const prof_probe *probe, uint32_t *site_flag, prof_error *err)
 {
-    PROFI_KEEP_ERRNO;
-    PROFI_NO_CANCELLATION;
-    if (site == NULL)
-        return profi_fail(err, PROF_E_INVALID, "prof_site_get: site is NULL");
-    if (name == NULL || name_bytes == 0 || (name_bytes == SIZE_MAX && name[0] == '\0'))
-        return profi_fail(err, PROF_E_INVALID, "prof_site_get: the name is empty");
-    if (name_bytes == SIZE_MAX)
-        name_bytes = strlen(name);
-    const char *nul = memchr(name, '\0', name_bytes);
-    if (nul != NULL)
-        return profi_fail(err, PROF_E_INVALID, "prof_site_get: the name holds a NUL at byte %zu, after \"%.80s\"",
-                          (size_t)(nul - name), name);
-    prof_status status = open_if_needed(err);
-    if (status != PROF_OK)
-        return status;
-    prof_site *found = profi_record_site(name, name_bytes, file, line, flags);
-    if (found == NULL)
-        return profi_fail(err, PROF_E_NO_MEMORY, "prof_site_get: the cap of %llu bytes leaves no room for \"%.*s\"",
-                          (unsigned long long)profi_region_limit(), (int)(name_bytes < 80 ? name_bytes : 80), name);
-    *site = found;
-    return PROF_OK;
-}
-
-prof_status prof_site_save_if(prof_site *site, uint64_t slower_than_ns, uint64_t every_nth, prof_error *err)
-{
-    PROFI_KEEP_ERRNO;
-    PROFI_NO_CANCELLATION;
-    if (site == NULL)
-        return profi_fail(err, PROF_E_INVALID, "prof_site_save_if: site is NULL");
-    prof_status status = open_if_needed(err);
-    if (status != PROF_OK)
-        return status;
-    if (!profi_kept_rule_of_site(site, slower_than_ns, every_nth))
-        return profi_fail(err, PROF_E_NO_MEMORY, "prof_site_save_if: the cap of %llu bytes leaves no room for \"%.80s\"",
-                          (unsigned long long)profi_region_limit(), site->name != NULL ? site->name : "(unnamed)");
-    return PROF_OK;
-}
-
-prof_status prof_probe_add(const prof_probe *probe, uint32_t *site_flag, prof_error *err)
-{
-    PROFI_KEEP_ERRNO;
-    PROFI_NO_CANCELLATION;
-    prof_probe given;
-    prof_status status = profi_struct_read(&given, sizeof(given), probe, PROBE_SIZE_0, "prof_probe", err);
-    if (status != PROF_OK)
-        return status;
-    if (given.flags & ~(PROF_PROBE_GAUGE | PROF_PROBE_PROCESS))
-        return profi_fail(err, PROF_E_INVALID, "prof_probe.flags has the unknown bits 0x%x",
-                          (unsigned)(given.flags & ~(PROF_PROBE_GAUGE | PROF_PROBE_PROCESS)));
-    if (given.read == NULL || site_flag == NULL)
-        return profi_fail(err, PROF_E_INVALID, "prof_probe_add: %s is NULL", site_flag ? "prof_probe.read" : "site_flag");
     pthread_mutex_lock(&lock);
     install_probes(); /* a name of ours is not to be had */
-    status = profi_probe_own_add(&given, site_flag, err);
+    prof_status status = profi_probe_own_add(probe, site_flag, err);
     pthread_mutex_unlock(&lock);
     return status;
-}
-
-prof_status prof_stats_get(prof_stats *stats, prof_error *err)
-{
-    PROFI_KEEP_ERRNO;
-    PROFI_NO_CANCELLATION;
-    enum { STATS_SIZE_0 = 56 }; /* as of version 0.1 */
-    prof_stats now;
-    profi_record_stats(&now);
-    return profi_struct_write(stats, &now, sizeof(now), STATS_SIZE_0, "prof_stats", err);
-}
-
-uint32_t prof_version(void)
-{
-    return PROF_VERSION;
-}
-
-const char *prof_status_name(prof_status status)
-{
-    static const char *const names[] = { "PROF_OK", "PROF_E_INVALID", "PROF_E_NO_MEMORY", "PROF_E_IO", "PROF_E_FORMAT",
-                                         "PROF_E_UNSUPPORTED", "PROF_E_UNAVAILABLE", "PROF_E_BUSY", "PROF_E_LIMIT",
-                                         "PROF_E_NOT_FOUND" };
-    return status <= 0 && -(int64_t)status < (int64_t)PROFI_COUNT_OF(names) ? names[-status] : "unknown status";
 }
 
 /* The end of the process by exit(), a return from main, or quick_exit(). */

@@ -13,6 +13,12 @@ prof_status profi_recorder_save_kept(prof_error *err);
 /* Whether there is something that no later save will write: else an interval has nothing to do. */
 int profi_recorder_is_unsaved(void);
 
+/* Reserves the record, if nothing has yet.  Only the cap and the clock are settled by this; the rest waits for a start. */
+prof_status profi_recorder_open(prof_error *err);
+
+/* Adds a probe of the program's own, behind all of ours. */
+prof_status profi_recorder_add_probe(const prof_probe *probe, uint32_t *site_flag, prof_error *err);
+
 /*
  * Recording as somebody outside wants it: goes on or begins, or pauses, or
  * ends where it was begun so.  *what receives a line that says which.
