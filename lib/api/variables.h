@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The PROFCORE_ variables that there are: each is one row, and a function
+ * that reads its value.  environment.c looks which of them are set.
+ */
+#ifndef PROFI_VARIABLES_H
+#define PROFI_VARIABLES_H
+
+#include "config.h"
+
+typedef struct profi_variable {
+    const char *name;
+    /* Changes nothing where it fails; why says what is wrong with the value, without naming the variable. */
+    prof_status (*set)(profi_config *config, const char *value, prof_error *why);
+    int is_complained_of; /* of a bad value somebody else has told by then: who looks when the library is loaded */
+} profi_variable;
+
+extern const profi_variable profi_variables[];
+extern const size_t profi_variable_count;
+
+/* Reads all that are set into the configuration.  A bad one is ignored, as is an unknown name; `reports`: and reported. */
+void profi_environment_load(profi_config *config, int reports);
+
+#endif
