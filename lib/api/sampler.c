@@ -14,7 +14,6 @@
 #include "../base/system.h"
 #include "../probe/probes.h"
 
-#include <errno.h>
 #include <semaphore.h>
 #include <time.h>
 
@@ -69,13 +68,9 @@ prof_status profi_sampler_start(const profi_config *config, prof_error *err)
         sem_post(&wake);
         return PROF_OK;
     }
-    if (sem_init(&wake, 0, 0) != 0)
-        return profi_fail_errno(err, errno, "cannot make a semaphore");
-    int error = profi_thread_spawn(sampler_main, "profcore-rss");
-    if (error != 0)
-        return profi_fail_errno(err, error, "cannot start the thread that samples memory");
-    is_started = 1;
-    return PROF_OK;
+    prof_status status = profi_thread_spawn_waiting(&wake, sampler_main, "profcore-rss", "samples memory", err);
+    is_started = status == PROF_OK;
+    return status;
 }
 
 void profi_sampler_stop(void)

@@ -217,19 +217,9 @@ int profi_saver_prepare(const profi_config *config, unsigned duties)
     return __atomic_exchange_n(&is_started, 1, __ATOMIC_RELAXED) == 0;
 }
 
-static prof_status make_thread(prof_error *err)
-{
-    if (sem_init(&wake, 0, 0) != 0)
-        return profi_fail_errno(err, errno, "cannot make a semaphore");
-    int error = profi_thread_spawn(saver_main, "profcore-saver");
-    if (error != 0)
-        return profi_fail_errno(err, error, "cannot start the thread that saves");
-    return PROF_OK;
-}
-
 prof_status profi_saver_make(prof_error *err)
 {
-    prof_status status = make_thread(err);
+    prof_status status = profi_thread_spawn_waiting(&wake, saver_main, "profcore-saver", "saves", err);
     if (status != PROF_OK)
         PROFI_PUT(is_started, 0);
     return status;

@@ -271,13 +271,9 @@ static prof_status start_thread(prof_error *err)
         sem_post(&wake);
         return PROF_OK;
     }
-    if (sem_init(&wake, 0, 0) != 0)
-        return profi_fail_errno(err, errno, "cannot make a semaphore");
-    int error = profi_thread_spawn(watch_main, "profcore-watch");
-    if (error != 0)
-        return profi_fail_errno(err, error, "cannot start the thread that watches");
-    PROFI_PUT(is_started, 1);
-    return PROF_OK;
+    prof_status status = profi_thread_spawn_waiting(&wake, watch_main, "profcore-watch", "watches", err);
+    PROFI_PUT(is_started, status == PROF_OK);
+    return status;
 }
 
 static prof_status take_rule(const char *name, size_t name_bytes, uint64_t limit_ns, uint64_t unused, prof_error *err)

@@ -60,6 +60,14 @@ int profi_thread_spawn(void *(*run)(void *), const char *name)
     return 0;
 }
 
+prof_status profi_thread_spawn_waiting(sem_t *wake, void *(*run)(void *), const char *name, const char *task, prof_error *err)
+{
+    if (sem_init(wake, 0, 0) != 0)
+        return profi_fail_errno(err, errno, "cannot make a semaphore");
+    int error = profi_thread_spawn(run, name);
+    return error == 0 ? PROF_OK : profi_fail_errno(err, error, "cannot start the thread that %s", task);
+}
+
 /* Whether the main thread has ended, which the kernel keeps till the process ends, and all that are left are ours. */
 static int are_alone(void)
 {

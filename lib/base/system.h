@@ -3,7 +3,7 @@
 #ifndef PROFI_SYSTEM_H
 #define PROFI_SYSTEM_H
 
-#include "base.h"
+#include "error.h"
 
 #include <semaphore.h>
 #include <time.h>
@@ -26,6 +26,9 @@ static inline void profi_cancel_restore_at(const int *before) { profi_cancel_res
  * `name` is at most 15 bytes.  0, or an errno value.
  */
 int profi_thread_spawn(void *(*run)(void *), const char *name);
+
+/* The same for a thread that sleeps on a semaphore, which is made first; `task` is what it does, for the message. */
+prof_status profi_thread_spawn_waiting(sem_t *wake, void *(*run)(void *), const char *name, const char *task, prof_error *err);
 
 /*
  * Whether all threads of the program are gone, its main thread by
