@@ -453,7 +453,7 @@ __attribute__((constructor(101))) static void start_if_asked(void)
     at_quick_exit(save_at_exit); /* the first to register, so the last to run */
     profi_config_load_quiet();
     if (wish == PROFI_START_UNKNOWN)
-        profi_notice("PROFCORE=%.80s ignored: neither 0 nor 1", secure_getenv("PROFCORE"));
+        profi_notice("PROFCORE=%.80s ignored: neither 0 nor 1; it counts as not set", secure_getenv("PROFCORE"));
     if (wish == PROFI_START_NOW && start(NULL, 1, &why) != PROF_OK)
         profi_notice("cannot start: %s", why.message);
     else

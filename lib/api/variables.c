@@ -10,6 +10,7 @@
 #include "../base/error.h"
 
 #include <errno.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -234,32 +235,34 @@ static prof_status variable_profcore(profi_config *config, const char *value, pr
     return read_switch(value, &is_on, err);
 }
 
+#define FIELD(field) offsetof(profi_config, field)
+
 const profi_variable profi_variables[] = {
-    { "PROFCORE", variable_profcore, 1 },
-    { "PROFCORE_QUIET", variable_quiet, 0 },
-    { "PROFCORE_NAME", profi_config_set_name, 0 },
-    { "PROFCORE_DIR", profi_config_set_directory, 0 },
-    { "PROFCORE_FORMATS", profi_config_set_formats, 0 },
-    { "PROFCORE_SORT", profi_config_set_sort, 0 },
-    { "PROFCORE_MEMORY", variable_memory, 0 },
-    { "PROFCORE_MODE", variable_mode, 0 },
-    { "PROFCORE_EVENT_MIN_NS", variable_event_min, 0 },
-    { "PROFCORE_CRASH_SAFE", variable_crash_safe, 0 },
-    { "PROFCORE_SAVE_EVERY", variable_save_every, 0 },
-    { "PROFCORE_SAVE_IF", profi_config_set_save_if, 0 },
-    { "PROFCORE_MAX_FILES", variable_max_files, 0 },
-    { "PROFCORE_MAX_BYTES", variable_max_bytes, 0 },
-    { "PROFCORE_WHEN_FULL", variable_when_full, 0 },
-    { "PROFCORE_SLOW", profi_config_set_slow, 0 },
-    { "PROFCORE_DUMP_SIGNAL", variable_dump_signal, 0 },
-    { "PROFCORE_DUMP_SECONDS", variable_dump_seconds, 0 },
-    { "PROFCORE_DUMP_EVERY", variable_dump_every, 0 },
-    { "PROFCORE_ON_CRASH", variable_on_crash, 0 },
-    { "PROFCORE_CONTROL", variable_control, 0 },
-    { "PROFCORE_SIGNALS", variable_signals, 0 },
-    { "PROFCORE_CLOCK", variable_clock, 0 },
-    { "PROFCORE_RSS_EVERY", variable_rss_every, 0 },
-    { "PROFCORE_PROBES", profi_config_set_probes, 0 },
+    { "PROFCORE", variable_profcore, PROFI_SHOWN_NOT, 0, 1 },
+    { "PROFCORE_QUIET", variable_quiet, PROFI_SHOWN_NOT, 0, 0 },
+    { "PROFCORE_NAME", profi_config_set_name, PROFI_SHOWN_TEXT, FIELD(name), 0 },
+    { "PROFCORE_DIR", profi_config_set_directory, PROFI_SHOWN_TEXT, FIELD(directory), 0 },
+    { "PROFCORE_FORMATS", profi_config_set_formats, PROFI_SHOWN_FORMATS, 0, 0 },
+    { "PROFCORE_SORT", profi_config_set_sort, PROFI_SHOWN_TEXT, FIELD(sort), 0 },
+    { "PROFCORE_MEMORY", variable_memory, PROFI_SHOWN_SIZE, FIELD(memory_bytes), 0 },
+    { "PROFCORE_MODE", variable_mode, PROFI_SHOWN_MODE, 0, 0 },
+    { "PROFCORE_EVENT_MIN_NS", variable_event_min, PROFI_SHOWN_LONG_NUMBER, FIELD(event_min_ns), 0 },
+    { "PROFCORE_CRASH_SAFE", variable_crash_safe, PROFI_SHOWN_SWITCH, FIELD(is_crash_safe), 0 },
+    { "PROFCORE_SAVE_EVERY", variable_save_every, PROFI_SHOWN_NUMBER, FIELD(save_every_s), 0 },
+    { "PROFCORE_SAVE_IF", profi_config_set_save_if, PROFI_SHOWN_TEXT, FIELD(save_if), 0 },
+    { "PROFCORE_MAX_FILES", variable_max_files, PROFI_SHOWN_LONG_NUMBER, FIELD(max_files), 0 },
+    { "PROFCORE_MAX_BYTES", variable_max_bytes, PROFI_SHOWN_SIZE, FIELD(max_bytes), 0 },
+    { "PROFCORE_WHEN_FULL", variable_when_full, PROFI_SHOWN_WHEN_FULL, 0, 0 },
+    { "PROFCORE_SLOW", profi_config_set_slow, PROFI_SHOWN_TEXT, FIELD(slow), 0 },
+    { "PROFCORE_DUMP_SIGNAL", variable_dump_signal, PROFI_SHOWN_TEXT, FIELD(dump_signal_name), 0 },
+    { "PROFCORE_DUMP_SECONDS", variable_dump_seconds, PROFI_SHOWN_NUMBER, FIELD(dump_s), 0 },
+    { "PROFCORE_DUMP_EVERY", variable_dump_every, PROFI_SHOWN_NUMBER, FIELD(dump_every_s), 0 },
+    { "PROFCORE_ON_CRASH", variable_on_crash, PROFI_SHOWN_SWITCH, FIELD(dumps_on_crash), 0 },
+    { "PROFCORE_CONTROL", variable_control, PROFI_SHOWN_NOT, 0, 0 },
+    { "PROFCORE_SIGNALS", variable_signals, PROFI_SHOWN_NOT, 0, 0 },
+    { "PROFCORE_CLOCK", variable_clock, PROFI_SHOWN_CLOCK, 0, 0 },
+    { "PROFCORE_RSS_EVERY", variable_rss_every, PROFI_SHOWN_NUMBER, FIELD(rss_every_ms), 0 },
+    { "PROFCORE_PROBES", profi_config_set_probes, PROFI_SHOWN_NOT, 0, 0 },
 };
 
 const size_t profi_variable_count = PROFI_COUNT_OF(profi_variables);

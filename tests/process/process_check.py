@@ -110,12 +110,39 @@ def _(folder):
 def _(folder):
     done = run(folder, "api", PROFCORE="1", PROFCORE_SORTT="x", PROFCORE_SORT="size", PROFCORE_MEMORY="lots",
                PROFCORE_SAVE_EVERY="-1", PROFCORE_SIGNALS="TERM,KILL", PROFCORE_CLOCK="sundial", PROFCORE_FORMATS="txt,pdf")
-    for text in ("unknown variable PROFCORE_SORTT", "PROFCORE_SORT=size ignored: unknown sort key",
-                 "PROFCORE_MEMORY=lots ignored: not a size such as 64MiB", "PROFCORE_SAVE_EVERY=-1 ignored",
+    for text in ("unknown variable PROFCORE_SORTT in the environment; ignored (did you mean PROFCORE_SORT?)",
+                 "PROFCORE_SORT=size ignored: unknown sort key",
+                 "PROFCORE_MEMORY=lots ignored: not a size such as 64MiB; 64MiB is used", "PROFCORE_SAVE_EVERY=-1 ignored",
                  'PROFCORE_SIGNALS=TERM,KILL ignored: unknown signal "KILL"', "PROFCORE_CLOCK=sundial ignored",
                  'PROFCORE_FORMATS=txt,pdf ignored: unknown format "pdf"'):
         check(done.stderr.count(text) == 1, f"{text!r} once in:\n{done.stderr}")
     check(len(files(folder)) == 7, files(folder))
+
+
+@case("of_a_bad_value_the_one_that_is_used_instead_is_told")
+def _(folder):
+    done = run(folder, "options", PROFCORE_FORMATS="pdf", PROFCORE_SORT="size", PROFCORE_NAME="x" * 300, PROFCORE_MODE="rings",
+               PROFCORE_CLOCK="sundial", PROFCORE_MAX_BYTES="1.5", PROFCORE_WHEN_FULL="panic", PROFCORE_DUMP_EVERY="-1",
+               PROFCORE_CRASH_SAFE="yes", PROFCORE_SIGNALS="KILL", PROFCORE_EVENT_MIN_NS="1ms", PROFCORE_DUMP_SIGNAL="9")
+    for name, told in (("FORMATS", "; txt,prof,json,pftrace is used"), ("SORT", "; cumulative is used"), ("NAME", "; chosen is used"),
+                       ("MODE", "; ring is used"), ("CLOCK", "; auto is used"), ("WHEN_FULL", "; oldest is used"),
+                       ("DUMP_EVERY", "; 10 is used"), ("MAX_BYTES", "; it counts as not set"),
+                       ("CRASH_SAFE", "; it counts as not set"), ("SIGNALS", "; it counts as not set"),
+                       ("EVENT_MIN_NS", "; it counts as not set"), ("DUMP_SIGNAL", "; it counts as not set")):
+        lines = [line for line in done.stderr.splitlines() if f"PROFCORE_{name}=" in line]
+        check(len(lines) == 1 and lines[0].endswith(told), (name, told, done.stderr))
+
+
+@case("of_an_unknown_name_the_one_it_resembles_is_told_if_there_is_one")
+def _(folder):
+    resembling = {"FORMAT": "FORMATS", "MEMROY": "MEMORY", "MAXFILES": "MAX_FILES", "SAVE_EVRY": "SAVE_EVERY", "DUR": "DIR"}
+    others = ("X", "COLOUR", "", "S" * 5000)
+    names = {f"PROFCORE_{name}": "1" for name in (*resembling, *others)}
+    done = run(folder, PROFCORE="1", **names)
+    for name, meant in resembling.items():
+        check(f"PROFCORE_{name} in the environment; ignored (did you mean PROFCORE_{meant}?)" in done.stderr, done.stderr)
+    for name in others:
+        check(f"PROFCORE_{name[:71]} in the environment; ignored\n" in done.stderr, (name, done.stderr))
 
 
 @case("formats_for_other_viewers_are_written_where_they_are_named")
