@@ -2,8 +2,9 @@
 /* The doctor on the system: memory and limits, what /proc lets be read, where files can go. */
 #include "doctor.h"
 
+#include "folder.h"
+
 #include <errno.h>
-#include <fcntl.h>
 #include <limits.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -11,7 +12,6 @@
 #include <string.h>
 #include <sys/auxv.h>
 #include <sys/resource.h>
-#include <sys/stat.h>
 #include <sys/statfs.h>
 #include <sys/utsname.h>
 #include <unistd.h>
@@ -143,42 +143,11 @@ static const char *file_system_name(unsigned long type, char text[32])
     return text;
 }
 
-/* Writes a file there and removes it; 0 or an errno value. */
-static int try_to_write(const char *folder)
-{
-    char path[PATH_MAX];
-    if (snprintf(path, sizeof(path), "%s/.profcore-doctor-XXXXXX", folder) >= (int)sizeof(path))
-        return ENAMETOOLONG;
-    int fd = mkstemp(path);
-    if (fd < 0)
-        return errno;
-    int error = write(fd, "x", 1) == 1 ? 0 : errno;
-    unlink(path);
-    close(fd);
-    return error;
-}
-
-/* The folder, or the nearest above it that exists: the rest is made when something is saved. */
-static void existing_part(const char *path, char *part)
-{
-    struct stat status;
-    snprintf(part, PATH_MAX, "%s", path);
-    while (stat(part, &status) != 0 && errno == ENOENT) {
-        char *slash = strrchr(part, '/');
-        if (slash == NULL || slash == part) {
-            strcpy(part, slash == NULL ? "." : "/");
-            return;
-        }
-        *slash = '\0';
-    }
-}
-
 static void check_folder(doctor_list *list, const char *name, const char *path, const char *remedy, int is_essential)
 {
     char part[PATH_MAX], unknown[32];
     struct statfs system;
-    existing_part(path, part);
-    int error = try_to_write(part), is_there = strcmp(part, path) == 0;
+    int error = folder_try(path, part), is_there = strcmp(part, path) == 0;
     if (error != 0 || statfs(part, &system) != 0) {
         error = error ? error : errno;
         if (is_essential)

@@ -3,9 +3,14 @@
 #include "folder.h"
 
 #include <dirent.h>
+#include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 static int compare(const void *a, const void *b)
 {
@@ -63,4 +68,34 @@ int folder_has_news(const char *path, const folder_state *before)
                    bsearch(&now.files[i], before->files, before->count, sizeof(*before->files), compare) == NULL;
     folder_forget(&now);
     return has_news;
+}
+
+/* The folder, or the nearest above it that exists. */
+static void existing_part(const char *path, char *part)
+{
+    struct stat status;
+    snprintf(part, PATH_MAX, "%s", path);
+    while (stat(part, &status) != 0 && errno == ENOENT) {
+        char *slash = strrchr(part, '/');
+        if (slash == NULL || slash == part) {
+            strcpy(part, slash == NULL ? "." : "/");
+            return;
+        }
+        *slash = '\0';
+    }
+}
+
+int folder_try(const char *path, char *part)
+{
+    char file[PATH_MAX];
+    existing_part(path, part);
+    if (snprintf(file, sizeof(file), "%s/.profcore-try-XXXXXX", part) >= (int)sizeof(file))
+        return ENAMETOOLONG;
+    int fd = mkstemp(file);
+    if (fd < 0)
+        return errno;
+    int error = write(fd, "x", 1) == 1 ? 0 : errno;
+    unlink(file);
+    close(fd);
+    return error;
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Which files a folder holds, to tell afterwards whether something was written. */
+/* Folders of results: which files one holds, to tell afterwards whether something was written, and whether one takes any. */
 #ifndef FOLDER_H
 #define FOLDER_H
 
@@ -22,5 +22,12 @@ void folder_forget(folder_state *state);
 
 /* Whether a file is there now that was not, or not so, before; hidden ones do not count. */
 int folder_has_news(const char *path, const folder_state *before);
+
+/*
+ * Writes a file there and removes it; 0, or the errno value of what refuses.
+ * `part` receives what of the path exists, PATH_MAX bytes: the rest is made
+ * when something is saved.
+ */
+int folder_try(const char *path, char *part);
 
 #endif

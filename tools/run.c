@@ -234,11 +234,15 @@ done:
 
 static void explain(const char *program, int status)
 {
-    const char *folder = getenv("PROFCORE_DIR");
+    const char *folder = getenv("PROFCORE_DIR"), *temporary = getenv("TMPDIR");
     char path[PATH_MAX];
     program_kind kind = kind_of(find_program(program, path));
+    int refusal = folder_try(folder, path);
     cli_say(&command_run, "%s has written nothing to %s", program, folder);
-    if (kind == PROGRAM_SETUID)
+    if (refusal != 0)
+        cli_say(&command_run, "no file can be made there: %s; what a program saves when it ends goes to a new folder under %s "
+                              "then, which its notice names", strerror(refusal), temporary && temporary[0] ? temporary : "/tmp");
+    else if (kind == PROGRAM_SETUID)
         cli_say(&command_run, "it runs with other rights than its user's, and then ignores the environment: run a copy "
                               "without the set-user-id bit");
     else if (kind == PROGRAM_UNLINKED)

@@ -685,6 +685,23 @@ def _(folder):
     check("has written nothing" not in profcore("run", victim, folder=folder).err, "nor where there is one")
 
 
+@case("run_says_why_a_folder_takes_nothing_and_where_the_files_are")
+def _(folder):
+    open(os.path.join(folder, "file"), "w", encoding="ascii").close()
+    os.mkdir(os.path.join(folder, "closed"), 0o555)
+    os.mkdir(os.path.join(folder, "tmp"))
+    refusals = [("file", "Not a directory"), ("file/below", "Not a directory"), ("x" * 300, "File name too long")]
+    if os.geteuid() != 0:
+        refusals += [("closed", "Permission denied"), ("closed/below", "Permission denied")]
+    else:
+        refusals += [("/proc/below", "No such file or directory")]
+    for place, why in refusals:
+        done = profcore("run", "-o", place, victim, folder=folder, variables={"TMPDIR": os.path.join(folder, "tmp")})
+        check(f"profcore run: no file can be made there: {why}; " in done.err and f"under {folder}/tmp then" in done.err, done.err)
+        check("reached no scope" not in done.err and f"profcore: wrote {folder}/tmp/profcore-" in done.err, done.err)
+    equal(sorted(os.listdir(folder)), ["closed", "file", "tmp"], "nothing else is left")
+
+
 @case("run_of_what_cannot_start_is_127_or_126")
 def _(folder):
     check("No such file" in profcore("run", "no-such-program", folder=folder, status=127).err, "127")
