@@ -12,6 +12,9 @@
 #include <profcore/snapshot.h>
 #include <stdio.h>
 
+/* The formats that files can be written in, for help: a test compares them with what the library says. */
+#define CLI_FORMATS "txt, prof, json, pftrace (these four by default), html, chrome,\nnvtxt, pprof, collapsed, callgrind"
+
 enum { CLI_OK = 0, CLI_FAILED = 1, CLI_WRONG = 2 };
 
 typedef struct cli_option {

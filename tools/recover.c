@@ -9,7 +9,7 @@ enum { OUT, FORMATS };
 
 static const cli_option options[] = {
     { "out", 'o', "STEM", "what the files are called, without an ending; by default as FILE" },
-    { "formats", 'f', "LIST", "of txt, prof, json, pftrace, pprof, collapsed, callgrind; by\ndefault txt,prof,json,pftrace" },
+    { "formats", 'f', "LIST", "of " CLI_FORMATS },
     { NULL, 0, NULL, NULL },
 };
 

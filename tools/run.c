@@ -34,8 +34,7 @@ enum { OUTPUT_DIR, NAME, FORMATS, SORT, MEMORY, CLOCK, SAVE_EVERY, SIGNALS, QUIE
 static const cli_option options[] = {
     { "output-dir", 'o', "DIR", "where the files go (profiling_results)" },
     { "name", 'n', "NAME", "the run's name, in its files' names (the program's)" },
-    { "formats", 'f', "LIST", "such as txt,html (txt,prof,json,pftrace); also chrome, nvtxt, pprof,\n"
-                         "collapsed, callgrind; none writes no files" },
+    { "formats", 'f', "LIST", "of " CLI_FORMATS ";\nnone writes no files" },
     { "sort", 's', "KEY[,KEY]", "order of the table: a key of pstats (cumulative)" },
     { "memory", 'm', "SIZE", "cap on all that recording keeps, such as 256MiB (64MiB)" },
     { "clock", 0, "CLOCK", "auto, tsc or vdso (auto)" },

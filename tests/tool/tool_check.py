@@ -600,6 +600,16 @@ def _(folder):
     check("usage: profcore COMMAND" in profcore(status=2).err, "no command")
 
 
+@case("help_lists_the_formats_that_the_library_writes")
+def _(folder):
+    said = profcore("run", "-f", "docx", "true", folder=folder, status=2).err
+    formats = said.partition("there are: ")[2].splitlines()[0].split(", ")
+    check(len(formats) >= 10, said)
+    for command in ("run", "recover"):
+        listed = profcore("help", command).out.rpartition("--formats")[2].partition("  -")[0]
+        equal(sorted(set(re.findall(r"[a-z]+", listed)) & set(formats)), sorted(formats), f"formats that {command} names")
+
+
 @case("help_and_version_go_to_stdout")
 def _(folder):
     whole = profcore("--help").out
