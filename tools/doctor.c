@@ -91,6 +91,7 @@ static void put_rows(const doctor_list *list, int has_color)
         }
         printf("\n");
     }
+    printf("\n  Each variable, with its values: the section Variables of libprofcore's README.md\n");
 }
 
 static json_t *text_of(const char *text)
@@ -147,6 +148,7 @@ static int run(const cli_command *command, int argc, char **argv)
         return CLI_FAILED;
     doctor_check_library(list);
     doctor_check_system(list);
+    doctor_check_triggers(list);
     doctor_check_extras(list);
     for (size_t i = 0; i < list->count; i++)
         is_fit &= !(list->rows[i].is_essential && list->rows[i].state == DOCTOR_NO);

@@ -29,6 +29,9 @@ int doctor_read(const char *path, char *text, size_t room);
 
 void doctor_check_library(doctor_list *list); /* the library, the clock, what a scope costs, the variables */
 void doctor_check_system(doctor_list *list);  /* memory, limits, /proc, folders, perf */
+/* Dumps, in a recorder that may be started, into the folder `scratch`, which is removed; NULL: there is none. */
+void doctor_check_dumps(doctor_list *list, const char *scratch);
+void doctor_check_triggers(doctor_list *list); /* signals, crashes, files while a program runs, the control socket */
 void doctor_check_extras(doctor_list *list);  /* torch, CUDA, NVTX, viewers: found at run time, or not */
 
 #endif

@@ -5,6 +5,7 @@
 #include <profcore/snapshot.h>
 
 #include <dlfcn.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -74,7 +75,7 @@ static prof_status record(double *cost_ns, prof_snapshot **snapshot, prof_error 
     return status == PROF_OK ? prof_snapshot_take(snapshot, err) : status;
 }
 
-static void check_recording(doctor_list *list)
+static void check_recording(doctor_list *list, const char *scratch)
 {
     prof_error err = PROF_ERROR_INIT;
     prof_about about = PROF_ABOUT_INIT;
@@ -100,6 +101,7 @@ static void check_recording(doctor_list *list)
                              (double)stats.memory_limit_bytes / 1048576.0);
         check_clock(list, &about);
         doctor_add(list, DOCTOR_OK, "cost of a scope", NULL, "%.1f ns here, begin and end together", cost_ns);
+        doctor_check_dumps(list, scratch);
     }
     prof_snapshot_close(snapshot);
 }
@@ -109,7 +111,7 @@ static void check_variable(void *list, const char *name, const char *value, cons
     if (problem == NULL)
         doctor_add(list, DOCTOR_OK, "variable", NULL, "%s=%.200s", name, value);
     else
-        doctor_add(list, DOCTOR_WARN, "variable", "it is ignored; docs/profcore.md and the README list all variables",
+        doctor_add(list, DOCTOR_WARN, "variable", "it is ignored; the section Variables of README.md has them all",
                    "%s=%.200s: %s", name, value, problem);
 }
 
@@ -117,7 +119,20 @@ void doctor_check_library(doctor_list *list)
 {
     check_version(list);
     prof_environment_check(check_variable, list, NULL);
+    const char *temporary = getenv("TMPDIR"), *results = getenv("PROFCORE_DIR");
+    char scratch[PATH_MAX], *own = results != NULL ? strdup(results) : NULL;
+    snprintf(scratch, sizeof(scratch), "%.4000s/profcore-doctor-XXXXXX", temporary && temporary[0] ? temporary : "/tmp");
+    int has_scratch = mkdtemp(scratch) != NULL;
+    if (has_scratch)
+        setenv("PROFCORE_DIR", scratch, 1); /* for the recorder here */
     setenv("PROFCORE_QUIET", "1", 1); /* what the library would say of the variables has just been said */
     setenv("PROFCORE_FORMATS", "none", 1); /* with PROFCORE=1 and PROFCORE_SAVE_EVERY it would save what is recorded here */
-    check_recording(list);
+    check_recording(list, has_scratch ? scratch : NULL);
+    if (has_scratch)
+        rmdir(scratch);
+    if (own != NULL)
+        setenv("PROFCORE_DIR", own, 1);
+    else
+        unsetenv("PROFCORE_DIR");
+    free(own);
 }

@@ -845,6 +845,40 @@ def _(folder):
     equal(by_name["recording"]["status"], "ok", "the remedy works")
 
 
+TRIGGERS = ("dumps", "signals", "crash", "stream", "crash-safe", "control socket")
+
+
+@case("doctor_tries_dumps_signals_streams_crash_safety_and_the_socket_and_leaves_nothing")
+def _(folder):
+    for name in ("tmp", "run"):
+        os.mkdir(os.path.join(folder, name), 0o700)
+    variables = {"TMPDIR": os.path.join(folder, "tmp"), "XDG_RUNTIME_DIR": os.path.join(folder, "run")}
+    by_name, _ = rows(folder, variables=variables)
+    equal({name: by_name[name]["status"] for name in TRIGGERS}, dict.fromkeys(TRIGGERS, "ok"), [by_name[name] for name in TRIGGERS])
+    check(f"in {folder}/run/profcore," in by_name["control socket"]["finding"], by_name["control socket"])
+    check("64 MiB" in by_name["crash-safe"]["finding"], by_name["crash-safe"])
+    left = sorted(os.path.relpath(os.path.join(path, name), folder) for path, folders, files in os.walk(folder) for name in folders + files)
+    equal(left, ["run", "tmp"], "what it leaves")
+    check("section Variables" in profcore("doctor", folder=folder).out, "where the variables are explained")
+
+
+@case("doctor_says_why_a_trigger_does_not_work_and_what_to_do")
+def _(folder):
+    def hinder():
+        signal.signal(signal.SIGHUP, signal.SIG_IGN)
+        signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGUSR2])
+        resource.setrlimit(resource.RLIMIT_FSIZE, (1 << 20, 1 << 20))
+    import resource
+    os.makedirs(os.path.join(folder, "run", "profcore"), 0o755)
+    os.chmod(os.path.join(folder, "run", "profcore"), 0o755)
+    by_name, _ = rows(folder, preexec_fn=hinder, variables={"XDG_RUNTIME_DIR": os.path.join(folder, "run")})
+    equal((by_name["signals"]["status"], by_name["signals"]["finding"]), ("warn", "ignored: HUP; blocked: USR2"), "signals")
+    for name, why in (("crash-safe", "File too large"), ("control socket", "is not a folder that only user")):
+        check(by_name[name]["status"] == "no" and why in by_name[name]["finding"] and "PROFCORE_" in by_name[name]["remedy"], by_name[name])
+    by_name, _ = rows(folder, variables={"PROFCORE_DIR": "/proc/none", "TMPDIR": "/proc/none", "XDG_RUNTIME_DIR": "/proc/none"})
+    equal([by_name[name]["status"] for name in ("dumps", "stream", "crash-safe", "control socket")], ["warn", "no", "no", "no"], by_name)
+
+
 @case("doctor_survives_libraries_that_crash_or_say_no")
 def _(folder):
     fakes = fake_libraries(
