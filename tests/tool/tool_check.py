@@ -455,8 +455,12 @@ def _(folder):
     equal(sorted(os.listdir(folder)), before, "files")
 
 
-def summary(path, functions):
-    """A summary as the library writes it: (name, file, line, calls, self, cumulative, durations)."""
+def summary(path, functions, spans=(), counters=()):
+    """A summary as the library writes it.
+
+    Functions are (name, file, line, calls, self, cumulative, durations), spans (name, file, line, durations), counters
+    (name, values).
+    """
     def histogram(durations):
         counts = {}
         for duration in durations:
@@ -473,7 +477,12 @@ def summary(path, functions):
                        "self_ns": self_ns, "cumulative_ns": cumulative, "min_ns": min(durations), "max_ns": max(durations),
                        "histogram": histogram(durations), "items": None, "memory": None}
                       for i, (name, file, line, calls, self_ns, cumulative, durations) in enumerate(functions)],
-        "edges": []}
+        "edges": [],
+        "counters": [{"name": name, "file": None, "line": 0, "count": len(values), "not_finite": 0, "last": values[-1],
+                      "sum": sum(values), "min": min(values), "max": max(values)} for name, values in counters],
+        "spans": [{"name": name, "file": file, "line": line, "count": len(durations), "total_ns": sum(durations),
+                   "min_ns": min(durations), "max_ns": max(durations), "histogram": histogram(durations)}
+                  for name, file, line, durations in spans]}
     with open(path, "w", encoding="utf-8") as text:
         json.dump(document, text)
 
@@ -514,6 +523,40 @@ def _(folder):
                  r"0 ns +\+0.0 % .*  /new/b.c:4\(other folder\)\n", "not a verdict"):
         check(re.search(line, text), f"{line} in\n{text}")
     check(text.index("Percentiles") < text.rindex("a.c:1(same)") and "moved" not in text[text.index("Percentiles"):], text)
+
+
+@case("diff_compares_spans_and_counters")
+def _(folder):
+    old, new = os.path.join(folder, "old.json"), os.path.join(folder, "new.json")
+    same = [("work", "a.c", 1, 1, 5, 5, [5])]
+    summary(old, same, [("queue wait", "q.c", 5, [1000] * 40), ("prefill", "q.c", 9, [50] * 3), ("gone", "q.c", 1, [7])],
+            [("queue depth", [4.0, 2.0]), ("balance", [-2.0]), ("old one", [1.0])])
+    summary(new, same, [("queue wait", "q.c", 6, [3000] * 50), ("prefill", "/b/q.c", 9, [50] * 3), ("fresh", None, 0, [9, 11])],
+            [("queue depth", [4.0, 5.0]), ("balance", [-3.0]), ("new one", [0.25])])
+    found = json.loads(profcore("diff", "--json", old, new).out)
+    equal([(s["name"], s["state"]) for s in found["spans"]], [("queue wait", "both"), ("fresh", "new"), ("gone", "vanished"),
+                                                              ("prefill", "both")], "spans, by the change in total time")
+    wait = found["spans"][0]
+    equal((wait["old"]["count"], wait["new"]["count"], wait["old"]["total_ns"], wait["new"]["total_ns"], wait["old"]["line"],
+           wait["new"]["line"]), (40, 50, 40000, 150000, 5, 6), "figures of a span")
+    check(1000 <= wait["old"]["p50_ns"] <= 1125 and 3000 <= wait["new"]["p50_ns"] <= 3375 and wait["new"]["p99_ns"] is None, wait)
+    equal([(c["name"], c["state"]) for c in found["counters"]], [("queue depth", "both"), ("balance", "both"), ("old one", "vanished"),
+                                                                 ("new one", "new")], "counters, by the change in mean")
+    equal([found["counters"][0][side] for side in ("old", "new")],
+          [{"line": 0, "file": None, "count": 2, "last": 2.0, "mean": 3.0}, {"line": 0, "file": None, "count": 2, "last": 5.0, "mean": 4.5}],
+          "figures of a counter")
+    equal([f["name"] for f in found["functions"]], ["work"], "they are no functions")
+    text = profcore("diff", old, new).out
+    for line in (r"\n +40 +50 +\+10 +\+25.0 %  queue wait \(q.c:6\)\n",
+                 r"40.00 us +150.00 us +\+110.00 us +\+275.0 % +1.00 us +3.00 us +\+2.00 us +\+200.0 %  queue wait \(q.c:6\)\n",
+                 r"\n +2 +5 +\+3 +\+150.0 % +3 +4.5 +\+1.5 +\+50.0 %  queue depth\n",
+                 r"\n +-2 +-3 +-1 +-50.0 % +-2 +-3 +-1 +-50.0 %  balance\n", r"  new one  \(new\)\n", r"  gone \(q.c:1\)  \(vanished\)\n"):
+        check(re.search(line, text), f"{line} in\n{text}")
+    percentiles = text[text.index("Percentiles of spans"):text.index("Counters")]
+    check("queue wait" in percentiles and "prefill" not in percentiles, percentiles)
+    only = json.loads(profcore("diff", "--json", "--limit", "queue", "--sort", "calls", old, new).out)
+    equal([[row["name"] for row in only[kind]] for kind in ("functions", "spans", "counters")], [[], ["queue wait"], ["queue depth"]],
+          "limits hold for each")
 
 
 @case("diff_reads_limits_as_report_does")
