@@ -80,7 +80,9 @@ PROF_API void prof_instant(prof_site *site, const prof_arg *args, size_t count);
 /*
  * Something with a duration that is no scope: it may overlap others, and end
  * on another thread than it began.  A value to be kept with the request, 16
- * bytes; all zero is PROF_SPAN_NONE, whose end is ignored.
+ * bytes; all zero is PROF_SPAN_NONE, whose end is ignored.  The macros leave
+ * in a variable that its span has ended: to end that again counts as
+ * unmatched.
  */
 typedef struct prof_span {
     uint64_t what, start;
@@ -105,6 +107,11 @@ PROF_API prof_span prof_span_begin(prof_site *site);
 
 /*
  * Ends a span: once, on any thread.
+ *
+ * What is neither PROF_SPAN_NONE nor from here is ignored and counted as
+ * unmatched, as prof_end() does.  Nothing is kept of an open span, so nobody
+ * can tell that it has ended already: to end another copy of it makes one
+ * more, that began when it did.  PROF_SPAN_END marks what it ends.
  *
  *   span     From prof_span_begin() or prof_span_phase().
  *   args     `count` arguments of the span; NULL where that is 0.
@@ -188,13 +195,13 @@ PROF_API void prof_request_end(prof_request previous);
  * PROF_SPAN_END(span);  or
  * PROF_SPAN_END_ARGS(span, PROF_INT("tokens", 12), …);  or
  * PROF_SPAN_PHASE(span, "prefill");  which begins its successor: `span` is that one from then on.
- * A static span begins as { 0 }, which is PROF_SPAN_NONE.
+ * `span` is a variable that can be written.  A static one begins as { 0 }, which is PROF_SPAN_NONE.
  */
 #define PROF_SPAN_BEGIN(name) \
     PROF_IF_LIVE_((prof_is_active_() ? prof_span_begin(PROF_SITE_(name, 0u)) : PROF_SPAN_NONE), PROF_SPAN_NONE)
-#define PROF_SPAN_END(span) PROF_IF_LIVE_(prof_span_end((span), NULL, 0), (void)(span))
+#define PROF_SPAN_END(span) PROF_IF_LIVE_(prof_span_end(prof_span_take_(&(span)), NULL, 0), (void)(span))
 #define PROF_SPAN_END_ARGS(span, ...) \
-    PROF_IF_LIVE_(PROF_WITH_ARGS_(prof_span_end((span), PROF_GIVEN_), __VA_ARGS__), (void)((void)(span), __VA_ARGS__))
+    PROF_IF_LIVE_(PROF_WITH_ARGS_(prof_span_end(prof_span_take_(&(span)), PROF_GIVEN_), __VA_ARGS__), (void)((void)(span), __VA_ARGS__))
 #define PROF_SPAN_PHASE(span, name) PROF_IF_LIVE_((span) = prof_span_phase_((span), PROF_SITE_(name, 0u)), (void)(span))
 
 #define PROF_FLOW(id) PROF_IF_LIVE_(prof_is_active_() ? prof_flow(id) : (void)0, (void)sizeof(id))
@@ -241,6 +248,15 @@ static inline prof_arg prof_arg_text_(prof_site *name, const char *value)
     prof_arg arg = { name, PROF_ARG_TEXT, 0u, { 0 } };
     arg.value.text = value;
     return arg;
+}
+
+/* The span, once: what is left of it is no number of a site. */
+static inline prof_span prof_span_take_(prof_span *span)
+{
+    const prof_span taken = *span;
+    if (taken.what != 0)
+        span->what = UINT64_MAX;
+    return taken;
 }
 
 static inline prof_span prof_span_phase_(prof_span span, prof_site *next)

@@ -464,7 +464,7 @@ typedef struct prof_stats {
     uint64_t thread_count;       /* threads that ever had one */
     uint64_t lost_count;         /* scopes not recorded because memory was spent */
     uint64_t repaired_count;     /* scopes closed for a missing prof_end() */
-    uint64_t unmatched_count;    /* prof_end() without an open scope to end; ignored */
+    uint64_t unmatched_count;    /* prof_end() without an open scope to end, prof_span_end() of no span; ignored */
     uint64_t memory_used_bytes;  /* of the region */
     uint64_t memory_limit_bytes; /* 0 before the first start */
     uint64_t event_count;        /* scopes, instants, values and spans that went into the event rings */

@@ -126,15 +126,14 @@ static prof_span begin_span(prof_site *handle, uint64_t now)
     return site != NULL ? (prof_span){ (uint64_t)site->id + 1, now != 0 ? now : profi_clock_now() } : PROF_SPAN_NONE;
 }
 
-/* Whether it is one that began; of what a caller makes up, whether its site exists. */
-static int has_site(prof_span span)
-{
-    return span.what != 0 && span.what <= profi_site_count();
-}
-
+/* One that has ended already, as the macros mark it, or that a caller has made up, is unmatched. */
 static void end_span(profi_thread *self, prof_span span, uint64_t now, const prof_arg *args, size_t count)
 {
     uint32_t id = (uint32_t)(span.what - 1);
+    if (PROFI_UNLIKELY(span.what > profi_site_count())) {
+        PROFI_RAISE(self->unmatched, 1u);
+        return;
+    }
     uint64_t start = profi_min_u64(span.start, now);
     profi_step_away();
     if (profi_span_book(self, profi_site_by_id(id), now - start))
@@ -153,7 +152,7 @@ prof_span prof_span_begin(prof_site *handle)
 void prof_span_end(prof_span span, const prof_arg *args, size_t count)
 {
     PROFI_NO_CANCELLATION;
-    profi_thread *self = has_site(span) ? recording_thread() : NULL;
+    profi_thread *self = span.what != 0 ? recording_thread() : NULL;
     if (self != NULL)
         end_span(self, span, profi_clock_now(), args, count);
 }
@@ -164,7 +163,7 @@ prof_span prof_span_phase(prof_span span, prof_site *next)
     if (!__atomic_load_n(&prof_active, __ATOMIC_ACQUIRE))
         return PROF_SPAN_NONE;
     uint64_t now = profi_clock_now();
-    profi_thread *self = has_site(span) ? recording_thread() : NULL;
+    profi_thread *self = span.what != 0 ? recording_thread() : NULL;
     if (self != NULL)
         end_span(self, span, now, NULL, 0);
     return begin_span(next, now);

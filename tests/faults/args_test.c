@@ -722,7 +722,8 @@ TEST(arguments_out_of_range_are_refused_with_a_message_and_the_program_goes_on)
         PROF_SCOPE("caller") {
             PROF_BLOCK_WITH("callee", PROF_SITE_CPU);
             PROF_COUNTER("depth", 1);
-            PROF_SPAN_END(PROF_SPAN_BEGIN("wait"));
+            prof_span wait = PROF_SPAN_BEGIN("wait");
+            PROF_SPAN_END(wait);
         }
         REQUIRE(prof_snapshot_take(&snapshot, NULL) == PROF_OK && prof_snapshot_function_count(snapshot) == 2);
     }

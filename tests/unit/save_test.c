@@ -77,7 +77,8 @@ static void save_a_span(void)
 {
     setenv("PROFCORE_MODE", "tree", 1); /* without events */
     start_as("run", "json");
-    PROF_SPAN_END(PROF_SPAN_BEGIN("wait"));
+    prof_span wait = PROF_SPAN_BEGIN("wait");
+    PROF_SPAN_END(wait);
     CHECK_I64(prof_save(NULL), PROF_OK);
     CHECK_I64(system("grep -q '\"name\":\"wait\"' profiling_results/run_*.json"), 0);
 }

@@ -101,6 +101,63 @@ TEST(a_span_has_its_count_total_and_extremes)
     CHECK_U64(row_of("wait").calls, 3);
 }
 
+static uint64_t unmatched(void)
+{
+    prof_stats stats = PROF_STATS_INIT;
+    CHECK_I64(prof_stats_get(&stats, NULL), PROF_OK);
+    return stats.unmatched_count;
+}
+
+TEST(a_span_that_a_macro_has_ended_is_unmatched_when_it_is_ended_again)
+{
+    start();
+    uint64_t before = unmatched();
+    prof_span span = PROF_SPAN_BEGIN("ended twice"), none = PROF_SPAN_NONE, *at = &span;
+    pass(10);
+    PROF_SPAN_END(*at++); /* its argument is evaluated once */
+    CHECK(at == &span + 1);
+    pass(10);
+    PROF_SPAN_END(span);
+    PROF_SPAN_END_ARGS(span, PROF_INT("n", 1));
+    PROF_SPAN_END(none); /* that is no mistake: a stopped recorder begins such */
+    prof_function row = row_of("ended twice");
+    CHECK_U64(row.calls, 1);
+    CHECK_U64(row.cumulative_ns, 10);
+    CHECK_U64(unmatched() - before, 2);
+    PROF_SPAN_PHASE(span, "after it"); /* what follows begins all the same */
+    pass(5);
+    PROF_SPAN_END(span);
+    CHECK_U64(row_of("ended twice").calls, 1);
+    CHECK_U64(row_of("after it").cumulative_ns, 5);
+    CHECK_U64(unmatched() - before, 3);
+    stop();
+    PROF_SPAN_END(span); /* while stopped nothing is counted */
+    CHECK_U64(unmatched() - before, 3);
+}
+
+TEST(a_copy_of_an_ended_span_makes_one_more_and_a_made_up_one_is_unmatched)
+{
+    start();
+    uint64_t before = unmatched();
+    prof_span span = prof_span_begin(site("copied")), copy = span;
+    pass(10);
+    prof_span_end(span, NULL, 0);
+    pass(20);
+    prof_span_end(copy, NULL, 0);
+    prof_function row = row_of("copied");
+    CHECK_U64(row.calls, 2);
+    CHECK_U64(row.cumulative_ns, 40);
+    CHECK_U64(unmatched() - before, 0);
+    const prof_span made_up[] = { { UINT64_MAX, 1 }, { (uint64_t)UINT32_MAX + 1, 1 }, { (uint64_t)1 << 40, UINT64_MAX }, { 1u << 30, 0 } };
+    for (size_t i = 0; i < sizeof(made_up) / sizeof(made_up[0]); i++) {
+        prof_span_end(made_up[i], NULL, 0);
+        CHECK_U64(prof_span_phase(made_up[i], NULL).what, 0);
+        CHECK_U64(unmatched() - before, 2 * (i + 1));
+    }
+    CHECK_U64(row_of("copied").calls, 2);
+    stop();
+}
+
 TEST(a_span_that_ends_before_it_began_takes_no_time)
 {
     start();
