@@ -319,6 +319,15 @@ typedef struct prof_error {
  * How to record and where to save.  Zero and NULL mean the default.  A
  * PROFCORE_ variable that is set wins over the field, so that an operator
  * can redirect a service without a rebuild.
+ *
+ * What a program says elsewhere has no field here: limits on open calls
+ * (prof_slow_set()), dumps (prof_dump()), rules of one site
+ * (prof_site_save_if()), what is measured (site flags).  The rest of the
+ * variables, such as PROFCORE_MODE, _EVENT_MIN_NS, _CRASH_SAFE, _CONTROL,
+ * _SIGNALS, _ON_CRASH and _DUMP_EVERY, is the operator's alone: what a signal
+ * does, who may listen, what stays on the disk.  A program that wants one of
+ * them by default sets it with setenv(name, value, 0) before its first call of
+ * this library.
  */
 typedef struct prof_options {
     uint32_t size;         /* sizeof(prof_options) */
