@@ -32,6 +32,9 @@ template <typename T> T in_template(T value)
 struct service {
     profcore::scope member{PROF_SITE("member")};
     int answer() const { PROF_METHOD_SAVE(); return in_template(1); }
+    profcore::span waits{PROF_SITE("waits")};
+    profcore::counter depth;
+    explicit service(profcore::error &why) : depth("depth", why) {}
     int other() const { PROF_METHOD_WITH(PROF_SITE_RSS); return in_template(2); }
 };
 int use(profcore::error &why);
@@ -39,7 +42,21 @@ int use(profcore::error &why)
 {
     profcore::recorder recording(profcore::options(), why);
     profcore::snapshot taken = profcore::snapshot::take(why);
-    int sum = service().answer() + service().other();
+    service made(why);
+    profcore::request serving(profcore::request_id(1, 2));
+    profcore::annotate({ profcore::arg(PROF_SITE("n"), 1), profcore::arg(PROF_SITE("share"), 0.5) });
+    profcore::instant(PROF_SITE("seen"), { profcore::arg(PROF_SITE("text"), "x") });
+    profcore::flow(1);
+    made.depth.set(2);
+    made.waits.phase(PROF_SITE("served"));
+    made.waits.end({ profcore::arg(PROF_SITE("n"), 1u) });
+    int sum = made.answer() + made.other();
+    const profcore::snapshot twice = profcore::snapshot::merge({ &taken, &taken }, why);
+    for (const profcore::counter_row &row : twice.counters())
+        sum += static_cast<int>(row.line);
+    const profcore::timeline read = profcore::timeline::read_file("x.pftrace", why);
+    for (const profcore::slice &row : read.slices(0))
+        sum += static_cast<int>(row.depth);
     for (const profcore::function &row : taken)
         sum += static_cast<int>(row.line);
     return sum;
@@ -69,6 +86,9 @@ WRONG = [
     ("a_scope_is_not_copied", 'profcore::scope a(PROF_SITE("x")); profcore::scope b(a);'),
     ("a_name_is_no_site", 'profcore::scope a("x");'),
     ("an_outer_site_is_no_temporary", "profcore::site a(prof_site{});"),
+    ("a_span_is_not_copied", 'profcore::span a(PROF_SITE("x")); profcore::span b(a);'),
+    ("a_request_is_not_assigned", "profcore::request a(1); a = profcore::request(2);"),
+    ("rows_do_not_outlive_a_snapshot_without_a_name", "profcore::error why; profcore::snapshot::take(why).spans();"),
     ("nothing_throws_without_exceptions", "profcore::start();"),
 ]
 
@@ -98,7 +118,7 @@ def write(name, text):
 with tempfile.TemporaryDirectory() as folder:
     include = os.path.join(folder, "include")
     os.makedirs(os.path.join(include, "profcore"))
-    for header in [*glob.glob(root + "/include/profcore/*.h"), root + "/bindings/cpp/profcore.hpp"]:
+    for header in [*glob.glob(root + "/include/profcore/*.h"), *glob.glob(root + "/bindings/cpp/*.hpp")]:
         shutil.copy(header, os.path.join(include, "profcore"))
     write("use.cpp", USE)
     for compiler in ("g++", "clang++"):

@@ -5,9 +5,7 @@
  * each standard, with PROF_DISABLE, and without exceptions and RTTI: where
  * scopes are compiled away nothing is recorded and all else is the same.
  */
-#include "harness.h"
-
-#include <profcore/profcore.hpp>
+#include "cpp_test.h"
 
 #include <cstdlib>
 #include <memory>
@@ -15,41 +13,6 @@
 #include <type_traits>
 #include <utility>
 #include <vector>
-
-#if defined(PROF_DISABLE)
-enum { LIVE = 0 };
-#else
-enum { LIVE = 1 };
-#endif
-
-/* Each case uses names of its own: the process has one recorder. */
-static profcore::options quiet()
-{
-    profcore::options how;
-    how.flags = PROF_NO_FILES;
-    return how;
-}
-
-/* Records what `body` does; returns what became of repaired and unmatched meanwhile. */
-template <typename Body> static profcore::stats record(Body body)
-{
-    profcore::error why;
-    const profcore::stats before = profcore::read_stats();
-    profcore::recorder recording(quiet(), why);
-    CHECK(recording);
-    body();
-    profcore::stats after = profcore::read_stats();
-    CHECK_I64(recording.stop(why), PROF_OK);
-    after.repaired_count -= before.repaired_count;
-    after.unmatched_count -= before.unmatched_count;
-    return after;
-}
-
-static void check_clean(const profcore::stats &counts)
-{
-    CHECK_U64(counts.repaired_count, 0);
-    CHECK_U64(counts.unmatched_count, 0);
-}
 
 static profcore::function row(const char *name)
 {
