@@ -289,20 +289,24 @@ TEST(instants_spans_and_scopes_say_more)
 TEST(a_flow_goes_through_scopes_to_its_last_station)
 {
     check_clean(record([] {
-        {
-            profcore::scope from(PROF_SITE("flows from"));
-            profcore::flow(0xabcdef01u);
+        for (int i = 0; i < 2; i++) { /* two flows: after its last station the id is free */
+            {
+                profcore::scope from(PROF_SITE("flows from"));
+                profcore::flow(0xabcdef01u);
+            }
+            profcore::scope to(PROF_SITE("flows to"));
+            profcore::flow_end(0xabcdef01u);
         }
-        profcore::scope to(PROF_SITE("flows to"));
-        profcore::flow_end(0xabcdef01u);
     }));
     profcore::error why;
     std::string chrome;
     const profcore::timeline seen = timeline_now();
     if (seen)
         CHECK_I64(seen.write("chrome", chrome, why), PROF_OK);
-    CHECK((chrome.find("\"ph\":\"s\"") != std::string::npos) == bool(LIVE));
-    CHECK((chrome.find("\"ph\":\"f\"") != std::string::npos) == bool(LIVE));
+    std::size_t begun = 0;
+    for (std::size_t at = 0; (at = chrome.find("\"ph\":\"s\"", at)) != std::string::npos; at++)
+        begun++;
+    CHECK_U64(begun, 2 * LIVE);
 }
 
 /* ---- counters ---- */
