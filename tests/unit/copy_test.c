@@ -6,7 +6,7 @@
  *
  *     copy_test [CASE…]     COPY_COPIES=N: how many in each case (500)
  */
-#include "harness.h"
+#include "recording.h"
 
 #include "base/clock.h"
 #include "record/cold.h"
@@ -21,20 +21,6 @@
 #include <unistd.h>
 
 enum { THREADS = 3 };
-
-static prof_site *site(const char *name)
-{
-    prof_site *found = NULL;
-    CHECK_I64(prof_site_get(name, SIZE_MAX, NULL, 0, 0, &found, NULL), PROF_OK);
-    return found;
-}
-
-static void start(void)
-{
-    prof_options options = PROF_OPTIONS_INIT;
-    options.flags = PROF_NO_FILES;
-    CHECK_I64(prof_start(&options, NULL), PROF_OK);
-}
 
 static void pass(uint64_t ns)
 {

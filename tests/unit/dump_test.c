@@ -32,11 +32,6 @@ static void start(void)
     CHECK_I64(prof_start(&options, NULL), PROF_OK);
 }
 
-#define CASE(name)                 \
-    static void name##_body(void); \
-    TEST(name) { in_child(name##_body); } \
-    static void name##_body(void)
-
 static const char *text_of(const char *path, const char *extension)
 {
     static char text[1 << 16];

@@ -3,9 +3,13 @@
  * The event stream on the simulated clock, under the smallest cap: order,
  * nesting, threads, and what is lost.  Each case runs in a process of its own.
  */
-#include "harness.h"
+#define OWN_IN_CHILD
+#define SITES_AT "events_test.c", 7
+#define CLOCK_BEGINS 5000
+#include "child.h"
+#include "recording.h"
+#include "simulated.h"
 
-#include "base/clock.h"
 #include "model/events.h"
 #include <profcore/events.h>
 #include <profcore/snapshot.h>
@@ -16,30 +20,10 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-static uint64_t now_ns = 5000;
 static profi_events *events;
 static profi_slice slices[100000];
 
-static void pass(uint64_t ns)
-{
-    now_ns += ns;
-    profi_clock_simulate(now_ns);
-}
-
-static prof_scope begin(const char *name)
-{
-    prof_site *found = NULL;
-    prof_site_get(name, SIZE_MAX, "events_test.c", 7, 0, &found, NULL);
-    return prof_begin(found);
-}
-
-static void start(void)
-{
-    prof_options options = PROF_OPTIONS_INIT;
-    options.flags = PROF_NO_FILES;
-    setenv("PROFCORE_MEMORY", "1MiB", 1);
-    CHECK_I64(prof_start(&options, NULL), PROF_OK);
-}
+static prof_scope begin(const char *name) { return prof_begin(site(name)); }
 
 static uint64_t issued_by_all(void)
 {
@@ -85,25 +69,19 @@ static void look(void)
     CHECK_U64(events->held + events->lost, events->issued);
 }
 
-static void in_child(void (*body)(void))
+static void (*case_body)(void);
+
+static void run_case_and_close(void)
 {
-    fflush(stdout);
-    pid_t child = fork();
-    if (child == 0) {
-        body();
-        profi_events_close(events);
-        fflush(stdout);
-        _exit(test_failed);
-    }
-    int status = 0;
-    waitpid(child, &status, 0);
-    CHECK(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+    case_body();
+    profi_events_close(events);
 }
 
-#define CASE(name)                 \
-    static void name##_body(void); \
-    TEST(name) { in_child(name##_body); } \
-    static void name##_body(void)
+static void in_child(void (*body)(void))
+{
+    case_body = body;
+    in_child_within(run_case_and_close, 0);
+}
 
 typedef struct expected {
     const char *name;
@@ -648,6 +626,7 @@ CASE(a_reading_beside_writers_is_exact_and_loses_nothing_by_itself)
 
 int main(int argc, char **argv)
 {
+    setenv("PROFCORE_MEMORY", "1MiB", 1);
     profi_clock_simulate(now_ns);
     return test_main(argc, argv);
 }

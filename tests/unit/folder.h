@@ -6,11 +6,11 @@
 #ifndef TEST_FOLDER_H
 #define TEST_FOLDER_H
 
-#include "harness.h"
+#define OWN_IN_CHILD
+#include "child.h"
 
 #include <dirent.h>
 #include <stdlib.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 /* The files in the folder, hidden ones too, in alphabetical order, one a line. */
@@ -38,25 +38,24 @@ static inline unsigned count_lines(const char *text)
     return lines;
 }
 
+static char folder_of_case[sizeof("/tmp/profcore-test-XXXXXX")];
+static void (*body_of_case)(void);
+
+static inline void run_in_folder(void)
+{
+    REQUIRE(chdir(folder_of_case) == 0);
+    body_of_case();
+}
+
 /* Runs a body in a child, in a new empty working folder; its checks decide. */
 static inline void in_child(void (*body)(void))
 {
-    char folder[] = "/tmp/profcore-test-XXXXXX";
-    REQUIRE(mkdtemp(folder) != NULL);
-    fflush(stdout);
-    pid_t child = fork();
-    if (child == 0) {
-        if (chdir(folder) != 0)
-            _exit(2);
-        body();
-        fflush(stdout);
-        _exit(test_failed);
-    }
-    int status = 0;
-    waitpid(child, &status, 0);
-    CHECK(WIFEXITED(status) && WEXITSTATUS(status) == 0);
-    char command[128];
-    snprintf(command, sizeof(command), "rm -rf %s", folder);
+    char command[64];
+    strcpy(folder_of_case, "/tmp/profcore-test-XXXXXX");
+    REQUIRE(mkdtemp(folder_of_case) != NULL);
+    body_of_case = body;
+    in_child_within(run_in_folder, 0);
+    snprintf(command, sizeof(command), "rm -rf %s", folder_of_case);
     CHECK_I64(system(command), 0);
 }
 

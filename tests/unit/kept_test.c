@@ -4,10 +4,11 @@
  * figures, exactly, whatever ran before it and around it.  The queue is read
  * directly, so nothing is written.
  */
-#include "harness.h"
+#define SITES_AT "kept_test.c", 1
+#include "recording.h"
+#include "simulated.h"
 
 #include "api/save_rules.h"
-#include "base/clock.h"
 #include "base/region.h"
 #include "model/snapshot.h"
 #include "record/kept.h"
@@ -16,21 +17,6 @@
 #include <pthread.h>
 #include <stdlib.h>
 
-static uint64_t now_ns = 1000;
-
-static void pass(uint64_t ns)
-{
-    now_ns += ns;
-    profi_clock_simulate(now_ns);
-}
-
-static prof_site *site(const char *name)
-{
-    prof_site *found = NULL;
-    CHECK_I64(prof_site_get(name, SIZE_MAX, "kept_test.c", 1, 0, &found, NULL), PROF_OK);
-    return found;
-}
-
 static prof_site *ruled(const char *name, uint64_t slower_than_ns, uint64_t every_nth)
 {
     prof_site *made = site(name);
@@ -38,22 +24,13 @@ static prof_site *ruled(const char *name, uint64_t slower_than_ns, uint64_t ever
     return made;
 }
 
-static void start(void)
+static void start_small(void)
 {
     prof_options options = PROF_OPTIONS_INIT;
     options.flags = PROF_NO_FILES;
     options.memory_bytes = 1 << 20;
     pass(1);
     CHECK_I64(prof_start(&options, NULL), PROF_OK);
-}
-
-static void stop(void) { CHECK_I64(prof_stop(NULL), PROF_OK); }
-
-static prof_stats stats(void)
-{
-    prof_stats read = PROF_STATS_INIT;
-    CHECK_I64(prof_stats_get(&read, NULL), PROF_OK);
-    return read;
 }
 
 /* A scope of `ns` in itself. */
@@ -125,7 +102,7 @@ static prof_function row(unsigned index, const char *name)
 
 TEST(a_call_slower_than_its_limit_is_kept_with_its_own_figures)
 {
-    start();
+    start_small();
     prof_site *slow = ruled("slow", 50, 0);
     static const uint64_t own[] = { 10, 50, 51, 5, 60 };
     for (unsigned i = 0; i < 5; i++) {
@@ -153,7 +130,7 @@ TEST(a_call_slower_than_its_limit_is_kept_with_its_own_figures)
 
 TEST(each_nth_call_is_kept_and_either_condition_is_enough)
 {
-    start();
+    start_small();
     prof_site *one = ruled("one in 3", 0, 3), *both = ruled("both", 100, 4);
     for (unsigned i = 1; i <= 10; i++) {
         prof_scope scope = prof_begin(one);
@@ -180,7 +157,7 @@ TEST(each_nth_call_is_kept_and_either_condition_is_enough)
 
 TEST(nested_sites_with_rules_each_keep_their_own_calls)
 {
-    start();
+    start_small();
     prof_site *outer = ruled("outer", 0, 2), *inner = ruled("inner", 0, 1);
     for (unsigned i = 1; i <= 2; i++) {
         prof_scope a = prof_begin(outer);
@@ -219,7 +196,7 @@ static void recurse(prof_site *a, unsigned depth)
 
 TEST(of_a_recursion_only_the_outermost_call_is_kept)
 {
-    start();
+    start_small();
     prof_site *a = ruled("recursive", 0, 1);
     recurse(a, 4);
     recurse(a, 2);
@@ -234,7 +211,7 @@ TEST(of_a_recursion_only_the_outermost_call_is_kept)
 
 TEST(items_and_extremes_are_those_of_the_call)
 {
-    start();
+    start_small();
     prof_site *counting = ruled("counting", 0, 2);
     for (unsigned i = 1; i <= 2; i++) {
         prof_scope scope = prof_begin(counting);
@@ -257,7 +234,7 @@ TEST(items_and_extremes_are_those_of_the_call)
 
 TEST(scopes_left_open_inside_a_call_end_with_it)
 {
-    start();
+    start_small();
     prof_site *repaired = ruled("repaired", 0, 1);
     prof_scope around = prof_begin(site("around"));
     prof_scope scope = prof_begin(repaired);
@@ -281,7 +258,7 @@ TEST(scopes_left_open_inside_a_call_end_with_it)
 
 TEST(a_call_that_ends_after_the_stop_is_kept)
 {
-    start();
+    start_small();
     prof_scope scope = prof_begin(ruled("over the end", 0, 1));
     pass(9);
     stop();
@@ -305,7 +282,7 @@ static void *leave_open(void *site_of_it)
 
 TEST(a_thread_that_ends_inside_a_call_hands_it_over_and_frees_what_it_kept)
 {
-    start();
+    start_small();
     uint64_t used = 0;
     prof_site *left = ruled("left by its thread", 0, 4);
     for (unsigned i = 0; i < 3; i++) {
@@ -324,7 +301,7 @@ TEST(a_thread_that_ends_inside_a_call_hands_it_over_and_frees_what_it_kept)
 
 TEST(a_rule_can_change_and_go_and_the_operators_stays)
 {
-    start();
+    start_small();
     prof_site *changing = ruled("changing", 0, 1);
     prof_end(prof_begin(changing));
     CHECK_U64(take(), 1);
@@ -352,7 +329,7 @@ TEST(a_rule_can_change_and_go_and_the_operators_stays)
 
 TEST(of_a_sampled_site_inside_a_call_times_are_marked_as_estimates)
 {
-    start();
+    start_small();
     prof_site *sampled = NULL, *outer = ruled("around sampled", 0, 1);
     CHECK_I64(prof_site_get("sampled", SIZE_MAX, "kept_test.c", 1, PROF_SITE_SAMPLED, &sampled, NULL), PROF_OK);
     for (unsigned i = 0; i < 2; i++) {
@@ -405,7 +382,7 @@ TEST(the_text_of_rules_is_read_or_its_bad_part_named)
 
 TEST(a_full_queue_loses_calls_and_counts_each_one)
 {
-    start();
+    start_small();
     take();
     take();
     prof_stats before = stats();
@@ -472,7 +449,7 @@ static void run_poor(uint64_t middle, uint64_t leaf)
 TEST(a_call_whose_baseline_is_missing_is_lost_and_the_next_ones_are_exact)
 {
     enum { MARK = 64 };
-    start();
+    start_small();
     held *rest = NULL, *nodes = profi_region_alloc(sizeof(profi_node), PROFI_REGION_TREE);
     held *marks = profi_region_alloc(MARK, PROFI_REGION_TREE), *more = profi_region_alloc(MARK, PROFI_REGION_TREE);
     held *node = profi_region_alloc(sizeof(profi_node), PROFI_REGION_TREE);

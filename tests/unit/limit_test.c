@@ -3,9 +3,11 @@
  * Files of kept calls, and the limits of the folder: what is written, what
  * gives way, and above all what is never removed.
  */
+#define SITES_AT "limit_test.c", 1
 #include "folder.h"
+#include "recording.h"
+#include "simulated.h"
 
-#include "base/clock.h"
 #include <profcore/snapshot.h>
 
 #include <errno.h>
@@ -20,14 +22,6 @@
 
 #define FOLDER "profiling_results"
 
-static uint64_t now_ns = 1000;
-
-static void pass(uint64_t ns)
-{
-    now_ns += ns;
-    profi_clock_simulate(now_ns);
-}
-
 /* Nothing saves but prof_save(): no thread is started. */
 static prof_options options_of(const char *formats)
 {
@@ -38,7 +32,7 @@ static prof_options options_of(const char *formats)
     return options;
 }
 
-static void start(const prof_options *options)
+static void start_with(const prof_options *options)
 {
     prof_error err = PROF_ERROR_INIT;
     pass(1);
@@ -46,13 +40,6 @@ static void start(const prof_options *options)
         printf("# prof_start: %s\n", err.message);
         test_failed = 1;
     }
-}
-
-static prof_stats stats(void)
-{
-    prof_stats read = PROF_STATS_INIT;
-    CHECK_I64(prof_stats_get(&read, NULL), PROF_OK);
-    return read;
 }
 
 /* A save takes two seconds for kept calls at most: on a slow disk it takes several saves. */
@@ -69,21 +56,14 @@ static void save(void)
     } while (!test_failed && now.kept_count > now.kept_saved_count + now.kept_lost_count + now.kept_unsaved_count);
 }
 
-static prof_site *site(const char *name, uint32_t flags)
-{
-    prof_site *found = NULL;
-    CHECK_I64(prof_site_get(name, SIZE_MAX, "limit_test.c", 1, flags, &found, NULL), PROF_OK);
-    return found;
-}
-
 /* Calls of a site with a rule, each of `ns`. */
 static void call(const char *name, unsigned count, uint64_t ns)
 {
-    prof_site *ruled = site(name, 0);
+    prof_site *ruled = site_with(name, 0);
     CHECK_I64(prof_site_save_if(ruled, 0, 1, NULL), PROF_OK);
     for (unsigned i = 0; i < count; i++) {
         prof_scope scope = prof_begin(ruled);
-        prof_end(prof_begin(site("inside", 0)));
+        prof_end(prof_begin(site_with("inside", 0)));
         pass(ns);
         prof_end(scope);
     }
@@ -174,15 +154,15 @@ static void keep_three(void)
     wall_s++;
     prof_options options = options_of("txt,prof,json");
     options.save_if = "kept>40ns,kept too/2";
-    start(&options);
+    start_with(&options);
     for (unsigned i = 1; i <= 6; i++) {
-        prof_scope scope = prof_begin(site("kept", PROF_SITE_SAVE | PROF_SITE_RSS));
-        prof_end(prof_begin(site("inside", 0)));
+        prof_scope scope = prof_begin(site_with("kept", PROF_SITE_SAVE | PROF_SITE_RSS));
+        prof_end(prof_begin(site_with("inside", 0)));
         pass(i * 10);
         prof_end(scope);
     }
-    prof_scope scope = prof_begin(site("kept too", 0));
-    prof_end(prof_begin(site("kept", 0)));
+    prof_scope scope = prof_begin(site_with("kept too", 0));
+    prof_end(prof_begin(site_with("kept", 0)));
     prof_end(scope);
     save();
     CHECK_U64(count_lines(list(FOLDER)), 9); /* the run, and two calls; none of all calls of "kept" */
@@ -217,7 +197,7 @@ TEST(each_kept_call_has_files_of_its_own_in_place_of_the_functions) { in_child(k
 static void keep_many_in_one_second(void)
 {
     prof_options options = options_of("json");
-    start(&options);
+    start_with(&options);
     call("many", 300, 1);
     save();
     CHECK_U64(count_like("many_*.json"), 300);
@@ -228,7 +208,7 @@ TEST(calls_of_one_second_are_numbered) { in_child(keep_many_in_one_second); }
 static void keep_none_for_a_timeline(void)
 {
     prof_options options = options_of("pftrace");
-    start(&options);
+    start_with(&options);
     call("call", 3, 1);
     save();
     CHECK_U64(stats().kept_count, 0);
@@ -241,7 +221,7 @@ static void refuse_and_recover(void)
 {
     prof_error err = PROF_ERROR_INIT;
     prof_options options = options_of("json");
-    start(&options);
+    start_with(&options);
     close(open(FOLDER, O_WRONLY | O_CREAT, 0644));
     call("waits", 5, 1);
     CHECK_I64(prof_save(&err), PROF_E_IO);
@@ -265,7 +245,7 @@ static void save_without_a_saver(void)
 {
     prof_options options = options_of("json");
     options.flags = 0;
-    start(&options);
+    start_with(&options);
     call("call", 3, 1);
     CHECK_U64(count_like("call_*"), 0);
     CHECK_I64(prof_stop(NULL), PROF_OK);
@@ -285,9 +265,9 @@ static void stop_at_ten(void)
     prof_options options = options_of("txt,json");
     options.max_files = 10;
     options.when_full = PROF_STOP_SAVING;
-    start(&options);
+    start_with(&options);
     call("call", 9, 1);
-    prof_end(prof_begin(site("merged", PROF_SITE_SAVE)));
+    prof_end(prof_begin(site_with("merged", PROF_SITE_SAVE)));
     save();
     /* 4 calls, and room is left for the run's own two. */
     CHECK_U64(count_lines(list(FOLDER)), 10);
@@ -308,8 +288,8 @@ static void oldest_of_ten(void)
 {
     prof_options options = options_of("txt,json");
     options.max_files = 10;
-    start(&options);
-    prof_end(prof_begin(site("first", 0)));
+    start_with(&options);
+    prof_end(prof_begin(site_with("first", 0)));
     save(); /* the run's own are the oldest of all */
     char own[4096];
     strcpy(own, list(FOLDER));
@@ -338,8 +318,8 @@ static void every_format(void)
 {
     prof_options options = options_of("txt,prof,json,pprof,collapsed,callgrind");
     options.max_files = 12;
-    start(&options);
-    prof_end(prof_begin(site("first", 0)));
+    start_with(&options);
+    prof_end(prof_begin(site_with("first", 0)));
     save();
     wall_s++;
     call("call", 3, 1);
@@ -370,7 +350,7 @@ static void limit_bytes(void)
 {
     prof_options options = options_of("json");
     options.max_bytes = 20000;
-    start(&options);
+    start_with(&options);
     wall_s++;
     call("call", 40, 1);
     save();
@@ -387,7 +367,7 @@ static void too_small(void)
     prof_options options = options_of("json");
     options.max_bytes = 100;
     plant("old_1700000000.json", "{\n\"schema\": \"profcore.summary/1\"}", 0600, 100);
-    start(&options);
+    start_with(&options);
     call("call", 3, 1);
     save();
     CHECK_U64(stats().kept_unsaved_count, 3);
@@ -433,7 +413,7 @@ static void keep_look_alikes(void)
     unsigned before = count_lines(list(FOLDER));
     prof_options options = options_of("json");
     options.max_files = 3;
-    start(&options);
+    start_with(&options);
     call("call", 5, 1);
     save();
     CHECK_U64(count_like("ours_*"), 0);
@@ -459,7 +439,7 @@ static void keep_foreign_owners(void)
     CHECK_I64(chown(FOLDER "/theirs_1700000000.json", 12345, 12345), 0);
     prof_options options = options_of("json");
     options.max_files = 1;
-    start(&options);
+    start_with(&options);
     call("call", 2, 1);
     save();
     CHECK(is_there("theirs_1700000000.json"));
@@ -481,7 +461,7 @@ static void share_the_folder(void)
             prof_options options = options_of("txt,json");
             snprintf(name, sizeof(name), "call%d", i);
             options.max_files = 20;
-            start(&options);
+            start_with(&options);
             for (unsigned k = 0; k < CALLS; k++) {
                 call(name, 1, 1);
                 save();

@@ -4,9 +4,12 @@
  * and how open scopes stand among the slices of a dump.  Each case runs in a
  * process of its own.
  */
+#define SITES_AT "open_stacks_test.c", 7
+#define CLOCK_BEGINS 5000000
 #include "folder.h"
+#include "recording.h"
+#include "simulated.h"
 
-#include "base/clock.h"
 #include "format/open_stacks_write.h"
 #include "model/events.h"
 #include "record/node.h"
@@ -16,37 +19,11 @@
 #include <sys/prctl.h>
 #include <time.h>
 
-static uint64_t now_ns = 5000000;
 static profi_open_stacks stacks;
 static profi_events *events;
 
-static void pass(uint64_t ns)
-{
-    now_ns += ns;
-    profi_clock_simulate(now_ns);
-}
-
-static prof_scope begin_with(const char *name, uint32_t flags)
-{
-    prof_site *found = NULL;
-    prof_site_get(name, SIZE_MAX, "open_stacks_test.c", 7, flags, &found, NULL);
-    return prof_begin(found);
-}
-
+static prof_scope begin_with(const char *name, uint32_t flags) { return prof_begin(site_with(name, flags)); }
 static prof_scope begin(const char *name) { return begin_with(name, 0); }
-
-static void start(void)
-{
-    prof_options options = PROF_OPTIONS_INIT;
-    options.flags = PROF_NO_FILES;
-    setenv("PROFCORE_MEMORY", "1MiB", 1);
-    CHECK_I64(prof_start(&options, NULL), PROF_OK);
-}
-
-#define CASE(name)                 \
-    static void name##_body(void); \
-    TEST(name) { in_child(name##_body); } \
-    static void name##_body(void)
 
 /* ---- what is open ---- */
 
@@ -448,6 +425,7 @@ CASE(what_is_seen_of_moving_threads_is_a_path_that_was_open)
 
 int main(int argc, char **argv)
 {
+    setenv("PROFCORE_MEMORY", "1MiB", 1);
     profi_clock_simulate(now_ns);
     return test_main(argc, argv);
 }

@@ -3,9 +3,10 @@
  * A program's own probes on the simulated clock, through the public
  * functions: every figure is exact.
  */
-#include "harness.h"
+#define SITES_AT "probe_test.c", 1
+#include "recording.h"
+#include "simulated.h"
 
-#include "base/clock.h"
 #include "record/node.h"
 #include <profcore/snapshot.h>
 
@@ -15,14 +16,6 @@
 #include <stdlib.h>
 #include <sys/wait.h>
 #include <unistd.h>
-
-static uint64_t now_ns = 1000;
-
-static void pass(uint64_t ns)
-{
-    now_ns += ns;
-    profi_clock_simulate(now_ns);
-}
 
 /* What the probes read: a count and a level, which fail while an error is set. */
 static uint64_t sent, pool;
@@ -72,22 +65,6 @@ static void add_probes(void)
     CHECK_I64(add("pool", PROF_PROBE_GAUGE | PROF_PROBE_PROCESS, read_pool, &pool, &flag, NULL), PROF_OK);
 }
 
-static prof_site *site(const char *name, uint32_t flags)
-{
-    prof_site *found = NULL;
-    CHECK_I64(prof_site_get(name, SIZE_MAX, "probe_test.c", 1, flags, &found, NULL), PROF_OK);
-    return found;
-}
-
-static void start(void)
-{
-    prof_options options = PROF_OPTIONS_INIT;
-    options.flags = PROF_NO_FILES;
-    CHECK_I64(prof_start(&options, NULL), PROF_OK);
-}
-
-static void stop(void) { CHECK_I64(prof_stop(NULL), PROF_OK); }
-
 /* What a probe measured in a function; its status goes to *status. */
 static prof_measure measure_of(const char *function, const char *probe, prof_status *status, prof_error *err)
 {
@@ -120,7 +97,7 @@ TEST(a_counter_is_summed_over_calls_with_its_largest)
     add_probes();
     start();
     for (uint64_t i = 1; i <= 3; i++) {
-        prof_scope scope = prof_begin(site("sends", SENT));
+        prof_scope scope = prof_begin(site_with("sends", SENT));
         sent += i * 10;
         pass(5);
         prof_end(scope);
@@ -140,10 +117,10 @@ TEST(a_gauge_has_growth_and_peak_and_an_outer_scope_the_peak_of_those_inside)
     add_probes();
     start();
     pool = 100;
-    prof_scope outer = prof_begin(site("around", POOL));
-    prof_scope between = prof_begin(site("without a probe", 0));
+    prof_scope outer = prof_begin(site_with("around", POOL));
+    prof_scope between = prof_begin(site_with("without a probe", 0));
     pool = 700;
-    prof_scope inner = prof_begin(site("inside", POOL));
+    prof_scope inner = prof_begin(site_with("inside", POOL));
     pool = 900;
     prof_end(inner);
     pool = 120;
@@ -163,7 +140,7 @@ TEST(recursion_counts_what_its_outermost_calls_measured)
 {
     add_probes();
     start();
-    prof_site *deep = site("recursive", SENT);
+    prof_site *deep = site_with("recursive", SENT);
     prof_scope one = prof_begin(deep);
     sent += 1;
     prof_scope two = prof_begin(deep);
@@ -184,9 +161,9 @@ static jmp_buf back;
 
 static void jump_out(void)
 {
-    prof_begin(site("left by longjmp", SENT));
+    prof_begin(site_with("left by longjmp", SENT));
     sent += 5;
-    prof_begin(site("plain inside", 0));
+    prof_begin(site_with("plain inside", 0));
     longjmp(back, 1);
 }
 
@@ -194,7 +171,7 @@ TEST(scopes_closed_by_repair_are_measured_at_the_end_that_found_them_by_one_read
 {
     add_probes();
     start();
-    prof_scope outer = prof_begin(site("repairs", SENT));
+    prof_scope outer = prof_begin(site_with("repairs", SENT));
     if (setjmp(back) == 0)
         jump_out();
     sent += 2;
@@ -210,9 +187,9 @@ TEST(a_phase_measures_both_of_its_scopes)
 {
     add_probes();
     start();
-    prof_scope scope = prof_begin(site("phase 1", SENT));
+    prof_scope scope = prof_begin(site_with("phase 1", SENT));
     sent += 3;
-    scope = prof_phase(scope, site("phase 2", SENT));
+    scope = prof_phase(scope, site_with("phase 2", SENT));
     sent += 4;
     prof_end(scope);
     stop();
@@ -227,10 +204,10 @@ TEST(a_failed_read_is_unavailable_with_its_reason_and_other_calls_still_count)
     add_probes();
     start();
     sent_error = ENODEV;
-    prof_end(prof_begin(site("never measured", SENT)));
-    prof_end(prof_begin(site("once measured", SENT)));
+    prof_end(prof_begin(site_with("never measured", SENT)));
+    prof_end(prof_begin(site_with("once measured", SENT)));
     sent_error = 0;
-    prof_end(prof_begin(site("once measured", SENT)));
+    prof_end(prof_begin(site_with("once measured", SENT)));
     stop();
     measure_of("never measured", "sent", &status, &err);
     CHECK_I64(status, PROF_E_UNAVAILABLE);
@@ -247,7 +224,7 @@ TEST(an_open_call_is_not_measured_yet)
     prof_error err = PROF_ERROR_INIT;
     add_probes();
     start();
-    prof_scope scope = prof_begin(site("still open", SENT));
+    prof_scope scope = prof_begin(site_with("still open", SENT));
     measure_of("still open", "sent", &status, &err);
     CHECK_I64(status, PROF_E_UNAVAILABLE);
     CHECK_HAS(err.message, "no call has ended");
@@ -262,7 +239,7 @@ TEST(a_site_may_ask_before_its_probe_is_there)
     uint32_t flag = PROF_SITE_OWN(9);
     prof_status status;
     start();
-    prof_site *early = site("asks early", PROF_SITE_OWN(9));
+    prof_site *early = site_with("asks early", PROF_SITE_OWN(9));
     prof_end(prof_begin(early));
     measure_of("asks early", "late", &status, NULL);
     CHECK_I64(status, PROF_E_NOT_FOUND);
@@ -279,15 +256,15 @@ TEST(a_site_may_ask_before_its_probe_is_there)
 
 static void open_scopes(void)
 {
-    prof_scope same = prof_begin(site("reentered", SENT)); /* the very scope that is being measured */
-    prof_scope own = prof_begin(site("opened by a probe", SENT));
+    prof_scope same = prof_begin(site_with("reentered", SENT)); /* the very scope that is being measured */
+    prof_scope own = prof_begin(site_with("opened by a probe", SENT));
     prof_end(own);
     prof_end(same);
 }
 
 static void leave_a_scope_open(void)
 {
-    prof_begin(site("left open by a probe", SENT));
+    prof_begin(site_with("left open by a probe", SENT));
 }
 
 static void end_what_is_not_its_own(void)
@@ -303,7 +280,7 @@ TEST(a_probe_that_opens_scopes_is_recorded_but_not_measured_by_itself)
     prof_stats_get(&before, NULL);
     while_reading = open_scopes;
     reads = 0;
-    prof_scope scope = prof_begin(site("reentered", SENT));
+    prof_scope scope = prof_begin(site_with("reentered", SENT));
     sent += 8;
     prof_end(scope);
     while_reading = NULL;
@@ -320,10 +297,10 @@ TEST(a_scope_that_was_left_in_the_middle_of_its_begin_measures_nothing)
 {
     add_probes();
     start();
-    prof_scope around = prof_begin(site("around a begin", 0)), whole = prof_begin(site("left in its begin", SENT));
+    prof_scope around = prof_begin(site_with("around a begin", 0)), whole = prof_begin(site_with("left in its begin", SENT));
     sent += 3;
     prof_end(whole);
-    prof_begin(site("left in its begin", SENT));
+    prof_begin(site_with("left in its begin", SENT));
     sent += 5;
     profi_self->current->start = 0; /* as before the clock was read */
     prof_end(around);
@@ -338,9 +315,9 @@ TEST(a_probe_that_leaves_a_scope_open_is_repaired)
     add_probes();
     start();
     prof_stats_get(&before, NULL);
-    prof_scope around = prof_begin(site("around them", 0));
+    prof_scope around = prof_begin(site_with("around them", 0));
     while_reading = leave_a_scope_open;
-    prof_scope scope = prof_begin(site("read by a leaver", SENT));
+    prof_scope scope = prof_begin(site_with("read by a leaver", SENT));
     prof_end(scope);
     while_reading = NULL;
     prof_end(around);
@@ -358,8 +335,8 @@ TEST(a_probe_that_ends_the_scope_it_measures_leaves_times_right)
     uint32_t id = 0;
     add_probes();
     start();
-    prof_scope around = prof_begin(site("stays", 0));
-    prof_scope scope = prof_begin(site("ended by its probe", SENT));
+    prof_scope around = prof_begin(site_with("stays", 0));
+    prof_scope scope = prof_begin(site_with("ended by its probe", SENT));
     pass(40);
     while_reading = end_what_is_not_its_own;
     prof_end(scope);
@@ -391,14 +368,14 @@ TEST(a_probe_that_forks_leaves_two_processes_that_record)
     add_probes();
     start();
     while_reading = fork_once;
-    prof_scope scope = prof_begin(site("forks", SENT));
+    prof_scope scope = prof_begin(site_with("forks", SENT));
     sent += 2;
     prof_end(scope);
     if (forked == 0) {
         CHECK_I64(measure("forks", "sent").sum, 2); /* begun in the child */
         while_reading = fork_once;
-        prof_scope again = prof_begin(site("before", 0));
-        prof_scope inner = prof_begin(site("forks at its end", SENT));
+        prof_scope again = prof_begin(site_with("before", 0));
+        prof_scope inner = prof_begin(site_with("forks at its end", SENT));
         while_reading = fork_once;
         prof_end(inner); /* in the grandchild: of a scope that it does not have */
         prof_end(again);
@@ -418,7 +395,7 @@ TEST(a_probe_that_forks_leaves_two_processes_that_record)
 
 static void *send_and_end(void *unused)
 {
-    prof_scope scope = prof_begin(site("on threads", SENT));
+    prof_scope scope = prof_begin(site_with("on threads", SENT));
     (void)scope;
     __atomic_fetch_add(&sent, 4u, __ATOMIC_RELAXED);
     return unused; /* closed by the thread's end */
@@ -450,7 +427,7 @@ TEST(a_forked_child_begins_with_nothing_measured)
 {
     add_probes();
     start();
-    prof_site *both = site("in both", SENT);
+    prof_site *both = site_with("in both", SENT);
     prof_scope scope = prof_begin(both);
     sent += 1;
     prof_end(scope);
@@ -477,8 +454,8 @@ TEST(a_subtree_keeps_what_its_functions_measured)
     uint32_t id = 0;
     add_probes();
     start();
-    prof_scope root = prof_begin(site("the root", 0));
-    prof_scope scope = prof_begin(site("below the root", SENT | POOL));
+    prof_scope root = prof_begin(site_with("the root", 0));
+    prof_scope scope = prof_begin(site_with("below the root", SENT | POOL));
     sent += 9;
     prof_end(scope);
     prof_end(root);
@@ -551,7 +528,7 @@ TEST(names_are_cleaned_and_a_seventeenth_probe_is_one_too_many)
         all |= flag;
     }
     CHECK_I64(status, PROF_E_LIMIT);
-    prof_end(prof_begin(site("asks for all", 0xffff0000u)));
+    prof_end(prof_begin(site_with("asks for all", 0xffff0000u)));
     stop();
     CHECK_U64(measure("asks for all", "many\\n0").calls, 1);
     CHECK_U64(measure("asks for all", "sent").calls, 1);

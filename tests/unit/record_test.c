@@ -3,9 +3,11 @@
  * Scopes on a simulated clock, seen through the public functions: every
  * figure is exact.
  */
-#include "harness.h"
+#define SITES_AT "record_test.c", 1
+#include "child.h"
+#include "recording.h"
+#include "simulated.h"
 
-#include "base/clock.h"
 #include "base/region.h"
 #include "record/cold.h"
 #include <profcore/snapshot.h>
@@ -15,40 +17,6 @@
 #include <stdlib.h>
 #include <sys/wait.h>
 #include <unistd.h>
-
-static uint64_t now_ns = 1000;
-
-static void pass(uint64_t ns)
-{
-    now_ns += ns;
-    profi_clock_simulate(now_ns);
-}
-
-/* Each case uses names of its own: the process has one recorder. */
-static prof_site *site(const char *name)
-{
-    prof_site *found = NULL;
-    prof_error err = PROF_ERROR_INIT;
-    CHECK_I64(prof_site_get(name, SIZE_MAX, "record_test.c", 1, 0, &found, &err), PROF_OK);
-    return found;
-}
-
-static void start(void)
-{
-    prof_options options = PROF_OPTIONS_INIT;
-    options.flags = PROF_NO_FILES;
-    setenv("PROFCORE_MODE", "tree", 1); /* rings fill with the threads that pass: see ring_test.c */
-    CHECK_I64(prof_start(&options, NULL), PROF_OK);
-}
-
-static void stop(void) { CHECK_I64(prof_stop(NULL), PROF_OK); }
-
-static prof_stats stats(void)
-{
-    prof_stats read = PROF_STATS_INIT;
-    CHECK_I64(prof_stats_get(&read, NULL), PROF_OK);
-    return read;
-}
 
 static prof_function row(const char *name)
 {
@@ -583,20 +551,6 @@ TEST(what_exited_threads_recorded_is_merged_and_memory_does_not_grow)
 
 /* ---- forks ---- */
 
-static void in_child(void (*body)(void))
-{
-    int status = -1;
-    fflush(stdout);
-    pid_t child = fork();
-    if (child == 0) {
-        body();
-        fflush(stdout);
-        _exit(test_failed);
-    }
-    waitpid(child, &status, 0);
-    CHECK_I64(status, 0);
-}
-
 static void *fill_tables(void *unused)
 {
     for (int i = 0; i < 100; i++) {
@@ -784,6 +738,7 @@ TEST(an_end_on_another_thread_is_ignored_and_counted)
 
 int main(int argc, char **argv)
 {
+    setenv("PROFCORE_MODE", "tree", 1); /* rings fill with the threads that pass: see ring_test.c */
     profi_clock_simulate(now_ns);
     return test_main(argc, argv);
 }

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The event rings on a simulated clock, under the smallest cap: chunks of 8 KiB, 338 cells each, 63 of them. */
-#include "harness.h"
+#include "recording.h"
+#include "simulated.h"
 
-#include "base/clock.h"
 #include "base/region.h"
 #include "record/node.h"
 #include <profcore/prof.h>
@@ -21,40 +21,8 @@ typedef struct event {
     prof_inline_cell cell;
 } event;
 
-static uint64_t now_ns = 1000;
 static event events[MANY];
 static uint64_t event_count;
-
-static void pass(uint64_t ns)
-{
-    now_ns += ns;
-    profi_clock_simulate(now_ns);
-}
-
-static prof_site *site(const char *name)
-{
-    prof_site *found = NULL;
-    CHECK_I64(prof_site_get(name, SIZE_MAX, NULL, 0, 0, &found, NULL), PROF_OK);
-    return found;
-}
-
-static void start(void)
-{
-    prof_options options = PROF_OPTIONS_INIT;
-    options.flags = PROF_NO_FILES;
-    options.memory_bytes = 1 << 20;
-    setenv("PROFCORE_MEMORY", "1MiB", 1); /* prof_site_get() may come before */
-    CHECK_I64(prof_start(&options, NULL), PROF_OK);
-}
-
-static void stop(void) { CHECK_I64(prof_stop(NULL), PROF_OK); }
-
-static prof_stats stats(void)
-{
-    prof_stats read = PROF_STATS_INIT;
-    CHECK_I64(prof_stats_get(&read, NULL), PROF_OK);
-    return read;
-}
 
 static int compare_by_thread_and_index(const void *one, const void *other)
 {
@@ -438,6 +406,7 @@ TEST(a_reading_has_the_newest_events_of_each_thread_that_was_there_when_it_began
 
 int main(int argc, char **argv)
 {
+    setenv("PROFCORE_MEMORY", "1MiB", 1); /* prof_site_get() may come before the first start */
     profi_clock_simulate(now_ns);
     return test_main(argc, argv);
 }

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Sampled sites on a simulated clock. */
-#include "harness.h"
+#include "recording.h"
+#include "simulated.h"
 
-#include "base/clock.h"
 #include <profcore/snapshot.h>
 
 #include <math.h>
@@ -10,36 +10,7 @@
 #include <setjmp.h>
 #include <stdlib.h>
 
-static uint64_t now_ns = 1000;
-
-static void pass(uint64_t ns)
-{
-    now_ns += ns;
-    profi_clock_simulate(now_ns);
-}
-
-static prof_site *sampled(const char *name)
-{
-    prof_site *found = NULL;
-    CHECK_I64(prof_site_get(name, SIZE_MAX, NULL, 0, PROF_SITE_SAMPLED, &found, NULL), PROF_OK);
-    return found;
-}
-
-static prof_site *plain(const char *name)
-{
-    prof_site *found = NULL;
-    CHECK_I64(prof_site_get(name, SIZE_MAX, NULL, 0, 0, &found, NULL), PROF_OK);
-    return found;
-}
-
-static void start(void)
-{
-    prof_options options = PROF_OPTIONS_INIT;
-    options.flags = PROF_NO_FILES;
-    CHECK_I64(prof_start(&options, NULL), PROF_OK);
-}
-
-static void stop(void) { CHECK_I64(prof_stop(NULL), PROF_OK); }
+static prof_site *sampled(const char *name) { return site_with(name, PROF_SITE_SAMPLED); }
 
 static prof_snapshot *snapshot;
 
@@ -132,10 +103,10 @@ TEST(a_rhythm_of_the_program_does_not_fall_in_with_the_sampling)
 TEST(children_of_a_call_that_is_not_timed_stand_below_it)
 {
     start();
-    prof_scope outer = prof_begin(plain("caller"));
+    prof_scope outer = prof_begin(site("caller"));
     for (int i = 0; i < 1000; i++) {
         prof_scope scope = prof_begin(sampled("between"));
-        call(plain("child"), 3);
+        call(site("child"), 3);
         prof_end(scope);
     }
     prof_end(outer);
@@ -156,7 +127,7 @@ TEST(a_missing_end_inside_a_call_that_is_not_timed_is_repaired)
     start();
     prof_stats_get(&before, NULL);
     for (int i = 0; i < 500; i++) {
-        prof_scope outer = prof_begin(plain("around"));
+        prof_scope outer = prof_begin(site("around"));
         prof_begin(sampled("left open"));
         pass(1);
         prof_end(outer);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Spans in snapshots, on the simulated clock, through the public functions: every figure is exact. */
-#include "harness.h"
+#include "recording.h"
+#include "simulated.h"
 
-#include "base/clock.h"
 #include "base/region.h"
 #include <profcore/events.h>
 #include <profcore/snapshot.h>
@@ -11,30 +11,6 @@
 #include <stdlib.h>
 #include <sys/wait.h>
 #include <unistd.h>
-
-static uint64_t now_ns = 1000;
-
-static void pass(uint64_t ns)
-{
-    now_ns += ns;
-    profi_clock_simulate(now_ns);
-}
-
-static prof_site *site(const char *name)
-{
-    prof_site *found = NULL;
-    CHECK_I64(prof_site_get(name, SIZE_MAX, NULL, 0, 0, &found, NULL), PROF_OK);
-    return found;
-}
-
-static void start(void)
-{
-    prof_options options = PROF_OPTIONS_INIT;
-    options.flags = PROF_NO_FILES;
-    CHECK_I64(prof_start(&options, NULL), PROF_OK);
-}
-
-static void stop(void) { CHECK_I64(prof_stop(NULL), PROF_OK); }
 
 static prof_snapshot *take(void)
 {
@@ -340,25 +316,6 @@ TEST(a_forked_child_counts_from_nothing_and_ends_what_its_parent_began)
     CHECK_U64(row_of("in both").calls, 1);
     CHECK_U64(row_of("begun in the parent").calls, 0);
     stop();
-}
-
-/* The memory in use in a child just after a fork. */
-static uint64_t used_in_child(void)
-{
-    int ends[2];
-    uint64_t used = 0;
-    CHECK_I64(pipe(ends), 0);
-    pid_t child = fork();
-    if (child == 0) {
-        prof_stats stats = PROF_STATS_INIT;
-        prof_stats_get(&stats, NULL);
-        _exit(write(ends[1], &stats.memory_used_bytes, sizeof(uint64_t)) != sizeof(uint64_t));
-    }
-    waitpid(child, NULL, 0);
-    CHECK_I64(read(ends[0], &used, sizeof(used)), sizeof(used));
-    close(ends[0]);
-    close(ends[1]);
-    return used;
 }
 
 TEST(a_forked_child_gives_back_what_its_parent_recorded)

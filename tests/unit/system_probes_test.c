@@ -4,7 +4,9 @@
  * refuse: no /proc, a /proc of our own making, a seccomp filter.  Nothing
  * that could not be read may show as 0.
  */
-#include "harness.h"
+#define SITES_AT "system_probes_test.c", 1
+#include "child.h"
+#include "recording.h"
 
 #include <profcore/snapshot.h>
 
@@ -27,22 +29,6 @@
 #include <unistd.h>
 
 enum { PAGES = 1000 };
-
-static prof_site *site(const char *name, uint32_t flags)
-{
-    prof_site *found = NULL;
-    CHECK_I64(prof_site_get(name, SIZE_MAX, "system_probes_test.c", 1, flags, &found, NULL), PROF_OK);
-    return found;
-}
-
-static void start(void)
-{
-    prof_options options = PROF_OPTIONS_INIT;
-    options.flags = PROF_NO_FILES;
-    CHECK_I64(prof_start(&options, NULL), PROF_OK);
-}
-
-static void stop(void) { CHECK_I64(prof_stop(NULL), PROF_OK); }
 
 static prof_measure measure_of(const char *function, const char *probe, prof_status *status, prof_error *err,
                                char of[16])
@@ -86,23 +72,6 @@ static const char *reason(const char *function, const char *probe)
     return status == PROF_E_UNAVAILABLE ? err.message : prof_status_name(status);
 }
 
-/* Runs a case in a process of its own. */
-static void in_child(void (*body)(void))
-{
-    fflush(stdout);
-    pid_t child = fork();
-    if (child == 0) {
-        body();
-        fflush(stdout);
-        _exit(test_skipped != NULL ? 77 : test_failed);
-    }
-    int status = 0;
-    waitpid(child, &status, 0);
-    if (WIFEXITED(status) && WEXITSTATUS(status) == 77)
-        SKIP("not allowed here");
-    CHECK(WIFEXITED(status) && WEXITSTATUS(status) == 0);
-}
-
 static int64_t cpu_ns(void)
 {
     struct timespec now;
@@ -123,7 +92,7 @@ TEST(cpu_time_is_what_the_threads_own_clock_says)
 {
     start();
     int64_t before = cpu_ns();
-    prof_scope scope = prof_begin(site("burns", PROF_SITE_CPU));
+    prof_scope scope = prof_begin(site_with("burns", PROF_SITE_CPU));
     int64_t inside = cpu_ns();
     burn(100000000);
     int64_t inside_end = cpu_ns();
@@ -143,7 +112,7 @@ TEST(a_scope_that_sleeps_gives_its_cpu_up)
 {
     struct timespec nap = { 0, 20000000 };
     start();
-    prof_scope scope = prof_begin(site("sleeps", PROF_SITE_SWITCHES | PROF_SITE_CPU));
+    prof_scope scope = prof_begin(site_with("sleeps", PROF_SITE_SWITCHES | PROF_SITE_CPU));
     nanosleep(&nap, NULL);
     prof_end(scope);
     stop();
@@ -159,7 +128,7 @@ TEST(a_new_page_is_a_minor_fault)
     REQUIRE(pages != MAP_FAILED);
     madvise(pages, PAGES * page, MADV_NOHUGEPAGE);
     start();
-    prof_scope scope = prof_begin(site("touches pages", PROF_SITE_FAULTS));
+    prof_scope scope = prof_begin(site_with("touches pages", PROF_SITE_FAULTS));
     for (size_t i = 0; i < PAGES; i++)
         ((volatile char *)pages)[i * page] = 1;
     prof_end(scope);
@@ -171,7 +140,7 @@ TEST(a_new_page_is_a_minor_fault)
 
 static void *burn_measured(void *done)
 {
-    prof_scope scope = prof_begin(site("shares a cpu", PROF_SITE_WAIT));
+    prof_scope scope = prof_begin(site_with("shares a cpu", PROF_SITE_WAIT));
     burn(60000000);
     prof_end(scope);
     return done;
@@ -231,7 +200,7 @@ static void record_without_proc(void)
     if (!is_inside)
         SKIP("no new root");
     start();
-    prof_end(prof_begin(site("no proc", every_flag)));
+    prof_end(prof_begin(site_with("no proc", every_flag)));
     stop();
     CHECK_HAS(reason("no proc", "rss"), "/proc/self could not be read");
     CHECK_HAS(reason("no proc", "wait.cpu"), "schedstat could not be read");
@@ -270,7 +239,7 @@ static void record_under_seccomp(void)
         SKIP("no seccomp");
     start();
     errno = 77;
-    prof_end(prof_begin(site("filtered", every_flag)));
+    prof_end(prof_begin(site_with("filtered", every_flag)));
     CHECK_I64(errno, 77);
     stop();
     CHECK_HAS(reason("filtered", "cpu.time"), "CPU clock could not be read");
@@ -333,7 +302,7 @@ static void record_in_group_of_version_2(void)
     make_pressure("/sys/fs/cgroup/pod/container/cpu.pressure", 1000);
     make_pressure("/proc/pressure/memory", 5);
     start();
-    prof_scope scope = prof_begin(site("throttled", PROF_SITE_CGROUP));
+    prof_scope scope = prof_begin(site_with("throttled", PROF_SITE_CGROUP));
     make_file("/sys/fs/cgroup/pod/cpu.stat", "usage_usec 7\nnr_periods 10\nnr_throttled 5\nthrottled_usec 350\n");
     make_pressure("/sys/fs/cgroup/pod/container/cpu.pressure", 1700);
     make_pressure("/proc/pressure/memory", 6);
@@ -357,7 +326,7 @@ static void record_in_group_of_version_1(void)
     make_file("/proc/self/cgroup", "5:cpuacct:/x\n4:cpu,cpuacct:/docker/abc\n0::/\n");
     make_file("/sys/fs/cgroup/cpu,cpuacct/cpu.stat", "nr_periods 4\nnr_throttled 1\nthrottled_time 2000\n");
     start();
-    prof_scope scope = prof_begin(site("in a container", PROF_SITE_CGROUP));
+    prof_scope scope = prof_begin(site_with("in a container", PROF_SITE_CGROUP));
     make_file("/sys/fs/cgroup/cpu,cpuacct/cpu.stat", "nr_periods 4\nnr_throttled 2\nthrottled_time 2777\n");
     prof_end(scope);
     stop();
@@ -375,7 +344,7 @@ static void record_with_a_kernel_that_does_not_count(void)
     make_file("/proc/self/status", "Name:\tx\n");
     make_file("/proc/self/cgroup", "nonsense\n0\n:\n::\n");
     start();
-    prof_end(prof_begin(site("not counted", every_flag)));
+    prof_end(prof_begin(site_with("not counted", every_flag)));
     stop();
     CHECK_HAS(reason("not counted", "wait.cpu"), "counts nothing there");
     CHECK_HAS(reason("not counted", "rss"), "could not be read");
@@ -390,7 +359,7 @@ static void record_a_known_wait(void)
         SKIP("no new root");
     make_file("/proc/thread-self/schedstat", "5000 300 7\n");
     start();
-    prof_scope scope = prof_begin(site("waits", PROF_SITE_WAIT));
+    prof_scope scope = prof_begin(site_with("waits", PROF_SITE_WAIT));
     make_file("/proc/thread-self/schedstat", "6000 1000 8\n");
     nanosleep(&nap, NULL); /* switched out: the file is read again */
     prof_end(scope);
@@ -414,7 +383,7 @@ static void wait_on_both_sides_of_a_fork(void)
         SKIP("no new root");
     make_file("/proc/thread-self/schedstat", "5000 300 7\n");
     start();
-    prof_end(prof_begin(site("in the parent", PROF_SITE_WAIT)));
+    prof_end(prof_begin(site_with("in the parent", PROF_SITE_WAIT)));
     long count = switches();
     pid_t child = fork();
     if (child != 0) {
@@ -426,7 +395,7 @@ static void wait_on_both_sides_of_a_fork(void)
     make_file("/proc/thread-self/schedstat", "1 50 2\n");
     while (switches() < count)
         nanosleep(&nap, NULL);
-    prof_scope scope = prof_begin(site("in the child", PROF_SITE_WAIT));
+    prof_scope scope = prof_begin(site_with("in the child", PROF_SITE_WAIT));
     make_file("/proc/thread-self/schedstat", "1 60 3\n");
     nanosleep(&nap, NULL);
     prof_end(scope);
@@ -439,7 +408,7 @@ TEST(a_forked_child_waits_for_itself) { in_fake_system(wait_on_both_sides_of_a_f
 static void close_descriptors(void)
 {
     start();
-    prof_site *all = site("closed under it", every_flag);
+    prof_site *all = site_with("closed under it", every_flag);
     prof_end(prof_begin(all));
     close_all();
     int hosts = open("/proc/self/comm", O_RDONLY); /* gets the number of one of ours, and so do these: */

@@ -4,7 +4,7 @@
  * the program that ThreadSanitizer watches.  The real clock; only counts are
  * checked.
  */
-#include "harness.h"
+#include "child.h"
 
 #include <profcore/events.h>
 #include <profcore/snapshot.h>
@@ -128,21 +128,6 @@ static void start(void)
     options.flags = PROF_NO_FILES;
     options.rss_every_ms = 1;
     CHECK_I64(prof_start(&options, NULL), PROF_OK);
-}
-
-/* Runs a body in a process of its own, the first to record there. */
-static void in_child(void (*body)(void))
-{
-    fflush(stdout);
-    pid_t child = fork();
-    if (child == 0) {
-        body();
-        fflush(stdout);
-        _exit(test_failed);
-    }
-    int status = 0;
-    waitpid(child, &status, 0);
-    CHECK_I64(status, 0);
 }
 
 /* Runs a thread on the smallest stack that it may have. */

@@ -3,9 +3,10 @@
  * Timelines read back: our own, of which nothing may be missing, and files
  * as others write them, made here packet by packet.
  */
+#define CLOCK_BEGINS 1000000
 #include "harness.h"
+#include "simulated.h"
 
-#include "base/clock.h"
 #include "format/pftrace.h"
 #include "format/protobuf.h"
 #include "format/reader.h"
@@ -18,14 +19,6 @@
 #include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
-
-static uint64_t now_ns = 1000000;
-
-static void pass(uint64_t ns)
-{
-    now_ns += ns;
-    profi_clock_simulate(now_ns);
-}
 
 /* ---- files in memory ---- */
 

@@ -6,7 +6,7 @@
  *
  *     unbalanced_test [CASE…]    UNBALANCED_DEPTH=N: how deep (100,000)
  */
-#include "harness.h"
+#include "child.h"
 
 #include <profcore/snapshot.h>
 
@@ -24,22 +24,6 @@ static prof_site sites[SITES] = {
     PROF_SITE_INIT("d", "t", 3, 0),  PROF_SITE_INIT("e", "t", 4, PROF_SITE_FAULTS), PROF_SITE_INIT("f", "t", 5, 0),
     PROF_SITE_INIT("g", "t", 6, 0),
 };
-
-/* Runs a body in a child, since a process has one recorder; one that hangs is ended by its alarm. */
-static void in_child(void (*body)(void))
-{
-    fflush(stdout);
-    pid_t child = fork();
-    if (child == 0) {
-        alarm(250);
-        body();
-        fflush(stdout);
-        _exit(test_failed);
-    }
-    int status = 0;
-    waitpid(child, &status, 0);
-    CHECK_I64(status, 0);
-}
 
 static void start(uint64_t memory_bytes)
 {
@@ -170,12 +154,12 @@ static void mismatch_on_threads(uint64_t memory_bytes)
 }
 
 static void mismatch_with_memory(void) { mismatch_on_threads(0); }
-TEST(begins_and_ends_at_random_are_recorded_repaired_or_ignored_as_a_stack_would) { in_child(mismatch_with_memory); }
+TEST(begins_and_ends_at_random_are_recorded_repaired_or_ignored_as_a_stack_would) { in_child_within(mismatch_with_memory, 250); }
 
 static void mismatch_without_memory(void) { mismatch_on_threads(1 << 20); }
 TEST(begins_and_ends_at_random_are_lost_repaired_or_ignored_as_a_stack_would_when_memory_is_spent)
 {
-    in_child(mismatch_without_memory);
+    in_child_within(mismatch_without_memory, 250);
 }
 
 static void forget_an_end_among_lost_scopes(void)
@@ -204,7 +188,7 @@ static void forget_an_end_among_lost_scopes(void)
     CHECK_U64(after.unmatched_count, 0);
     CHECK_U64(recorded("a", &row), 2);
 }
-TEST(an_end_of_a_lost_scope_closes_what_was_left_open_inside_it) { in_child(forget_an_end_among_lost_scopes); }
+TEST(an_end_of_a_lost_scope_closes_what_was_left_open_inside_it) { in_child_within(forget_an_end_among_lost_scopes, 250); }
 
 /* ---- depth ---- */
 
@@ -264,7 +248,7 @@ static void nest_under_a_large_cap(void)
     CHECK_U64(stats.unmatched_count, 0);
     write_all_formats();
 }
-TEST(scopes_nest_as_deep_as_the_cap_holds) { in_child(nest_under_a_large_cap); }
+TEST(scopes_nest_as_deep_as_the_cap_holds) { in_child_within(nest_under_a_large_cap, 250); }
 
 static void nest_under_the_default_cap(void)
 {
@@ -284,7 +268,7 @@ static void nest_under_the_default_cap(void)
     CHECK_U64(stats.unmatched_count, 0);
     write_all_formats();
 }
-TEST(a_million_nested_scopes_under_the_default_cap_are_recorded_or_lost_exactly) { in_child(nest_under_the_default_cap); }
+TEST(a_million_nested_scopes_under_the_default_cap_are_recorded_or_lost_exactly) { in_child_within(nest_under_the_default_cap, 250); }
 
 /* ---- out of a handler ---- */
 
@@ -317,7 +301,7 @@ static void jump_out_of_a_handler(void)
     CHECK_U64(stats.repaired_count, 300);
     CHECK_U64(stats.unmatched_count, 0);
 }
-TEST(siglongjmp_out_of_a_handler_is_repaired) { in_child(jump_out_of_a_handler); }
+TEST(siglongjmp_out_of_a_handler_is_repaired) { in_child_within(jump_out_of_a_handler, 250); }
 
 /* ---- on another thread ---- */
 
@@ -351,7 +335,7 @@ static void end_on_other_threads(void)
     CHECK_U64(stats.repaired_count, 0);
     CHECK(stats.unmatched_count > 0 && stats.unmatched_count <= THREADS * 20000);
 }
-TEST(threads_that_end_each_others_scopes_end_none) { in_child(end_on_other_threads); }
+TEST(threads_that_end_each_others_scopes_end_none) { in_child_within(end_on_other_threads, 250); }
 
 int main(int argc, char **argv)
 {
