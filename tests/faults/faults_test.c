@@ -43,6 +43,7 @@ typedef struct worker {
 static worker *workers;
 
 static char scratch[64];
+static int may_lack_threads; /* the region may have no piece for one: then a dump has none to show */
 
 /* ---- in the child ---- */
 
@@ -94,7 +95,8 @@ static int is_whole(const char *path, const char *extension)
     if (strcmp(extension, ".prof") == 0) /* a marshalled dictionary and its end */
         return bytes > 2 && text[0] == '{' && text[bytes - 1] == '0';
     if (strcmp(extension, ".txt") == 0 && strncmp(text, "Open scopes of ", 15) == 0)
-        return strstr(text, "\n-- profcore ") != NULL && strstr(text, "\nThread ") != NULL && text[bytes - 1] == '\n';
+        return strstr(text, "\n-- profcore ") != NULL &&
+               (may_lack_threads || strstr(text, "\nThread ") != NULL) && text[bytes - 1] == '\n';
     if (strcmp(extension, ".txt") == 0)
         return strstr(text, "function call") != NULL && strstr(text, "Losses:") != NULL && text[bytes - 1] == '\n';
     if (strcmp(extension, ".pftrace") == 0 || strcmp(extension, ".pprof") == 0)
@@ -174,6 +176,7 @@ static void child(worker *told, fault_kind kind, int error, int for_good)
     enum { KEPT = 5 }; /* by the probes: statm, the control group's figures, three of pressure */
     int descriptors = count_descriptors();
     alarm(120);
+    may_lack_threads = kind == FAULT_REGION && for_good;
     faults_arm(kind, told->n, error, for_good);
     int wrong = api_uses_run();
     told->seen = faults_disarm();
@@ -320,8 +323,12 @@ int main(int argc, char **argv)
     profi_spool_most_in_memory = 0; /* event streams lie in files */
     /* In memory where that can be had: thousands of files are synced. */
     snprintf(scratch, sizeof(scratch), "%s/profcore-faults-XXXXXX", access("/dev/shm", W_OK) == 0 ? "/dev/shm" : "/tmp");
+    char temporary[96]; /* event streams, and what is saved where the folder refuses */
     workers = mmap(NULL, WORKERS * sizeof(*workers), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     if (argc < 2 || workers == MAP_FAILED || mkdtemp(scratch) == NULL)
+        return 2;
+    snprintf(temporary, sizeof(temporary), "%s/temporary", scratch);
+    if (mkdir(temporary, 0700) != 0 || setenv("TMPDIR", temporary, 1) != 0)
         return 2;
     int missing = api_uses_missing(argv[1]);
     failures += missing != 0;
