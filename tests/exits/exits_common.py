@@ -7,6 +7,7 @@ import os
 import re
 import subprocess
 import sys
+import tempfile
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), os.pardir, "support"))
 from tap_cases import check, clean_environment
@@ -19,6 +20,11 @@ def run(folder, *command, limit_s=120, **variables):
     clean["PROFCORE_FORMATS"] = "txt,prof,json"
     return subprocess.run([str(part) for part in command], cwd=folder, stdin=subprocess.DEVNULL, env={**clean, **variables},
                           capture_output=True, text=True, timeout=limit_s)
+
+
+def folder_in_memory():
+    """For cases that write thousands of files, each synced, and lose nothing where no disk is below."""
+    return tempfile.TemporaryDirectory(dir="/dev/shm" if os.access("/dev/shm", os.W_OK) else None)
 
 
 def results(folder, pattern="*"):

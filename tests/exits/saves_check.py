@@ -11,12 +11,12 @@ import subprocess
 import sys
 import time
 
-from exits_common import RESULTS, calls_in, drafts, results, run
+from exits_common import RESULTS, calls_in, drafts, folder_in_memory, results, run
 from tap_cases import Skip, case, check, finish
 
 program, shim, sanitized = os.path.abspath(sys.argv[1]), os.path.abspath(sys.argv[2]), sys.argv[3:] != [""]
 SAVES = 3
-STUCK_S = 3
+STUCK_S = 1.5 # longer than it takes until the saver saves
 
 
 def run_shimmed(folder, mode, **variables):
@@ -66,18 +66,19 @@ def kill_at_each_step(folder, **variables):
 
 @case("killed_at_any_step_each_file_is_the_old_one_or_the_new_one_and_the_next_run_works")
 def _(folder):
-    steps, states = kill_at_each_step(folder)
+    with folder_in_memory() as quick:
+        steps, states = kill_at_each_step(quick)
     check({(), (1,), (1, 2), (2,), (2, 3), (3,)} == states, states)
     print(f"# {steps} steps")
 
 
 @case("the_same_where_a_rename_cannot_refuse_to_replace")
 def _(folder):
-    print(f"# {kill_at_each_step(folder, EXITS_LINKS='1')[0]} steps")
+    with folder_in_memory() as quick:
+        print(f"# {kill_at_each_step(quick, EXITS_LINKS='1')[0]} steps")
 
 
-@case("a_host_that_closes_our_descriptors_at_any_step_gets_no_byte_and_keeps_its_own")
-def _(folder):
+def close_at_each_step(folder):
     host_text = "4711 4711 the host's own bytes\n"
     at = failed = 0
     while True:
@@ -111,9 +112,15 @@ def _(folder):
     print(f"# {at - 1} moments, {failed} saves failed with a message")
 
 
+@case("a_host_that_closes_our_descriptors_at_any_step_gets_no_byte_and_keeps_its_own")
+def _(_):
+    with folder_in_memory() as folder:
+        close_at_each_step(folder)
+
+
 def stuck(folder, mode, which):
     begin = time.monotonic()
-    done = run_shimmed(folder, mode, EXITS_STUCK_MS=str(STUCK_S * 1000), EXITS_STUCK=which, PROFCORE_SAVE_EVERY="1",
+    done = run_shimmed(folder, mode, EXITS_STUCK_MS=str(int(STUCK_S * 1000)), EXITS_STUCK=which, PROFCORE_SAVE_EVERY="1",
                        PROFCORE_FORMATS="json")
     seconds = time.monotonic() - begin
     check(done.returncode == 0, done)
