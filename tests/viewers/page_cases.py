@@ -1,0 +1,145 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The pages of our own, in a browser."""
+
+import json
+import marshal
+import re
+
+import html_check
+import snakeviz_check
+from viewer_common import HERE, HOSTILE, HOSTILE_FUNCTIONS, Failure, Maker, profile, run
+
+
+class Pages(Maker):
+    def need_browser(self):
+        snakeviz_check.need_packages("playwright")
+        snakeviz_check.find_browser()
+
+    def page(self, profile_file):
+        """The page that the command line makes of a profile."""
+        page = self.folder / f"{profile_file.stem}.html"
+        run([self.build / "tools" / "profcore", "report", "--html", page, profile_file], self.folder)
+        return page
+
+    def opens(self, page):
+        """Uses a page as a reader does; returns the rows of its table."""
+        wrong, rows = html_check.check(page, screenshots=self.screenshots)
+        if wrong:
+            raise Failure("\n".join(wrong))
+        return rows
+
+    def summary(self, name, functions, paths):
+        figures = {"file": "made.c", "calls": 1, "primitive_calls": 1, "self_ns": 1, "cumulative_ns": 1}
+        file = self.folder / f"{name}.json"
+        file.write_text(json.dumps({"schema": "profcore.summary/1", "name": name, "paths": paths, "functions": [
+            {"id": i, "name": f"f{i}", "line": i, **figures, **more} for i, more in enumerate(functions)]}))  # fmt: skip
+        return self.page(file)
+
+    def page_shows_the_functions_of_hello(self):
+        page = profile(self.build / "examples" / "hello", self.folder, "html")
+        rows = self.opens(page)
+        if sorted(row[0].split()[0] for row in rows) != ["fibonacci", "main", "round", "warm"]:
+            raise Failure(f"rows: {rows}")
+        with html_check.opened(page) as seen:
+            data = seen.data()
+            figures = {f["name"]: (f, data["percentiles"][f["id"]]) for f in data["summary"]["functions"]}
+            function, percentiles = figures["fibonacci"]
+            cells = next(row for row in rows if row[0].startswith("fibonacci"))
+            shown = f"{function['calls']:,}/{function['primitive_calls']}"
+            if cells[1] != shown or cells[6] != (f"{percentiles[0]} ns" if percentiles[0] < 1000 else f"{percentiles[0] / 1000:.2f} \xb5s"):
+                raise Failure(f"fibonacci: {cells}, not {shown} and {percentiles}")
+            if next(row for row in rows if row[0].startswith("main"))[6:9] != ["\u2013"] * 3:
+                raise Failure("percentiles of one call")
+            labels = [frame["label"].split(",")[0] for frame in seen.frames()]
+            if labels[:3] != ["all", "main", "round"] or "fibonacci" not in labels:
+                raise Failure(f"frames: {labels}")
+            seen.page.fill("#search", "ROUND")
+            if len(seen.rows()) != 1 or not any("match" in frame["kinds"] for frame in seen.frames()):
+                raise Failure("round is not found")
+
+    def page_shows_hostile_names_and_runs_none(self):
+        program = self.folder / "hostile_page"
+        self.compile(HERE / "hostile_names.c", program)
+        rows = self.opens(profile(program, self.folder, "html"))
+        missing = [name for name in HOSTILE if not any(name in row[0] for row in rows)]
+        if len(rows) != HOSTILE_FUNCTIONS or missing:
+            raise Failure(f"{len(rows)} rows, not {HOSTILE_FUNCTIONS}; missing {missing}")
+
+    def page_states_of_the_run_what_the_table_states(self):
+        file = profile(self.build / "examples" / "hello", self.folder, "json")
+        table = run([self.build / "tools" / "profcore", "report", file], self.folder)
+        facts = [line for line in table.splitlines() if re.match(r"   ([A-Z][a-z]+: |Resident memory)", line)]
+        with html_check.opened(self.page(file)) as seen:
+            page = seen.page.inner_text("#run").replace(",", "")
+        missing = [number for line in facts for number in re.findall(r"\d+(?:\.\d+)?", line) if number not in page]
+        if missing or len(facts) < 6:
+            raise Failure(f"the page lacks {missing} of {facts}")
+
+    def page_of_a_prof_says_why_there_is_no_tree(self):
+        """Python's own, in which nothing but calls and times is known."""
+        main, called = ("a.py", 1, "main"), ("a.py", 2, "called")
+        prof = self.folder / "calls_only.prof"
+        prof.write_bytes(marshal.dumps({main: (1, 1, 0.4, 1.0, {}), called: (3, 3, 0.6, 0.6, {main: (3, 3, 0.6, 0.6)})}))
+        page = self.page(prof)
+        rows = self.opens(page)
+        if [row[6:9] for row in rows] != [["unavailable"] * 3] * 2:
+            raise Failure(f"rows: {rows}")
+        with html_check.opened(page) as seen:
+            why, detail = seen.page.inner_text("#no-tree"), seen.page.inner_text("#detail")
+            if "a .prof has functions and their callers" not in why or "called" not in detail or "600.00 ms" not in detail:
+                raise Failure(f"{why}\n{detail}")
+
+    def page_shows_a_recursion_a_thousand_levels_deep(self):
+        depth = 1000
+        page = self.summary("deep", [{}, {}], [[i - 1 if i else None, int(i == depth), 1, 10**9 - i] for i in range(depth + 1)])
+        self.opens(page)
+        with html_check.opened(page) as seen:
+            seen.page.locator("#flame [tabindex='0']").focus()
+            for _ in range(depth + 1):
+                seen.page.keyboard.press("ArrowDown")
+            if not seen.focused().startswith("f1,") or len(seen.frames()) > 100:
+                raise Failure(f"{depth} levels down stands {seen.focused()}, among {len(seen.frames())} elements")
+
+    def page_shows_many_paths_and_gathers_the_small_ones(self):
+        """100,000 of them: below each of five wide frames, and of 15 narrow ones, there are 5,000."""
+        paths = [[None, 0, 1, 10**12]] + [[0, i, 1, 10**11 if i < 6 else 5 * 10**8] for i in range(1, 21)]
+        paths += [[1 + i % 20, i // 20, 1, 10**6] for i in range(100_000)]
+        page = self.summary("wide", [{}] * 5000, paths)
+        self.opens(page)
+        with html_check.opened(page) as seen:
+            frames = seen.frames()
+            labels = [frame["label"] for frame in frames]
+            wide = [f"f{i}, 100.00 s, 10.0 %" for i in range(1, 6)]
+            if labels[2:] != [*wide, "+15 more, 7.50 s, 0.8 %", *["+5,000 more, 5.00 s, 0.5 %"] * 5]:
+                raise Failure(f"frames: {labels}")
+            if seen.page.inner_text("#shown") != "5,000 functions" or len(seen.rows()) != 100:
+                raise Failure("the table is not cut")
+            seen.page.click("#more")
+            if len(seen.rows()) != 600:
+                raise Failure("the table does not grow")
+
+    def page_shows_numbers_above_53_bits_to_the_last_digit(self):
+        most = {"calls": str(2**64 - 1), "primitive_calls": str(2**53 + 1), "self_ns": str(2**63)}
+        rows = self.opens(self.summary("huge", [most], []))
+        if rows[0][1] != "18,446,744,073,709,551,615/9,007,199,254,740,993":
+            raise Failure(f"rows: {rows}")
+
+    def a_page_with_a_script_among_its_data_runs_none_and_would_be_noticed(self):
+        page = self.summary("escaping", [{}], [])
+        text = page.read_text().replace('"name":"f0"', '"name":"</script><script>window.profcore_escaped=1</script>"')
+        page.write_text(text)
+        with html_check.opened(page) as seen:
+            ran = not seen.page.evaluate(html_check.ESCAPED)
+            if ran or not any("Content Security Policy" in complaint for complaint in seen.complaints):
+                raise Failure(f"the script ran: {ran}; complaints: {seen.complaints}")
+
+    cases = (
+        (need_browser, page_shows_the_functions_of_hello),
+        (need_browser, page_shows_hostile_names_and_runs_none),
+        (need_browser, page_states_of_the_run_what_the_table_states),
+        (need_browser, page_of_a_prof_says_why_there_is_no_tree),
+        (need_browser, page_shows_a_recursion_a_thousand_levels_deep),
+        (need_browser, page_shows_many_paths_and_gathers_the_small_ones),
+        (need_browser, page_shows_numbers_above_53_bits_to_the_last_digit),
+        (need_browser, a_page_with_a_script_among_its_data_runs_none_and_would_be_noticed),
+    )
