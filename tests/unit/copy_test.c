@@ -7,6 +7,7 @@
  *     copy_test [CASE…]     COPY_COPIES=N: how many in each case (500)
  */
 #include "recording.h"
+#include "steps.h"
 
 #include "base/clock.h"
 #include "record/cold.h"
@@ -219,18 +220,6 @@ static void copy_at_step(int number)
         most_calls = calls > most_calls ? calls : most_calls;
     }
     profi_record_copy_fini(&copy);
-}
-
-static void steps_on(void)
-{
-    __asm__ volatile("lea -128(%%rsp), %%rsp\n\tpushfq\n\torq $0x100, (%%rsp)\n\tpopfq\n\tlea 128(%%rsp), %%rsp"
-                     ::: "cc", "memory");
-}
-
-static void steps_off(void)
-{
-    __asm__ volatile("lea -128(%%rsp), %%rsp\n\tpushfq\n\tandq $~0x100, (%%rsp)\n\tpopfq\n\tlea 128(%%rsp), %%rsp"
-                     ::: "cc", "memory");
 }
 
 /* A new thread, whose first seven events need no lock. */

@@ -13,6 +13,7 @@
  *     signals_test [CASE…]     SIGNALS_SECONDS=N: how long the timers run (1)
  */
 #include "harness.h"
+#include "steps.h"
 
 #include <profcore/events.h>
 #include <profcore/snapshot.h>
@@ -237,19 +238,6 @@ static void work(void)
 #endif
 
 #if defined(__x86_64__)
-
-/* From the next instruction on, a trap after each one; a handler itself runs without. */
-static void steps_on(void)
-{
-    __asm__ volatile("lea -128(%%rsp), %%rsp\n\tpushfq\n\torq $0x100, (%%rsp)\n\tpopfq\n\tlea 128(%%rsp), %%rsp"
-                     ::: "cc", "memory");
-}
-
-static void steps_off(void)
-{
-    __asm__ volatile("lea -128(%%rsp), %%rsp\n\tpushfq\n\tandq $~0x100, (%%rsp)\n\tpopfq\n\tlea 128(%%rsp), %%rsp"
-                     ::: "cc", "memory");
-}
 
 static void step_known_scopes(void)
 {
