@@ -198,7 +198,7 @@ static prof_status find_slice(const prof_timeline *timeline, uint64_t track, uin
                           (unsigned long long)count);
     *arguments = 0;
     for (size_t i = 0; i < slice->detail_count; i++)
-        *arguments += slice->details[i].kind <= PROFI_ARG_TEXT;
+        *arguments += (uint64_t)profi_detail_is_argument(&slice->details[i]);
     return PROF_OK;
 }
 
@@ -237,7 +237,7 @@ prof_status prof_timeline_argument_get(const prof_timeline *timeline, uint64_t t
         return profi_fail(err, PROF_E_INVALID, "there is no argument %llu: the slice has %llu", (unsigned long long)argument,
                           (unsigned long long)count);
     const profi_detail *detail = slice.details;
-    for (uint64_t left = argument; detail->kind > PROFI_ARG_TEXT || left-- > 0;)
+    for (uint64_t left = argument; !profi_detail_is_argument(detail) || left-- > 0;)
         detail++;
     full.type = (uint32_t)detail->kind;
     full.name = timeline->events->sites[detail->name].name;

@@ -123,7 +123,7 @@ static void put_arguments(chrome *c, const profi_slice *slice)
 {
     unsigned count = 0;
     for (size_t i = 0; i < slice->detail_count; i++) {
-        if (slice->details[i].kind > PROFI_ARG_TEXT)
+        if (!profi_detail_is_argument(&slice->details[i]))
             continue;
         profi_output_text(c->out, count++ == 0 ? ",\"args\":{" : ",");
         put_string(c->out, c->events->sites[slice->details[i].name].name);
@@ -164,7 +164,7 @@ static void note_stations(void *user, const profi_slice *slice)
     uint64_t place = c->place++;
     for (size_t i = 0; i < slice->detail_count && c->error == 0; i++) {
         const profi_detail *detail = &slice->details[i];
-        if (detail->kind < PROFI_FLOW_HERE)
+        if (profi_detail_is_argument(detail))
             continue;
         c->error = profi_spool_reserve(&c->station_spool, (c->station_count + 1) * sizeof(station));
         c->stations = c->station_spool.data;

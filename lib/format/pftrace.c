@@ -274,15 +274,13 @@ static void intern_argument(pftrace *p, uint32_t site)
     profi_put_message(&p->part, INTERNED_ANNOTATIONS, &p->piece);
 }
 
-static int is_argument(const profi_detail *detail) { return detail->kind <= PROFI_ARG_TEXT; }
-
 /* Interns what an event names first. */
 static void intern(pftrace *p, const profi_slice *slice)
 {
     unsigned arguments = 0;
     intern_event(p, slice->site);
     for (size_t i = 0; i < slice->detail_count && arguments < MOST_ARGUMENTS; i++)
-        if (is_argument(&slice->details[i])) {
+        if (profi_detail_is_argument(&slice->details[i])) {
             intern_argument(p, slice->details[i].name);
             arguments++;
         }
@@ -326,7 +324,7 @@ static void put_details(pftrace *p, const profi_slice *slice)
     uint64_t arguments = 0, flows = 0;
     for (size_t i = 0; i < slice->detail_count; i++) {
         const profi_detail *detail = &slice->details[i];
-        if (is_argument(detail)) {
+        if (profi_detail_is_argument(detail)) {
             if (arguments++ < MOST_ARGUMENTS)
                 put_argument(p, detail);
         } else if (flows++ < MOST_FLOWS) {

@@ -86,6 +86,9 @@ typedef struct profi_detail {
     } value;
 } profi_detail;
 
+/* An argument; else a station of a flow. */
+static inline int profi_detail_is_argument(const profi_detail *detail) { return detail->kind <= PROFI_ARG_TEXT; }
+
 typedef struct profi_request_id {
     uint64_t low, high;
 } profi_request_id;
