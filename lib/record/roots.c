@@ -31,7 +31,7 @@ static void describe_process(profi_roots *roots)
     roots->is_ticks = profi_clock_is_ticks != 0;
     roots->is_steady = scale.steady != 0;
     roots->first_time = (profi_roots_time){ scale.first_ticks, scale.first_ns };
-    roots->times[0] = (profi_roots_time){ scale.first_ticks + scale.ticks, scale.first_ns + scale.ns };
+    roots->times[0] = profi_roots_time_of(&scale);
     strncpy(roots->clock_source, scale.source, sizeof(roots->clock_source) - 1);
     roots->pid = getpid();
     roots->begun = profi_clock_moment_now();
@@ -107,6 +107,6 @@ void profi_roots_note_time(void)
         return;
     profi_clock_scale scale = profi_clock_scale_so_far();
     uint32_t other = 1 - roots->newest_time;
-    roots->times[other] = (profi_roots_time){ scale.first_ticks + scale.ticks, scale.first_ns + scale.ns };
+    roots->times[other] = profi_roots_time_of(&scale);
     __atomic_store_n(&roots->newest_time, other, __ATOMIC_RELEASE);
 }

@@ -35,6 +35,12 @@ typedef struct profi_roots_time {
     uint64_t ticks, ns;
 } profi_roots_time;
 
+/* The younger of the two moments that a scale is made of. */
+static inline profi_roots_time profi_roots_time_of(const profi_clock_scale *scale)
+{
+    return (profi_roots_time){ scale->first_ticks + scale->ticks, scale->first_ns + scale->ns };
+}
+
 /* How far the end of a thread is. */
 enum {
     PROFI_FOLD_NONE,

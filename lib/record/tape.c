@@ -21,7 +21,7 @@ static int put(profi_tape *stream, uint32_t kind, const void *body, uint64_t byt
 static int put_time(profi_tape *stream)
 {
     profi_clock_scale scale = profi_clock_scale_so_far();
-    const profi_roots_time now = { scale.first_ticks + scale.ticks, scale.first_ns + scale.ns };
+    const profi_roots_time now = profi_roots_time_of(&scale);
     return profi_clock_is_ticks ? put(stream, PROFI_TAPE_TIME, &now, sizeof(now), NULL, 0) : 0;
 }
 

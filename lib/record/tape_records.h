@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The records of a stream: shared by stream.c and tape_read.c only. */
+/* The records of a stream: shared by tape.c and tape_read.c only. */
 #ifndef PROFI_TAPE_RECORDS_H
 #define PROFI_TAPE_RECORDS_H
 
