@@ -143,22 +143,37 @@ void profi_dead_copy_clean(char *into, size_t room, const char *text, size_t byt
     profi_text_cut(into, room, clean);
 }
 
+int profi_dead_set_clock(profi_dead *dead, int is_ticks, int is_steady, const profi_roots_time *first,
+                         const profi_roots_time *newest)
+{
+    dead->scale = (profi_clock_scale){ .source = dead->clock_source, .hz = 1000000000u, .ns = 1, .ticks = 1,
+                                       .steady = is_steady != 0 };
+    if (!is_ticks || newest->ticks <= first->ticks || newest->ns <= first->ns)
+        return 0;
+    dead->scale.first_ticks = first->ticks;
+    dead->scale.first_ns = first->ns;
+    dead->scale.ticks = newest->ticks - first->ticks;
+    dead->scale.ns = newest->ns - first->ns;
+    dead->scale.hz = (uint64_t)((profi_u128)dead->scale.ticks * 1000000000u / dead->scale.ns);
+    return 1;
+}
+
+void profi_dead_set_last(profi_dead_reader *r, const profi_clock_moment *begun)
+{
+    profi_dead *dead = r->dead;
+    uint64_t now = profi_clock_at(&dead->scale, r->last_tick);
+    uint64_t since = now > begun->monotonic_ns ? now - begun->monotonic_ns : 0;
+    dead->record.now = r->last_tick;
+    dead->last = (profi_clock_moment){ begun->monotonic_ns + since, begun->boot_ns + since, begun->unix_ns + since };
+}
+
 static void read_clock(profi_dead_reader *r)
 {
     const profi_roots *roots = r->roots;
-    profi_dead *dead = r->dead;
     const profi_roots_time *first = &roots->first_time, *now = &roots->times[roots->newest_time & 1];
-    dead->scale = (profi_clock_scale){ .source = dead->clock_source, .hz = 1000000000u, .ns = 1, .ticks = 1, .steady = 1 };
     profi_dead_saw(r, roots->start_tick);
-    if (!roots->is_ticks || now->ticks <= first->ticks || now->ns <= first->ns)
-        return;
-    profi_dead_saw(r, now->ticks);
-    dead->scale.first_ticks = first->ticks;
-    dead->scale.first_ns = first->ns;
-    dead->scale.ticks = now->ticks - first->ticks;
-    dead->scale.ns = now->ns - first->ns;
-    dead->scale.steady = roots->is_steady != 0;
-    dead->scale.hz = (uint64_t)((profi_u128)dead->scale.ticks * 1000000000u / dead->scale.ns);
+    if (profi_dead_set_clock(r->dead, roots->is_ticks != 0, roots->is_steady != 0, first, now))
+        profi_dead_saw(r, now->ticks);
 }
 
 static void read_head(profi_dead_reader *r)
@@ -181,9 +196,7 @@ static void read_head(profi_dead_reader *r)
 static void finish(profi_dead_reader *r)
 {
     const profi_roots *roots = r->roots;
-    profi_dead *dead = r->dead;
-    profi_record_copy *copy = &dead->record;
-    copy->now = r->last_tick;
+    profi_record_copy *copy = &r->dead->record;
     copy->lost_values += roots->unattached_values;
     copy->stats.thread_count = roots->thread_total;
     copy->stats.lost_count += roots->unattached_lost;
@@ -191,9 +204,7 @@ static void finish(profi_dead_reader *r)
     copy->stats.unmatched_count += roots->unattached_unmatched;
     copy->stats.memory_used_bytes = r->bytes;
     copy->stats.memory_limit_bytes = roots->region.limit;
-    uint64_t now = profi_clock_at(&dead->scale, copy->now);
-    uint64_t since = now > roots->begun.monotonic_ns ? now - roots->begun.monotonic_ns : 0;
-    dead->last = (profi_clock_moment){ now, roots->begun.boot_ns + since, roots->begun.unix_ns + since };
+    profi_dead_set_last(r, &roots->begun);
 }
 
 static prof_status check_head(const profi_roots *roots, const char *what, prof_error *err)

@@ -44,6 +44,16 @@ profi_segment *profi_dead_add_segment(profi_dead_reader *r, uint64_t thread, uin
 /* When all rings have been read: sorts them, leaves out what overlaps, and counts. */
 void profi_dead_settle_rings(profi_dead_reader *r, uint64_t exited_issued, uint64_t exited_filtered);
 
+/*
+ * Sets the clock by two moments on it; a tick is a nanosecond where it is no
+ * tick counter, and where they are not one after the other: then 0.
+ */
+int profi_dead_set_clock(profi_dead *dead, int is_ticks, int is_steady, const profi_roots_time *first,
+                         const profi_roots_time *newest);
+
+/* When all has been read: how late it was, of a process that began to record at a moment. */
+void profi_dead_set_last(profi_dead_reader *r, const profi_clock_moment *begun);
+
 /* Text from anybody, cleaned and cut. */
 void profi_dead_copy_clean(char *into, size_t room, const char *text, size_t bytes);
 

@@ -22,7 +22,8 @@ typedef struct stream_reader {
     char **texts;
     size_t text_count, text_room, site_room;
     profi_roots_time first, newest;
-    int is_ticks, error;
+    profi_clock_moment begun;
+    int is_ticks, is_steady, error;
 } stream_reader;
 
 /* All of so many bytes; 0 at the end, or where reading fails. */
@@ -157,28 +158,17 @@ static int take_start(stream_reader *s)
     profi_dead_copy_clean(dead->host, sizeof(dead->host), start.host, sizeof(start.host));
     profi_dead_copy_clean(dead->clock_source, sizeof(dead->clock_source), start.clock_source, sizeof(start.clock_source));
     dead->pid = start.pid;
-    dead->last = start.begun;
-    dead->scale = (profi_clock_scale){ .source = dead->clock_source, .hz = 1000000000u, .ns = 1, .ticks = 1,
-                                       .steady = start.is_steady != 0 };
     s->is_ticks = start.is_ticks != 0;
+    s->is_steady = start.is_steady != 0;
     s->first = start.first;
+    s->begun = start.begun;
     return 1;
 }
 
 static void finish(stream_reader *s)
 {
-    profi_dead *dead = s->r.dead;
-    if (s->is_ticks && s->newest.ticks > s->first.ticks) {
-        dead->scale.first_ticks = s->first.ticks;
-        dead->scale.first_ns = s->first.ns;
-        dead->scale.ticks = s->newest.ticks - s->first.ticks;
-        dead->scale.ns = s->newest.ns - s->first.ns;
-        dead->scale.hz = (uint64_t)((profi_u128)dead->scale.ticks * 1000000000u / dead->scale.ns);
-    }
-    dead->record.now = s->r.last_tick;
-    uint64_t now = profi_clock_at(&dead->scale, s->r.last_tick), begun = dead->last.monotonic_ns;
-    uint64_t since = now > begun ? now - begun : 0;
-    dead->last = (profi_clock_moment){ begun + since, dead->last.boot_ns + since, dead->last.unix_ns + since };
+    profi_dead_set_clock(s->r.dead, s->is_ticks, s->is_steady, &s->first, &s->newest);
+    profi_dead_set_last(&s->r, &s->begun);
     profi_dead_settle_rings(&s->r, 0, 0);
 }
 
