@@ -17,8 +17,8 @@
 #include "../base/base.h"
 #include "../base/clock.h"
 #include "../base/spool.h"
+#include "../base/texts.h"
 #include "open_stacks.h"
-#include "texts.h"
 
 typedef struct profi_events_site {
     const char *name, *file; /* live as long as the events; file may be NULL */

@@ -14,7 +14,7 @@
 #include "../base/base.h"
 #include "../base/bucket.h"
 #include "../base/probe_table.h"
-#include "texts.h"
+#include "../base/texts.h"
 #include <profcore/snapshot.h>
 
 #define PROFI_NONE UINT32_MAX

@@ -47,53 +47,23 @@ int profi_dead_is(const void *data, size_t bytes)
 
 /* ---- sites ---- */
 
-/* The texts of all sites, cleaned, one behind the other. */
-typedef struct text_room {
-    char *texts;
-    size_t used, room;
-} text_room;
-
-/* Adds a text; its place, or SIZE_MAX when memory is spent. */
-static size_t add_text(text_room *t, const char *text, size_t bytes)
+/* A site's text, cleaned; 0 when memory is spent. */
+static int add_text(profi_dead_reader *r, const char **text, const char *from, size_t bytes)
 {
-    char clean[PROFI_TEXT_MAX];
-    size_t length = profi_text_clean(clean, text, bytes) + 1, at = t->used;
-    if (t->room - t->used < length) {
-        char *larger = realloc(t->texts, (t->room + length) * 2);
-        if (larger == NULL)
-            return SIZE_MAX;
-        t->texts = larger;
-        t->room = (t->room + length) * 2;
-    }
-    memcpy(t->texts + at, clean, length);
-    t->used += length;
-    return at;
+    *text = from != NULL ? profi_texts_add_clean(&r->dead->texts, from, bytes) : NULL;
+    return from == NULL || *text != NULL;
 }
 
-/* A text's place stands in a view as if it were its address until all texts are there; 0: none. */
-static int add_view_text(text_room *t, const char **text, const char *from, size_t bytes)
-{
-    size_t at = from != NULL ? add_text(t, from, bytes) : SIZE_MAX;
-    *text = from != NULL && at != SIZE_MAX ? (const char *)(uintptr_t)(at + 1) : NULL;
-    return from == NULL || at != SIZE_MAX;
-}
-
-static void place_text(const text_room *t, const char **text)
-{
-    if (*text != NULL)
-        *text = t->texts + ((uintptr_t)*text - 1);
-}
-
-static int read_site(profi_dead_reader *r, text_room *t, const profi_site_record *record)
+static int read_site(profi_dead_reader *r, const profi_site_record *record)
 {
     profi_site_view *view = &r->dead->record.sites[record->id];
     const char *file = record->has_file ? record->text + record->name_bytes : NULL;
     const char *unit = record->unit != NULL ? profi_dead_at(r, record->unit, record->unit_bytes) : NULL;
     view->line = record->line;
     view->flags = record->flags;
-    return add_view_text(t, &view->name, record->text, record->name_bytes) &&
-           add_view_text(t, &view->file, file, record->file_bytes) &&
-           add_view_text(t, &view->unit, unit, profi_min_u64(record->unit_bytes, PROFI_TEXT_MAX));
+    return add_text(r, &view->name, record->text, record->name_bytes) &&
+           add_text(r, &view->file, file, record->file_bytes) &&
+           add_text(r, &view->unit, unit, profi_min_u64(record->unit_bytes, PROFI_TEXT_MAX));
 }
 
 /* A record that lies in the file with its text; NULL where none does. */
@@ -109,28 +79,23 @@ static int read_sites(profi_dead_reader *r)
 {
     profi_record_copy *copy = &r->dead->record;
     const profi_site_record *record = r->roots->sites != NULL ? claim_record(r, r->roots->sites) : NULL;
-    text_room t = { 0 };
+    const char *unknown = profi_texts_add_clean(&r->dead->texts, "<damaged>", 9);
     uint64_t most = r->bytes / sizeof(*record);
     if (record != NULL && record->id < most)
         copy->site_count = (size_t)record->id + 1;
     copy->sites = calloc(copy->site_count + 1, sizeof(*copy->sites));
-    int ok = copy->sites != NULL && add_text(&t, "<damaged>", 9) != SIZE_MAX;
+    int ok = copy->sites != NULL && unknown != NULL;
     for (uint64_t left = copy->site_count; ok && left > 0 && record != NULL; left--) {
         if (record->id != left - 1) {
             r->dead->damage_count++;
             break;
         }
-        ok = read_site(r, &t, record);
+        ok = read_site(r, record);
         record = left > 1 ? claim_record(r, record->older) : NULL;
     }
-    r->dead->texts = t.texts;
-    for (size_t i = 0; ok && i < copy->site_count; i++) {
+    for (size_t i = 0; ok && i < copy->site_count; i++)
         if (copy->sites[i].name == NULL)
-            copy->sites[i].name = (const char *)(uintptr_t)1;
-        place_text(&t, &copy->sites[i].name);
-        place_text(&t, &copy->sites[i].file);
-        place_text(&t, &copy->sites[i].unit);
-    }
+            copy->sites[i].name = unknown;
     return ok;
 }
 
@@ -268,6 +233,6 @@ void profi_dead_fini(profi_dead *dead)
     profi_rings_view_fini(&dead->rings);
     profi_spool_fini(&dead->cells);
     free(dead->opens);
-    free(dead->texts);
+    profi_texts_fini(&dead->texts);
     *dead = (profi_dead){ 0 };
 }

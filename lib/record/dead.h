@@ -12,6 +12,7 @@
 
 #include "../base/clock.h"
 #include "../base/spool.h"
+#include "../base/texts.h"
 #include "record.h"
 
 /* A scope that was open, as a cell without an end; see ring.h. */
@@ -33,7 +34,7 @@ typedef struct profi_dead {
     size_t open_count;
     uint64_t damage_count;    /* things in the file that made no sense */
     int was_folding;          /* a thread was ending: parts of its histograms and counters may be missing */
-    char *texts;
+    profi_texts texts;
     profi_spool cells;        /* where it is not empty, the rings' cells lie in it */
 } profi_dead;
 

@@ -4,7 +4,6 @@
 
 #include "../base/array.h"
 #include "../base/error.h"
-#include "../base/text.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -19,8 +18,7 @@ typedef struct stream_reader {
     int fd;
     uint64_t left; /* bytes to read at most */
     char *body; /* of one record: MOST_BODY bytes */
-    char **texts;
-    size_t text_count, text_room, site_room;
+    size_t site_room;
     profi_roots_time first, newest;
     profi_clock_moment begun;
     int is_ticks, is_steady, error;
@@ -47,13 +45,8 @@ static int read_exactly(stream_reader *s, void *into, size_t bytes)
 
 static const char *keep_text(stream_reader *s, const char *text, size_t bytes)
 {
-    char clean[PROFI_TEXT_MAX];
-    profi_text_clean(clean, text, bytes);
-    char *kept = profi_array_grow(&s->texts, &s->text_room, s->text_count, sizeof(*s->texts)) ? strdup(clean) : NULL;
-    if (kept != NULL)
-        s->texts[s->text_count++] = kept;
-    else
-        s->error = ENOMEM;
+    const char *kept = profi_texts_add_clean(&s->r.dead->texts, text, bytes);
+    s->error = kept == NULL ? ENOMEM : s->error;
     return kept;
 }
 
@@ -172,35 +165,6 @@ static void finish(stream_reader *s)
     profi_dead_settle_rings(&s->r, 0, 0);
 }
 
-/* The texts become one block, as profi_dead_fini() frees it. */
-static int gather_texts(stream_reader *s)
-{
-    size_t bytes = 1;
-    for (size_t i = 0; i < s->text_count; i++)
-        bytes += strlen(s->texts[i]) + 1;
-    char *block = malloc(bytes), *at = block;
-    profi_record_copy *copy = &s->r.dead->record;
-    for (size_t i = 0; block != NULL && i < copy->site_count; i++) {
-        const char **texts[2] = { &copy->sites[i].name, &copy->sites[i].file };
-        for (int t = 0; t < 2; t++)
-            if (*texts[t] != NULL) {
-                size_t length = strlen(*texts[t]) + 1;
-                memcpy(at, *texts[t], length);
-                *texts[t] = at;
-                at += length;
-            }
-    }
-    s->r.dead->texts = block;
-    return block != NULL;
-}
-
-static void drop_texts(stream_reader *s)
-{
-    for (size_t i = 0; i < s->text_count; i++)
-        free(s->texts[i]);
-    free(s->texts);
-}
-
 int profi_tape_is(const void *data, size_t bytes)
 {
     return bytes >= PROFI_TAPE_MARK_BYTES && memcmp((const char *)data + sizeof(profi_tape_head), PROFI_TAPE_LAYOUT,
@@ -221,11 +185,8 @@ prof_status profi_tape_read(int fd, uint64_t bytes, const char *what, profi_dead
         ;
     if (status == PROF_OK && s.error != 0)
         status = profi_fail_errno(err, s.error, "cannot read %.300s", what);
-    if (status == PROF_OK && !gather_texts(&s))
-        status = profi_fail(err, PROF_E_NO_MEMORY, "no memory to read %.300s", what);
     if (status == PROF_OK)
         finish(&s);
-    drop_texts(&s);
     free(s.body);
     if (status != PROF_OK)
         profi_dead_fini(dead);

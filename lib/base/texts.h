@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The texts of a snapshot, each kept once: equal texts have one address, and
- * a name that stands ten thousand times in a file takes its bytes once.
+ * Texts, each kept once: equal texts have one address, and a name that stands
+ * ten thousand times in a file takes its bytes once.
  */
 #ifndef PROFI_TEXTS_H
 #define PROFI_TEXTS_H
 
-#include "../base/base.h"
+#include "base.h"
 
 typedef struct profi_text_slot {
     uint64_t hash;

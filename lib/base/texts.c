@@ -2,7 +2,7 @@
 /* The set of texts: see texts.h. */
 #include "texts.h"
 
-#include "../base/text.h"
+#include "text.h"
 
 #include <stdlib.h>
 #include <string.h>
