@@ -13,7 +13,7 @@
 #include <string.h>
 #include <unistd.h>
 
-/* Larger than this no region is read: twice as much has to fit into memory. */
+/* Larger than this no region is read: it has to fit into memory, with what is made of it. */
 #define MOST_BYTES ((size_t)16 << 30)
 
 /* What is made of the file. */

@@ -196,6 +196,14 @@ static int read_all(profi_dead_reader *r)
     return 1;
 }
 
+/* The data, where structs may lie in it; *copy receives what is to be freed. */
+static const void *align(const void *data, size_t bytes, void **copy)
+{
+    int is_aligned = (uintptr_t)data % PROFI_DEAD_GRANULE == 0;
+    *copy = is_aligned ? NULL : malloc(bytes);
+    return is_aligned ? data : *copy != NULL ? memcpy(*copy, data, bytes) : NULL;
+}
+
 prof_status profi_dead_read(const void *data, size_t bytes, const char *what, profi_dead *dead, prof_error *err)
 {
     *dead = (profi_dead){ .record.stats = PROF_STATS_INIT };
@@ -205,12 +213,11 @@ prof_status profi_dead_read(const void *data, size_t bytes, const char *what, pr
     memcpy(&region, data, sizeof(region));
     profi_dead_reader r = { .dead = dead, .bytes = profi_max_u64(profi_min_u64(bytes, region.next), sizeof(profi_roots)),
                             .base = region.base };
-    char *aligned = malloc(r.bytes);
-    if (aligned == NULL)
+    void *copy;
+    r.roots = align(data, r.bytes, &copy);
+    r.data = (const char *)r.roots;
+    if (r.roots == NULL)
         return profi_fail(err, PROF_E_NO_MEMORY, "no memory to read %.300s", what);
-    memcpy(aligned, data, r.bytes);
-    r.data = aligned;
-    r.roots = (const profi_roots *)(const void *)aligned;
     prof_status status = check_head(r.roots, what, err);
     if (status == PROF_OK && !read_all(&r))
         status = profi_fail(err, PROF_E_NO_MEMORY, "no memory for what %.300s holds", what);
@@ -219,7 +226,7 @@ prof_status profi_dead_read(const void *data, size_t bytes, const char *what, pr
     free(r.claimed);
     free(r.index_of_node);
     free(r.place_of_node);
-    free(aligned);
+    free(copy);
     if (status != PROF_OK)
         profi_dead_fini(dead);
     return status;

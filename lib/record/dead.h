@@ -41,7 +41,7 @@ typedef struct profi_dead {
 /* Whether it claims to be such a file. */
 int profi_dead_is(const void *data, size_t bytes);
 
-/* `what` names it in errors.  Close it with profi_dead_fini(). */
+/* The data may be released then.  `what` names it in errors.  Close it with profi_dead_fini(). */
 prof_status profi_dead_read(const void *data, size_t bytes, const char *what, profi_dead *dead, prof_error *err);
 void profi_dead_fini(profi_dead *dead);
 

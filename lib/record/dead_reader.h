@@ -10,7 +10,7 @@ enum { PROFI_DEAD_GRANULE = 16 }; /* no two pieces of the region share one */
 
 typedef struct profi_dead_reader {
     profi_dead *dead;
-    const char *data; /* aligned as the region was */
+    const char *data; /* pages of the region, aligned for what lies in them */
     uint64_t bytes, base;
     const profi_roots *roots;
     uint8_t *claimed;        /* a bit for each granule: it was read */

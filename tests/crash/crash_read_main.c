@@ -185,10 +185,10 @@ static void damage(const char *data, size_t bytes, unsigned long times)
         }
         use(copy, bytes);
         size_t cut = next_random(&state) % bytes;
-        char *part = malloc(cut + 1); /* of its own, so that AddressSanitizer sees a read behind its end */
+        char *part = malloc(cut + 1); /* of its own, so that AddressSanitizer sees a read behind its end, and at an odd place */
         if (part != NULL) {
-            memcpy(part, data, cut);
-            use(part, cut);
+            memcpy(part + 1, data, cut);
+            use(part + 1, cut);
         }
         free(part);
     }
