@@ -17,22 +17,6 @@
 #include <string.h>
 #include <unistd.h>
 
-/* By thread, in the order in which its cells were written. */
-static int compare_segments(const void *one, const void *other)
-{
-    const profi_segment *a = one, *b = other;
-    uint64_t a_place = a->first_index + a->first_detail, b_place = b->first_index + b->first_detail;
-    if (a->thread != b->thread)
-        return a->thread < b->thread ? -1 : 1;
-    return a_place < b_place ? -1 : a_place > b_place;
-}
-
-static int compare_rings(const void *one, const void *other)
-{
-    const profi_ring_view *a = one, *b = other;
-    return a->thread < b->thread ? -1 : a->thread > b->thread;
-}
-
 /* Of a thread that has ended there is no ring any more, and its name went with it. */
 static void add_thread(profi_events *events, const profi_ring_view *ring, uint64_t number)
 {
@@ -184,10 +168,7 @@ static int make_threads(profi_events *events, const profi_events_source *source)
     profi_rings_view *rings = source->rings;
     profi_events_maker maker = { .events = events, .since = source->since, .opens = source->opens };
     maker.opens_end = source->open_count ? source->opens + source->open_count : source->opens;
-    if (rings->ring_count != 0)
-        qsort(rings->rings, rings->ring_count, sizeof(*rings->rings), compare_rings);
-    if (rings->segment_count != 0)
-        qsort(rings->segments, rings->segment_count, sizeof(*rings->segments), compare_segments);
+    profi_rings_view_sort(rings);
     int error = make_room(events, rings, source->open_count);
     if (error == 0 && !list_threads(&maker, rings))
         error = ENOMEM;

@@ -8,7 +8,6 @@
 
 #include "../base/array.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 int profi_dead_is_sound(profi_dead_reader *r, const prof_inline_cell *cell)
@@ -168,34 +167,12 @@ static void read_registry(profi_dead_reader *r)
     }
 }
 
-static int compare_segments(const void *one, const void *other)
-{
-    const profi_segment *a = one, *b = other;
-    if (a->thread != b->thread)
-        return a->thread < b->thread ? -1 : 1;
-    if (a->first_index != b->first_index)
-        return a->first_index < b->first_index ? -1 : 1;
-    return a->first_detail < b->first_detail ? -1 : a->first_detail > b->first_detail;
-}
-
-static int compare_rings(const void *one, const void *other)
-{
-    const profi_ring_view *a = one, *b = other;
-    return a->thread < b->thread ? -1 : a->thread > b->thread;
-}
-
 static uint64_t count_events(const profi_rings_view *view, const profi_segment *segment)
 {
     uint64_t count = 0;
     for (uint64_t i = 0; i < segment->cell_count; i++)
         count += !profi_event_is_detail(view->cells[segment->first_cell + i].what);
     return count;
-}
-
-static int has_ring(const profi_rings_view *view, uint64_t thread)
-{
-    const profi_ring_view wanted = { .thread = thread };
-    return view->ring_count != 0 && bsearch(&wanted, view->rings, view->ring_count, sizeof(wanted), compare_rings) != NULL;
 }
 
 /* Leaves out what overlaps, and counts: of all threads issued and held, of exited ones no fewer than what is there. */
@@ -212,7 +189,7 @@ static void settle(profi_dead_reader *r, uint64_t exited_issued, uint64_t exited
         uint64_t count = count_events(view, segment), before = is_same ? end : 0;
         end = segment->first_index + count;
         held += count;
-        if (!has_ring(view, segment->thread))
+        if (profi_rings_view_find(view, segment->thread) == NULL)
             exited += end - before;
         view->segments[kept++] = *segment;
     }
@@ -250,10 +227,7 @@ static void check_rings(profi_rings_view *view)
 void profi_dead_settle_rings(profi_dead_reader *r, uint64_t exited_issued, uint64_t exited_filtered)
 {
     profi_rings_view *view = &r->dead->rings;
-    if (view->segment_count != 0)
-        qsort(view->segments, view->segment_count, sizeof(*view->segments), compare_segments);
-    if (view->ring_count != 0)
-        qsort(view->rings, view->ring_count, sizeof(*view->rings), compare_rings);
+    profi_rings_view_sort(view);
     check_rings(view);
     settle(r, exited_issued, exited_filtered);
 }

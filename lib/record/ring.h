@@ -178,6 +178,12 @@ typedef struct profi_rings_view {
 int profi_rings_read(profi_rings_view *view);
 void profi_rings_view_fini(profi_rings_view *view);
 
+/* Puts rings in the order of their numbers, and segments in that of their threads and of their cells. */
+void profi_rings_view_sort(profi_rings_view *view);
+
+/* In a view that is sorted: a thread's ring; NULL where it has none. */
+const profi_ring_view *profi_rings_view_find(const profi_rings_view *view, uint64_t thread);
+
 /* Around fork(): the child starts with empty rings. */
 void profi_rings_lock(void);
 void profi_rings_unlock(void);

@@ -190,3 +190,33 @@ void profi_rings_view_fini(profi_rings_view *view)
     free(view->rings);
     *view = (profi_rings_view){ 0 };
 }
+
+static int compare_segments(const void *one, const void *other)
+{
+    const profi_segment *a = one, *b = other;
+    if (a->thread != b->thread)
+        return a->thread < b->thread ? -1 : 1;
+    if (a->first_index != b->first_index)
+        return a->first_index < b->first_index ? -1 : 1;
+    return a->first_detail < b->first_detail ? -1 : a->first_detail > b->first_detail;
+}
+
+static int compare_rings(const void *one, const void *other)
+{
+    const profi_ring_view *a = one, *b = other;
+    return a->thread < b->thread ? -1 : a->thread > b->thread;
+}
+
+void profi_rings_view_sort(profi_rings_view *view)
+{
+    if (view->segment_count != 0)
+        qsort(view->segments, view->segment_count, sizeof(*view->segments), compare_segments);
+    if (view->ring_count != 0)
+        qsort(view->rings, view->ring_count, sizeof(*view->rings), compare_rings);
+}
+
+const profi_ring_view *profi_rings_view_find(const profi_rings_view *view, uint64_t thread)
+{
+    const profi_ring_view wanted = { .thread = thread };
+    return view->ring_count == 0 ? NULL : bsearch(&wanted, view->rings, view->ring_count, sizeof(wanted), compare_rings);
+}
