@@ -12,12 +12,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Of what has no duration, the time. */
-static uint64_t start_of(const prof_inline_cell *cell)
-{
-    return profi_event_kind(cell->what) == PROFI_EVENT_COUNTER ? cell->end : cell->start;
-}
-
 /* Leaves out what ended before the window: the first of a thread's cells, and spans anywhere. */
 static void cut_window(profi_events_maker *maker, profi_events_thread *thread, size_t first_span)
 {
@@ -48,7 +42,7 @@ static size_t count_still_open(const profi_open_scope *scopes, size_t count, con
 {
     for (uint64_t i = held; i-- > 0 && count > 0 && cells[i].end >= scopes[0].start;) {
         uint32_t level = profi_event_level(cells[i].what);
-        uint64_t start = start_of(&cells[i]);
+        uint64_t start = profi_events_start_of(&cells[i]);
         size_t outer = 0, end = count;
         while (outer < end) {
             size_t middle = outer + (end - outer) / 2;

@@ -175,17 +175,11 @@ void profi_events_maker_fini(profi_events_maker *maker)
 
 /* ---- order ---- */
 
-/* Of what has no duration, the time. */
-static uint64_t start_of(const prof_inline_cell *cell)
-{
-    return profi_event_kind(cell->what) == PROFI_EVENT_COUNTER ? cell->end : cell->start;
-}
-
 /* Whether an event that ended earlier lies in one that ended later; the clocks of two cores may disagree a little. */
 static int lies_in(const prof_inline_cell *inner, const prof_inline_cell *outer)
 {
     return profi_event_level(inner->what) > profi_event_level(outer->what) &&
-           (start_of(inner) >= start_of(outer) || inner->end > start_of(outer));
+           (profi_events_start_of(inner) >= profi_events_start_of(outer) || inner->end > profi_events_start_of(outer));
 }
 
 static void swap_events(const profi_events *events, uint64_t a, uint64_t b)

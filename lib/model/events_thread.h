@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Making one thread's part of the event stream: shared by events.c and events_thread.c only. */
+/* Making one thread's part of the event stream: shared by events.c, events_dump.c and events_thread.c only. */
 #ifndef PROFI_EVENTS_THREAD_H
 #define PROFI_EVENTS_THREAD_H
 
+#include "../record/ring.h"
 #include "events.h"
 #include <profcore/inline.h>
 
@@ -36,6 +37,12 @@ typedef struct profi_events_maker {
     uint64_t since; /* of a dump */
     const struct profi_dead_open *opens, *opens_end; /* those of the threads that are not made yet */
 } profi_events_maker;
+
+/* When an event began; of what has no duration, its time. */
+static inline uint64_t profi_events_start_of(const prof_inline_cell *cell)
+{
+    return profi_event_kind(cell->what) == PROFI_EVENT_COUNTER ? cell->end : cell->start;
+}
 
 /* Cells follow that do not go on where those before ended. */
 void profi_events_gap(profi_events_maker *maker);
