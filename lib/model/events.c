@@ -32,6 +32,17 @@ static void add_thread(profi_events *events, const profi_ring_view *ring, uint64
         snprintf(thread->name, sizeof(thread->name), "thread %llu", (unsigned long long)number);
 }
 
+/* How many scopes a thread had open: they come next in the list. */
+static size_t count_opens(profi_events_maker *maker, uint64_t number)
+{
+    size_t count = 0;
+    while (maker->opens != maker->opens_end && maker->opens->thread < number)
+        maker->opens++;
+    while (maker->opens + count != maker->opens_end && maker->opens[count].thread == number)
+        count++;
+    return count;
+}
+
 /*
  * Puts the scopes that a thread had open behind its events, as if they all
  * ended in the end, innermost first: so the pass that nests what ended nests
@@ -39,12 +50,13 @@ static void add_thread(profi_events *events, const profi_ring_view *ring, uint64
  */
 static void add_opens(profi_events_maker *maker, profi_events_thread *thread)
 {
-    while (maker->opens != maker->opens_end && maker->opens->thread < thread->number)
-        maker->opens++;
-    for (; maker->opens != maker->opens_end && maker->opens->thread == thread->number; maker->opens++) {
+    size_t count = count_opens(maker, thread->number);
+    const profi_open_cell *end = maker->opens + count;
+    if (maker->events->stacks != NULL)
+        maker->opens += profi_events_ended_since(maker, thread, maker->opens, count);
+    thread->open_count = (uint64_t)(end - maker->opens);
+    for (; maker->opens != end; maker->opens++)
         profi_events_cell(maker, &(prof_inline_cell){ maker->opens->what, maker->opens->start, PROFI_STILL_OPEN });
-        thread->open_count++;
-    }
 }
 
 /*
@@ -72,7 +84,7 @@ static void fill_thread(profi_events_maker *maker, const profi_rings_view *rings
     }
     thread->lost = issued - thread->held;
     if (events->stacks != NULL)
-        profi_events_finish_dump(maker, thread, first_span);
+        profi_events_cut_window(maker, thread, first_span);
     add_opens(maker, thread);
     thread->count = maker->cell_count - thread->first;
     events->issued += issued;
@@ -113,8 +125,7 @@ static int list_threads(profi_events_maker *maker, const profi_rings_view *rings
         r += ring != NULL;
         s += count;
         events->filtered += ring != NULL ? ring->filtered : 0;
-        int is_open = ring != NULL && events->stacks != NULL && profi_open_stacks_find(events->stacks, ring->thread) != NULL;
-        if (ring != NULL && ring->issued == 0 && ring->filtered == 0 && count == 0 && !is_open && maker->opens == maker->opens_end)
+        if (ring != NULL && ring->issued == 0 && ring->filtered == 0 && count == 0 && count_opens(maker, ring->thread) == 0)
             continue;
         add_thread(events, ring, ring != NULL ? ring->thread : segments->thread);
         fill_thread(maker, rings, ring, segments, count);
@@ -129,7 +140,6 @@ static int make_room(profi_events *events, const profi_rings_view *rings, size_t
 {
     int has_details = 0;
     uint64_t count = rings->cell_count + 1 + open_count;
-    count += events->stacks != NULL ? profi_open_stacks_scope_count(events->stacks) : 0;
     for (uint64_t i = 0; i < rings->cell_count && !has_details; i++)
         has_details = profi_event_is_detail(rings->cells[i].what);
     int error = profi_spool_reserve(&events->cell_spool, count * sizeof(*events->cells));
@@ -221,16 +231,23 @@ prof_status profi_events_make(const profi_events_source *source, profi_events **
 static prof_status make_own(const char *run_name, const profi_events_copy *copy, profi_rings_view *rings,
                             const profi_open_stacks *stacks, uint64_t since, profi_events **events, prof_error *err)
 {
+    size_t open_count = 0;
     profi_events_site *sites = malloc((copy->site_count + 1) * sizeof(*sites));
-    if (sites == NULL)
+    profi_open_cell *opens = stacks != NULL ? profi_open_stacks_cells(stacks, &open_count) : NULL;
+    if (sites == NULL || (stacks != NULL && opens == NULL)) {
+        free(sites);
+        free(opens);
         return profi_fail(err, PROF_E_NO_MEMORY, "no memory for the event stream");
+    }
     for (size_t i = 0; i < copy->site_count; i++)
         sites[i] = (profi_events_site){ .name = copy->sites[i].name, .file = copy->sites[i].file, .line = copy->sites[i].line };
     const profi_events_source source = { .run_name = run_name, .pid = getpid(), .taken = profi_clock_moment_now(),
                                          .scale = profi_clock_scale_now(), .rings = rings, .sites = sites,
-                                         .site_count = (uint32_t)copy->site_count, .stacks = stacks, .since = since };
+                                         .site_count = (uint32_t)copy->site_count, .stacks = stacks, .since = since,
+                                         .opens = opens, .open_count = open_count };
     prof_status status = profi_events_make(&source, events, err);
     free(sites);
+    free(opens);
     return status;
 }
 

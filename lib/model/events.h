@@ -166,7 +166,7 @@ typedef struct profi_events_source {
     uint32_t site_count;
     const profi_open_stacks *stacks; /* for a dump, else NULL: taken before the rings were read */
     uint64_t since;             /* for a dump: what ended before this tick is left out */
-    const struct profi_dead_open *opens; /* scopes that were open, by thread, the innermost first; NULL: none */
+    const struct profi_open_cell *opens; /* scopes that were open, by thread, the innermost first; NULL: none */
     size_t open_count;
 } profi_events_source;
 prof_status profi_events_make(const profi_events_source *source, profi_events **events, prof_error *err);

@@ -35,7 +35,7 @@ typedef struct profi_events_maker {
     uint64_t text_bytes, text_used;
     int is_memory_spent;
     uint64_t since; /* of a dump */
-    const struct profi_dead_open *opens, *opens_end; /* those of the threads that are not made yet */
+    const struct profi_open_cell *opens, *opens_end; /* those of the threads that are not made yet */
 } profi_events_maker;
 
 /* When an event began; of what has no duration, its time. */
@@ -53,11 +53,15 @@ int profi_events_cell(profi_events_maker *maker, const prof_inline_cell *cell);
 /* Adds one to events->details; 0 where there is no room. */
 int profi_events_add_detail(profi_events *events, const profi_detail *detail);
 
+/* For a dump, when all cells of a thread are there, its spans from first_span on: leaves out what ended before its window. */
+void profi_events_cut_window(profi_events_maker *maker, profi_events_thread *thread, size_t first_span);
+
 /*
- * For a dump, when all cells of a thread are there, its spans from first_span
- * on: leaves out what ended before its window, and puts what is open behind.
+ * For a dump: how many of a thread's open scopes, innermost first, are of no
+ * use by now, since they had ended when its events were read.
  */
-void profi_events_finish_dump(profi_events_maker *maker, profi_events_thread *thread, size_t first_span);
+size_t profi_events_ended_since(const profi_events_maker *maker, const profi_events_thread *thread,
+                                const struct profi_open_cell *opens, size_t count);
 
 /*
  * Brings a thread's events, which stand in the order of their ends, into the

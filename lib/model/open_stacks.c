@@ -88,20 +88,24 @@ profi_stack_scope profi_open_stacks_scope(const profi_open_stacks *stacks, size_
     return scope;
 }
 
-size_t profi_open_stacks_scope_count(const profi_open_stacks *stacks)
-{
-    return stacks->opens->scope_count;
-}
-
 uint64_t profi_open_stacks_taken_tick(const profi_open_stacks *stacks)
 {
     return stacks->opens->now;
 }
 
-const profi_open_thread *profi_open_stacks_find(const profi_open_stacks *stacks, uint64_t number)
+profi_open_cell *profi_open_stacks_cells(const profi_open_stacks *stacks, size_t *count)
 {
-    const profi_open_thread wanted = { .number = number };
-    const profi_open_thread *found = stacks->thread_count == 0 ? NULL
-        : bsearch(&wanted, stacks->opens->threads, stacks->thread_count, sizeof(wanted), compare_numbers);
-    return found != NULL && found->count != 0 ? found : NULL;
+    const profi_opens *opens = stacks->opens;
+    profi_open_cell *cells = malloc((opens->scope_count + 1) * sizeof(*cells));
+    *count = 0;
+    for (size_t t = 0; cells != NULL && t < stacks->thread_count; t++) {
+        const profi_open_thread *of = &opens->threads[t];
+        for (size_t i = of->count; i-- > 0;) {
+            const profi_open_scope *scope = &opens->scopes[of->first + i];
+            if (scope->start != 0)
+                cells[(*count)++] = (profi_open_cell){ of->number, profi_event_what(PROFI_EVENT_SCOPE, scope->level, scope->site),
+                                                       scope->start };
+        }
+    }
+    return cells;
 }

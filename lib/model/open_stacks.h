@@ -62,11 +62,14 @@ void profi_open_stacks_take_crashed(profi_open_stacks *stacks);
 profi_stack_thread profi_open_stacks_thread(const profi_open_stacks *stacks, size_t index);
 profi_stack_scope profi_open_stacks_scope(const profi_open_stacks *stacks, size_t index);
 
-/* For the event stream: how many open scopes there are, and when it was taken. */
-size_t profi_open_stacks_scope_count(const profi_open_stacks *stacks);
+/* For the event stream: when it was taken. */
 uint64_t profi_open_stacks_taken_tick(const profi_open_stacks *stacks);
 
-/* The open scopes of a thread by its number, NULL where it has none; for the event stream. */
-const struct profi_open_thread *profi_open_stacks_find(const profi_open_stacks *stacks, uint64_t number);
+/*
+ * Likewise: the open scopes that are timed, for what is not has no place on a
+ * timeline; by thread, the innermost first.  The caller frees the list; NULL:
+ * memory is spent.
+ */
+struct profi_open_cell *profi_open_stacks_cells(const profi_open_stacks *stacks, size_t *count);
 
 #endif

@@ -13,13 +13,7 @@
 #include "../base/clock.h"
 #include "../base/spool.h"
 #include "../base/texts.h"
-#include "record.h"
-
-/* A scope that was open, as a cell without an end; see ring.h. */
-typedef struct profi_dead_open {
-    uint64_t thread; /* number */
-    uint64_t what, start;
-} profi_dead_open;
+#include "open.h"
 
 typedef struct profi_dead {
     char name[256], host[128], clock_source[16];
@@ -30,7 +24,7 @@ typedef struct profi_dead {
     double scope_cost_ticks;
     profi_record_copy record; /* probes have measured nothing in it; `now` is that moment */
     profi_rings_view rings;   /* its segments are in order and do not overlap */
-    profi_dead_open *opens;   /* by thread's number, the innermost first */
+    profi_open_cell *opens;   /* by thread's number, the innermost first */
     size_t open_count;
     uint64_t damage_count;    /* things in the file that made no sense */
     int was_folding;          /* a thread was ending: parts of its histograms and counters may be missing */

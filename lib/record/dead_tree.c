@@ -210,7 +210,7 @@ static void collect_opens(profi_dead_reader *r, uint64_t thread, size_t first)
             return;
         }
         uint64_t what = profi_event_what(PROFI_EVENT_SCOPE, profi_event_level(node->event), copy->nodes[i].site);
-        dead->opens[dead->open_count++] = (profi_dead_open){ thread, what, node->start };
+        dead->opens[dead->open_count++] = (profi_open_cell){ thread, what, node->start };
     }
 }
 
@@ -257,7 +257,7 @@ static void read_thread(profi_dead_reader *r, const profi_thread *thread, uint32
 
 static int compare_opens(const void *one, const void *other)
 {
-    const profi_dead_open *a = one, *b = other;
+    const profi_open_cell *a = one, *b = other;
     if (a->thread != b->thread)
         return a->thread < b->thread ? -1 : 1;
     return a->what > b->what ? -1 : a->what < b->what; /* by level, of which a thread has none twice */

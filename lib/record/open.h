@@ -23,6 +23,12 @@ typedef struct profi_open_thread {
     size_t first, count; /* of its scopes, outermost first */
 } profi_open_thread;
 
+/* A scope that is or was open, for a timeline: as a cell without an end, see ring.h. */
+typedef struct profi_open_cell {
+    uint64_t thread; /* number */
+    uint64_t what, start;
+} profi_open_cell;
+
 /* In arrays of the caller's; a count goes on where the room ends. */
 typedef struct profi_opens {
     profi_open_thread *threads;
