@@ -73,23 +73,17 @@ static int copy_functions(prof_snapshot *made, const prof_snapshot *from, const 
 }
 
 /* A histogram counts all calls of a function: it holds here only if all were made from here. */
-static int copy_histograms(prof_snapshot *made, const prof_snapshot *from, const uint32_t *new_id)
+static int copy_histogram(prof_snapshot *made, profi_function *function, const profi_function *old)
 {
     int ok = 1;
-    for (uint32_t i = 0; i < from->function_count; i++) {
-        if (new_id[i] == PROFI_NONE)
-            continue;
-        const profi_function *old = &from->functions[i];
-        profi_function *function = &made->functions[new_id[i]];
-        if (old->histogram == NULL) {
-            function->no_histogram = profi_snapshot_text(made, old->no_histogram, &ok);
-        } else if (old->calls != function->calls) {
-            function->no_histogram = "it was also called from elsewhere";
-        } else {
-            if (!profi_function_make_histogram(function))
-                return 0;
-            memcpy(function->histogram, old->histogram, PROFI_BUCKET_COUNT * sizeof(*old->histogram));
-        }
+    if (old->histogram == NULL) {
+        function->no_histogram = profi_snapshot_text(made, old->no_histogram, &ok);
+    } else if (old->calls != function->calls) {
+        function->no_histogram = "it was also called from elsewhere";
+    } else {
+        if (!profi_function_make_histogram(function))
+            return 0;
+        memcpy(function->histogram, old->histogram, PROFI_BUCKET_COUNT * sizeof(*old->histogram));
     }
     return ok;
 }
@@ -98,24 +92,30 @@ static int copy_histograms(prof_snapshot *made, const prof_snapshot *from, const
  * What bare paths do not say.  It is known of a function all of whose calls
  * were made from here, but for probes, whose numbers are the whole's.
  */
-static int copy_known(prof_snapshot *made, const prof_snapshot *from, const uint32_t *new_id)
+static int copy_known(prof_snapshot *made, profi_function *function, const profi_function *old)
+{
+    int ok = 1, is_whole = old->calls == function->calls;
+    if (is_whole) {
+        function->min_ns = old->min_ns;
+        function->max_ns = old->max_ns;
+        function->no_extremes = profi_snapshot_text(made, old->no_extremes, &ok);
+    }
+    function->items = is_whole ? old->items : 0;
+    function->no_extras = is_whole && old->probes == 0 ? profi_snapshot_text(made, old->no_extras, &ok)
+                                                       : "call paths that were read or merged have sums only";
+    return ok;
+}
+
+/* What follows from the calls that were made from here. */
+static int copy_what_holds(prof_snapshot *made, const prof_snapshot *from, const uint32_t *new_id)
 {
     int ok = 1;
-    for (uint32_t i = 0; i < from->function_count; i++) {
-        if (new_id[i] == PROFI_NONE)
-            continue;
-        const profi_function *old = &from->functions[i];
-        profi_function *function = &made->functions[new_id[i]];
-        int is_whole = old->calls == function->calls;
-        if (is_whole) {
-            function->min_ns = old->min_ns;
-            function->max_ns = old->max_ns;
-            function->no_extremes = profi_snapshot_text(made, old->no_extremes, &ok);
+    for (uint32_t i = 0; ok && i < from->function_count; i++)
+        if (new_id[i] != PROFI_NONE) {
+            profi_function *function = &made->functions[new_id[i]];
+            ok = copy_histogram(made, function, &from->functions[i]) &&
+                 (!made->has_bare_paths || copy_known(made, function, &from->functions[i]));
         }
-        function->items = is_whole ? old->items : 0;
-        function->no_extras = is_whole && old->probes == 0 ? profi_snapshot_text(made, old->no_extras, &ok)
-                                                           : "call paths that were read or merged have sums only";
-    }
     return ok;
 }
 
@@ -176,8 +176,7 @@ prof_status prof_snapshot_subtree(const prof_snapshot *snapshot, uint32_t functi
     if (ok) {
         uint32_t count = renumber(made, new_id, snapshot->function_count);
         ok = copy_functions(made, snapshot, new_id, count) && copy_facts(made, snapshot) &&
-             profi_snapshot_finish(made) && copy_histograms(made, snapshot, new_id) &&
-             (!made->has_bare_paths || copy_known(made, snapshot, new_id));
+             profi_snapshot_finish(made) && copy_what_holds(made, snapshot, new_id);
         made->root = ok ? made->functions[new_id[function]].name : NULL;
     }
     free(new_id);
