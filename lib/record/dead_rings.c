@@ -25,18 +25,13 @@ int profi_dead_is_sound(profi_dead_reader *r, const prof_inline_cell *cell)
 
 profi_segment *profi_dead_add_segment(profi_dead_reader *r, uint64_t thread, uint64_t first_index, uint64_t first_detail)
 {
-    profi_rings_view *view = &r->dead->rings;
     const uint64_t most = UINT64_MAX / 4;
     if (thread > most || first_index > most || first_detail > most) {
         r->dead->damage_count++;
         return NULL;
     }
-    if (!profi_array_grow(&view->segments, &r->segment_room, view->segment_count, sizeof(*view->segments))) {
-        r->is_memory_spent = 1;
-        return NULL;
-    }
-    profi_segment *segment = &view->segments[view->segment_count++];
-    *segment = (profi_segment){ thread, first_index, first_detail, view->cell_count, 0 };
+    profi_segment *segment = profi_rings_view_add(&r->dead->rings, &r->segment_room, thread, first_index, first_detail);
+    r->is_memory_spent |= segment == NULL;
     return segment;
 }
 

@@ -178,6 +178,10 @@ typedef struct profi_rings_view {
 int profi_rings_read(profi_rings_view *view);
 void profi_rings_view_fini(profi_rings_view *view);
 
+/* Begins a segment behind the cells of a view that is being filled; NULL when memory is spent. */
+profi_segment *profi_rings_view_add(profi_rings_view *view, size_t *segment_room, uint64_t thread, uint64_t first_index,
+                                    uint64_t first_detail);
+
 /* Puts rings in the order of their numbers, and segments in that of their threads and of their cells. */
 void profi_rings_view_sort(profi_rings_view *view);
 

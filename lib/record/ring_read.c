@@ -53,13 +53,8 @@ typedef struct reading {
 /* A new segment; NULL when memory is spent. */
 static profi_segment *add_segment(reading *r, uint64_t thread, uint64_t first_index, uint64_t first_detail)
 {
-    profi_rings_view *view = r->view;
-    if (!profi_array_grow(&view->segments, &r->segment_room, view->segment_count, sizeof(*view->segments))) {
-        r->is_memory_spent = 1;
-        return NULL;
-    }
-    profi_segment *segment = &view->segments[view->segment_count++];
-    *segment = (profi_segment){ thread, first_index, first_detail, view->cell_count, 0 };
+    profi_segment *segment = profi_rings_view_add(r->view, &r->segment_room, thread, first_index, first_detail);
+    r->is_memory_spent |= segment == NULL;
     return segment;
 }
 
@@ -189,6 +184,16 @@ void profi_rings_view_fini(profi_rings_view *view)
     free(view->segments);
     free(view->rings);
     *view = (profi_rings_view){ 0 };
+}
+
+profi_segment *profi_rings_view_add(profi_rings_view *view, size_t *segment_room, uint64_t thread, uint64_t first_index,
+                                    uint64_t first_detail)
+{
+    if (!profi_array_grow(&view->segments, segment_room, view->segment_count, sizeof(*view->segments)))
+        return NULL;
+    profi_segment *segment = &view->segments[view->segment_count++];
+    *segment = (profi_segment){ thread, first_index, first_detail, view->cell_count, 0 };
+    return segment;
 }
 
 static int compare_segments(const void *one, const void *other)
