@@ -118,7 +118,7 @@ PROF_API prof_status prof_timeline_process_get(const prof_timeline *timeline, ui
 typedef struct prof_timeline_track {
     uint32_t size;        /* sizeof(prof_timeline_track) */
     uint32_t process;
-    int64_t tid;          /* 0: it is no thread, or had ended */
+    int64_t tid;          /* 0: it is no thread; or which is not known, or the system gave it to another */
     const char *name;
     uint64_t slice_count; /* also instants and values */
     uint64_t lost_count;

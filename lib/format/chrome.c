@@ -278,7 +278,7 @@ static int64_t pid_of(const chrome *c, uint32_t process)
     return pid != 0 ? pid : (int64_t)FIRST_MADE_UP_ID + process;
 }
 
-/* A thread's own number, unless it has ended or another track has that number. */
+/* A thread's own number, unless that is not known or another track has it. */
 static int choose_tid(chrome *c, uint64_t number, int32_t tid)
 {
     c->tid = tid;

@@ -6,10 +6,9 @@
  * One packet sequence for the process and one for each thread.  A sequence
  * begins with its defaults (clock, track) and interns a site's text in the
  * packet that uses it first; it begins anew every CHUNK slices, so that
- * damage to a file costs no more than that.  A thread that lives has a thread
- * track; one that has ended has a track of the process, named by its number:
- * its thread id may be another's by now.  Spans have tracks of their own, and
- * so have counters.
+ * damage to a file costs no more than that.  A thread has a thread track;
+ * one whose id is not known, or another's by now, a track of the process.  Spans have tracks of
+ * their own, and so have counters.
  *
  * Times are CLOCK_MONOTONIC.  Where two are equal, only the order of packets
  * shows the nesting.

@@ -7,6 +7,7 @@
 #include "events_thread.h"
 
 #include "../base/error.h"
+#include "../base/number_map.h"
 #include "../base/text.h"
 #include "../record/dead.h"
 #include "../record/tape.h"
@@ -17,15 +18,20 @@
 #include <string.h>
 #include <unistd.h>
 
-/* Of a thread that has ended there is no ring any more, and its name went with it. */
-static void add_thread(profi_events *events, const profi_ring_view *ring, uint64_t number)
+/* Who a thread is: a live one's ring knows, of one that has ended the youngest of its cells. */
+static profi_who who_of(const profi_ring_view *ring, const profi_segment *segments, size_t count)
+{
+    profi_who who = ring != NULL ? ring->who : (profi_who){ 0 };
+    return who.name[0] != '\0' || count == 0 ? who : segments[count - 1].who;
+}
+
+static void add_thread(profi_events *events, const profi_ring_view *ring, uint64_t number, const profi_who *who)
 {
     profi_events_thread *thread = &events->threads[events->thread_count++];
-    char clean[PROFI_TEXT_MAX] = "";
-    *thread = (profi_events_thread){ .number = number, .tid = ring != NULL ? ring->tid : 0,
+    char clean[PROFI_TEXT_MAX];
+    *thread = (profi_events_thread){ .number = number, .tid = who->tid > 0 ? who->tid : 0,
                                      .filtered = ring != NULL ? ring->filtered : 0 };
-    if (ring != NULL)
-        profi_text_clean(clean, ring->name, strlen(ring->name));
+    profi_text_clean(clean, who->name, strlen(who->name));
     if (clean[0] != '\0')
         snprintf(thread->name, sizeof(thread->name), "%.63s", clean);
     else
@@ -48,12 +54,12 @@ static size_t count_opens(profi_events_maker *maker, uint64_t number)
  * ended in the end, innermost first: so the pass that nests what ended nests
  * them too.
  */
-static void add_opens(profi_events_maker *maker, profi_events_thread *thread)
+static void add_opens(profi_events_maker *maker, profi_events_thread *thread, int is_live)
 {
     size_t count = count_opens(maker, thread->number);
     const profi_open_cell *end = maker->opens + count;
     if (maker->events->stacks != NULL)
-        maker->opens += profi_events_ended_since(maker, thread, maker->opens, count);
+        maker->opens += is_live ? profi_events_ended_since(maker, thread, maker->opens, count) : count;
     thread->open_count = (uint64_t)(end - maker->opens);
     for (; maker->opens != end; maker->opens++)
         profi_events_cell(maker, &(prof_inline_cell){ maker->opens->what, maker->opens->start, PROFI_STILL_OPEN });
@@ -85,7 +91,7 @@ static void fill_thread(profi_events_maker *maker, const profi_rings_view *rings
     thread->lost = issued - thread->held;
     if (events->stacks != NULL)
         profi_events_cut_window(maker, thread, first_span);
-    add_opens(maker, thread);
+    add_opens(maker, thread, ring != NULL);
     thread->count = maker->cell_count - thread->first;
     events->issued += issued;
     events->held += thread->held;
@@ -127,12 +133,31 @@ static int list_threads(profi_events_maker *maker, const profi_rings_view *rings
         events->filtered += ring != NULL ? ring->filtered : 0;
         if (ring != NULL && ring->issued == 0 && ring->filtered == 0 && count == 0 && count_opens(maker, ring->thread) == 0)
             continue;
-        add_thread(events, ring, ring != NULL ? ring->thread : segments->thread);
+        const profi_who who = who_of(ring, segments, count);
+        add_thread(events, ring, ring != NULL ? ring->thread : segments->thread, &who);
         fill_thread(maker, rings, ring, segments, count);
     }
     events->issued += events->lost_of_unknown;
     events->lost = events->issued - events->held - events->before;
     return !maker->is_memory_spent;
+}
+
+/* Of threads to which the system gave the same id, one after the other, the last has it.  0 when memory is spent. */
+static int tell_ids_apart(profi_events *events)
+{
+    profi_number_map ids = { 0 };
+    int ok = 1;
+    for (uint32_t i = events->thread_count; ok && i-- > 0;) {
+        uint64_t tid = (uint64_t)events->threads[i].tid;
+        if (tid == 0)
+            continue;
+        if (profi_number_map_find(&ids, 0, tid) != UINT32_MAX)
+            events->threads[i].tid = 0;
+        else
+            ok = profi_number_map_put(&ids, 0, tid, i);
+    }
+    profi_number_map_fini(&ids);
+    return ok;
 }
 
 /* Room for all cells; what stands beside them only where there is any.  0, or an errno value. */
@@ -180,7 +205,7 @@ static int make_threads(profi_events *events, const profi_events_source *source)
     maker.opens_end = source->open_count ? source->opens + source->open_count : source->opens;
     profi_rings_view_sort(rings);
     int error = make_room(events, rings, source->open_count);
-    if (error == 0 && !list_threads(&maker, rings))
+    if (error == 0 && (!list_threads(&maker, rings) || !tell_ids_apart(events)))
         error = ENOMEM;
     if (error == 0)
         error = order_threads(events);

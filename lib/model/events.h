@@ -36,7 +36,7 @@ typedef struct profi_events_process {
 
 typedef struct profi_events_thread {
     uint64_t number; /* from 1, in order of first use */
-    int32_t tid;     /* 0: it has ended */
+    int32_t tid;     /* 0: not known, or, of one that has ended, a later one's by now */
     char name[64];   /* cleaned; "thread <number>" where it is not known */
     uint64_t held, lost;
     uint64_t filtered;      /* scopes too short to be issued, as far as it is known */

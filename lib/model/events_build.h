@@ -26,7 +26,7 @@ typedef struct profi_build_open {
 /* A thread, or whatever else has slices that lie in each other or follow each other. */
 typedef struct profi_build_track {
     uint32_t process;
-    int32_t tid;      /* 0: it is no thread, or has ended */
+    int32_t tid;      /* 0: it is no thread, or which is not known */
     const char *name; /* NULL: not known */
     uint64_t lost;    /* events of it that the file says it does not have */
     /* The builder's: */

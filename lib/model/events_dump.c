@@ -39,8 +39,6 @@ size_t profi_events_ended_since(const profi_events_maker *maker, const profi_eve
 {
     const prof_inline_cell *cells = &maker->events->cells[thread->first];
     size_t inner = 0; /* the innermost that may be open */
-    if (thread->tid == 0)
-        return count;
     for (uint64_t i = maker->cell_count - thread->first; i-- > 0 && inner < count && cells[i].end >= opens[count - 1].start;) {
         uint32_t level = profi_event_level(cells[i].what);
         uint64_t start = profi_events_start_of(&cells[i]);

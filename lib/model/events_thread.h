@@ -57,7 +57,7 @@ int profi_events_add_detail(profi_events *events, const profi_detail *detail);
 void profi_events_cut_window(profi_events_maker *maker, profi_events_thread *thread, size_t first_span);
 
 /*
- * For a dump: how many of a thread's open scopes, innermost first, are of no
+ * For a dump: how many of a live thread's open scopes, innermost first, are of no
  * use by now, since they had ended when its events were read.
  */
 size_t profi_events_ended_since(const profi_events_maker *maker, const profi_events_thread *thread,

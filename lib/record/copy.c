@@ -328,7 +328,7 @@ prof_status profi_events_take(profi_events_copy *copy, prof_error *err)
         return profi_fail(err, PROF_E_NO_MEMORY, "no memory for a copy of the event rings");
     }
     for (uint64_t i = 0; i < copy->rings.ring_count; i++)
-        profi_record_thread_name(copy->rings.rings[i].tid, copy->rings.rings[i].name);
+        profi_record_thread_name(copy->rings.rings[i].who.tid, copy->rings.rings[i].who.name);
     return PROF_OK;
 }
 

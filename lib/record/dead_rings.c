@@ -53,13 +53,17 @@ static int add_cell(profi_dead_reader *r, profi_segment *segment, const prof_inl
 }
 
 static void copy_cells(profi_dead_reader *r, uint64_t thread, uint64_t first_index, uint64_t first_detail,
-                       const prof_inline_cell *cells, uint64_t count)
+                       const prof_inline_cell *who, const prof_inline_cell *cells, uint64_t count)
 {
     profi_segment *segment = thread != 0 ? profi_dead_add_segment(r, thread, first_index, first_detail) : NULL;
+    if (segment != NULL)
+        segment->who = profi_who_of(who);
     for (uint64_t i = 0; i < count && !r->is_memory_spent; i++) {
         const prof_inline_cell *cell = &cells[i];
         if (thread == 0 && profi_event_kind(cell->what) == PROFI_EVENT_RUN)
             segment = cell->start != 0 ? profi_dead_add_segment(r, cell->start, cell->end, profi_event_run_details(cell->what)) : NULL;
+        else if (thread == 0 && segment != NULL && profi_event_kind(cell->what) == PROFI_EVENT_WHO)
+            segment->who = profi_who_of(cell);
         else if (segment != NULL && !add_cell(r, segment, cell))
             segment = NULL;
     }
@@ -88,7 +92,7 @@ static void copy_chunk(profi_dead_reader *r, const void *address)
         r->dead->damage_count++;
         return;
     }
-    copy_cells(r, chunk->thread, chunk->first_index, chunk->first_detail, chunk->cells, count);
+    copy_cells(r, chunk->thread, chunk->first_index, chunk->first_detail, &chunk->who, chunk->cells, count);
 }
 
 static void copy_chunks(profi_dead_reader *r)
@@ -114,6 +118,7 @@ static void copy_chunks(profi_dead_reader *r)
 static void copy_first_cells(profi_dead_reader *r, const void *address, const profi_thread *thread, uint64_t *issued)
 {
     const profi_ring *ring = &thread->ring;
+    const prof_inline_cell who = profi_who_cell(&ring->who);
     const char *first = (const char *)address + offsetof(profi_thread, ring) + offsetof(profi_ring, first_cells);
     const profi_chunk *chunk = ring->current != NULL ? profi_dead_at(r, ring->current, sizeof(*chunk)) : NULL;
     uint64_t used = cells_before(first, thread->cell, PROFI_FIRST_CELLS), in_chunk = 0;
@@ -126,7 +131,7 @@ static void copy_first_cells(profi_dead_reader *r, const void *address, const pr
     uint64_t cells = chunk != NULL && !is_moving ? in_chunk : used;
     *issued = ring->first_index + (cells > ring->details ? cells - ring->details : 0);
     if (used != 0 && (chunk == NULL || is_moving) && !ring->is_without)
-        copy_cells(r, ring->thread, ring->first_index, ring->first_detail, ring->first_cells, used);
+        copy_cells(r, ring->thread, ring->first_index, ring->first_detail, &who, ring->first_cells, used);
 }
 
 /* Whether the pool counts the ring's events as an exited thread's already. */
@@ -138,8 +143,8 @@ static int is_retired(const profi_dead_reader *r, const profi_ring *ring)
 static void read_ring(profi_dead_reader *r, const void *address, const profi_thread *thread)
 {
     profi_rings_view *view = &r->dead->rings;
-    profi_ring_view ring = { .thread = thread->number, .tid = thread->tid, .filtered = thread->filtered };
-    memcpy(ring.name, thread->name, sizeof(ring.name) - 1);
+    profi_ring_view ring = { .thread = thread->number, .who.tid = thread->tid, .filtered = thread->filtered };
+    memcpy(ring.who.name, thread->ring.who.name, sizeof(ring.who.name) - 1);
     copy_first_cells(r, address, thread, &ring.issued);
     if (is_retired(r, &thread->ring))
         return;

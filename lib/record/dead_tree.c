@@ -234,7 +234,7 @@ static void read_thread(profi_dead_reader *r, const profi_thread *thread, uint32
     profi_record_copy *copy = &r->dead->record;
     size_t first = copy->node_count;
     profi_thread_copy into = { .tid = thread->tid, .exited = thread == &r->roots->exited };
-    memcpy(into.name, thread->name, sizeof(into.name) - 1);
+    memcpy(into.name, thread->ring.who.name, sizeof(into.name) - 1);
     if (state == PROFI_FOLD_TREE)
         copy_folding(r);
     else

@@ -169,7 +169,6 @@ struct profi_thread {
     int32_t tid;
     uint32_t ending_rounds; /* of its destructors that have come by */
     uint32_t exited; /* 1 in the one that gathers what exited threads left */
-    char name[16];   /* in crash-safe mode, for a reader that cannot ask the system any more */
 };
 
 /*

@@ -25,9 +25,10 @@ struct profi_chunk {
     prof_inline_cell *const *cell_at; /* the owner's `cell`, while cell_count is UINT64_MAX */
     uint32_t other_count;  /* cells that are no events: details, and those that begin a run; once it is full */
     uint32_t opened;       /* `readings` when its owner got it */
+    prof_inline_cell who;  /* the owner */
     prof_inline_cell cells[];
 };
-_Static_assert(sizeof(profi_chunk) == 64, "cells begin on a line");
+_Static_assert(sizeof(profi_chunk) == 64 + sizeof(prof_inline_cell), "cells lie on as few lines as if they began on one");
 
 typedef struct profi_pool {
     profi_chunk **chunks; /* all that were made; stored with release before chunk_count; NULL: rings are not kept */

@@ -152,7 +152,7 @@ prof_status profi_record_take(profi_record_copy *copy, prof_error *err);
 void profi_record_copy_fini(profi_record_copy *copy);
 
 typedef struct profi_events_copy {
-    profi_rings_view rings; /* a name is "" where the thread has ended since */
+    profi_rings_view rings; /* a live thread's name is "" where it has ended since */
     profi_site_view *sites; /* by the ids in the events */
     size_t site_count;
 } profi_events_copy;

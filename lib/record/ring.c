@@ -12,6 +12,8 @@
 #include "../base/region.h"
 #include "../base/system.h"
 
+#include <sys/prctl.h>
+
 enum { SMALLEST_CHUNK = 4 << 10, LARGEST_CHUNK = 64 << 10, CHUNKS_AT_LEAST = 64, FLOOR = 2 };
 
 static profi_pool *pool; /* the roots' */
@@ -93,6 +95,12 @@ static void close_chunk(profi_chunk *chunk)
     __atomic_exchange_n(&chunk->sequence, PROFI_GET(chunk->sequence) | 1, __ATOMIC_ACQ_REL);
 }
 
+static void put_who(prof_inline_cell *into, const profi_ring *ring)
+{
+    const prof_inline_cell who = profi_who_cell(&ring->who);
+    profi_cell_copy(into, &who);
+}
+
 /* Lets readers in again: what is in it now comes after so many events and details of the thread's. */
 static void open_chunk(profi_chunk *chunk, const profi_ring *ring, uint64_t cell_count)
 {
@@ -101,6 +109,7 @@ static void open_chunk(profi_chunk *chunk, const profi_ring *ring, uint64_t cell
     PROFI_PUT(chunk->first_detail, ring->first_detail);
     PROFI_PUT(chunk->cell_count, cell_count);
     PROFI_PUT(chunk->opened, pool->readings);
+    put_who(&chunk->who, ring);
     chunk->other_count = 0;
     __atomic_store_n(&chunk->sequence, PROFI_GET(chunk->sequence) + 1, __ATOMIC_RELEASE);
 }
@@ -191,7 +200,8 @@ void profi_ring_attach(profi_thread *thread)
     profi_ring *ring = &thread->ring;
     write_to(thread, ring->first_cells, 0, PROFI_FIRST_CELLS);
     ring->thread = thread->number;
-    ring->tid = thread->tid;
+    ring->who.tid = thread->tid;
+    prctl(PR_GET_NAME, ring->who.name);
     pthread_mutex_lock(&lock);
     thread->event_min = pool->shortest;
     ring->is_without = FLOOR * (pool->ring_count + 1) > pool->chunk_limit;
@@ -300,7 +310,7 @@ static prof_inline_cell *reserve_run(uint64_t count)
 /* The last cells of a thread that ends, too few for a chunk of their own, join those of others; else they are lost. */
 static void keep_run(const profi_ring *ring, const prof_inline_cell *cells, uint64_t count)
 {
-    prof_inline_cell *into = ring->is_without || count == 0 ? NULL : reserve_run(count + 1);
+    prof_inline_cell *into = ring->is_without || count == 0 ? NULL : reserve_run(2 + count);
     profi_chunk *chunk = pool->left.current;
     if (into == NULL) {
         pool->recycled += count - ring->details;
@@ -309,10 +319,11 @@ static void keep_run(const profi_ring *ring, const prof_inline_cell *cells, uint
     PROFI_PUT(into->what, profi_event_run(count, ring->first_detail));
     PROFI_PUT(into->start, ring->thread);
     PROFI_PUT(into->end, ring->first_index);
+    put_who(&into[1], ring);
     for (uint64_t i = 0; i < count; i++)
-        profi_cell_copy(&into[1 + i], &cells[i]);
-    chunk->other_count += 1 + (uint32_t)ring->details;
-    __atomic_store_n(&chunk->cell_count, chunk->cell_count + count + 1, __ATOMIC_RELEASE);
+        profi_cell_copy(&into[2 + i], &cells[i]);
+    chunk->other_count += 2 + (uint32_t)ring->details;
+    __atomic_store_n(&chunk->cell_count, chunk->cell_count + count + 2, __ATOMIC_RELEASE);
 }
 
 /* What a thread's ring still has goes to those of threads that have exited. */
@@ -321,6 +332,8 @@ static void leave_chunks(profi_ring *ring)
     profi_ring *left = &pool->left;
     if (ring->oldest == NULL)
         return;
+    for (profi_chunk *chunk = ring->oldest; chunk != NULL; chunk = chunk->next)
+        put_who(&chunk->who, ring); /* its name may be another by now */
     if (left->newest != NULL)
         left->newest->next = ring->oldest;
     else
@@ -344,6 +357,7 @@ static void unlink_ring(profi_ring *ring)
 void profi_ring_retire(profi_thread *thread)
 {
     profi_ring *ring = &thread->ring;
+    prctl(PR_GET_NAME, ring->who.name);
     pthread_mutex_lock(&lock);
     uint64_t used = profi_ring_used_cells(thread);
     ring->counted_with = pool->exited_issued + profi_ring_issued(thread);

@@ -25,6 +25,7 @@
 
 #include "../base/base.h"
 #include <profcore/inline.h>
+#include <string.h>
 
 /*
  * What a cell is: the highest byte of its first word.  The lower half is the
@@ -45,12 +46,15 @@
  *     FLOW, FLOW_END           id                 time
  *     REQUEST                  its id, low        and high; of all cells behind it, 0: of none
  *     RUN                      thread's number    index of its first event
+ *     WHO                      name, first half   and second; the lower half of the first word is its tid
  *
  * A run says whose the cells behind it are; the first word is made by
- * profi_event_run().
+ * profi_event_run().  Behind it stands who that was, for the system has
+ * forgotten it by then.
  */
 enum {
     PROFI_EVENT_RUN = 1,
+    PROFI_EVENT_WHO,
     PROFI_EVENT_SCOPE,
     PROFI_EVENT_INSTANT,
     PROFI_EVENT_COUNTER,
@@ -88,6 +92,28 @@ static inline uint64_t profi_event_run_details(uint64_t what)
     return what << (64 - PROFI_EVENT_KIND_SHIFT) >> (64 - PROFI_EVENT_KIND_SHIFT + PROFI_RUN_COUNT_BITS);
 }
 
+/* Who a thread is to the system; all zero: not known. */
+typedef struct profi_who {
+    int32_t tid;
+    char name[16]; /* as it was when the thread attached, or ended */
+} profi_who;
+
+static inline prof_inline_cell profi_who_cell(const profi_who *who)
+{
+    prof_inline_cell cell = { profi_event_what(PROFI_EVENT_WHO, 0, (uint32_t)who->tid), 0, 0 };
+    memcpy(&cell.start, who->name, sizeof(cell.start));
+    memcpy(&cell.end, who->name + sizeof(cell.start), sizeof(cell.end));
+    return cell;
+}
+
+static inline profi_who profi_who_of(const prof_inline_cell *cell)
+{
+    profi_who who = { .tid = (int32_t)profi_event_site(cell->what) };
+    memcpy(who.name, &cell->start, sizeof(cell->start));
+    memcpy(who.name + sizeof(cell->start), &cell->end, sizeof(cell->end) - 1);
+    return who;
+}
+
 typedef struct profi_chunk profi_chunk;
 
 enum { PROFI_FIRST_CELLS = 8 };
@@ -102,7 +128,7 @@ typedef struct profi_ring {
     uint64_t first_detail;       /* and details */
     uint64_t details;            /* in `current` or in first_cells; raised before the cell is there */
     uint64_t thread;             /* the thread's number; 0: what exited threads left */
-    int32_t tid;
+    profi_who who;
     uint32_t is_without;         /* there is no ring for this thread: its events are lost; fixed when it attaches */
     uint64_t request[2];         /* what is in force, low and high */
     uint64_t counted_with;       /* the pool's exited_issued from the moment on when it counts this ring's events; 0: before */
@@ -148,6 +174,7 @@ typedef struct profi_segment {
     uint64_t first_index;  /* events that the thread issued before */
     uint64_t first_detail; /* and details */
     uint64_t first_cell, cell_count; /* in the view's cells */
+    profi_who who;         /* the thread; of one that lives its ring knows better */
 } profi_segment;
 
 /* A thread's ring as a reader sees it. */
@@ -155,8 +182,7 @@ typedef struct profi_ring_view {
     uint64_t thread;   /* number */
     uint64_t issued;   /* events until the moment of the reading */
     uint64_t filtered;
-    int32_t tid;
-    char name[16];     /* for who reads it from the system: "" */
+    profi_who who;     /* its name is for who reads it from the system: "" */
 } profi_ring_view;
 
 /* All rings at one moment. */

@@ -64,16 +64,27 @@ static void add_cell(reading *r, profi_segment *segment, const prof_inline_cell 
     segment->cell_count++;
 }
 
+static void note_who(profi_segment *segment, const prof_inline_cell *cell)
+{
+    prof_inline_cell who;
+    profi_cell_copy(&who, cell);
+    segment->who = profi_who_of(&who);
+}
+
 static void copy_cells(reading *r, const profi_chunk *chunk)
 {
     uint64_t cells = whole_cells(chunk), thread = PROFI_GET(chunk->thread);
     profi_segment *segment =
         thread ? add_segment(r, thread, PROFI_GET(chunk->first_index), PROFI_GET(chunk->first_detail)) : NULL;
+    if (segment != NULL)
+        note_who(segment, &chunk->who);
     for (uint64_t i = 0; i < cells && !r->is_memory_spent; i++) {
         const prof_inline_cell *cell = &chunk->cells[i];
         uint64_t what = PROFI_GET(cell->what);
         if (profi_event_kind(what) == PROFI_EVENT_RUN)
             segment = add_segment(r, PROFI_GET(cell->start), PROFI_GET(cell->end), profi_event_run_details(what));
+        else if (segment != NULL && profi_event_kind(what) == PROFI_EVENT_WHO)
+            note_who(segment, cell);
         else if (segment != NULL)
             add_cell(r, segment, cell);
     }
@@ -143,7 +154,7 @@ static void begin_reading(reading *r)
         if (ring == &pool->left)
             continue;
         const profi_thread *thread = PROFI_OBJECT_OF(ring, profi_thread, ring);
-        view->rings[view->ring_count++] = (profi_ring_view){ .thread = ring->thread, .tid = ring->tid };
+        view->rings[view->ring_count++] = (profi_ring_view){ .thread = ring->thread, .who.tid = ring->who.tid };
         if (!is_kept)
             continue;
         view->rings[view->ring_count - 1].issued = profi_ring_issued(thread);
@@ -192,7 +203,8 @@ profi_segment *profi_rings_view_add(profi_rings_view *view, size_t *segment_room
     if (!profi_array_grow(&view->segments, segment_room, view->segment_count, sizeof(*view->segments)))
         return NULL;
     profi_segment *segment = &view->segments[view->segment_count++];
-    *segment = (profi_segment){ thread, first_index, first_detail, view->cell_count, 0 };
+    *segment = (profi_segment){ .thread = thread, .first_index = first_index, .first_detail = first_detail,
+                                .first_cell = view->cell_count };
     return segment;
 }
 

@@ -54,7 +54,7 @@ static int put_site(profi_tape *stream, const profi_site *site)
 
 static int put_chunk(profi_tape *stream, const profi_chunk *chunk)
 {
-    const profi_tape_chunk body = { chunk->thread, chunk->first_index, chunk->first_detail, chunk->cell_count };
+    const profi_tape_chunk body = { chunk->thread, chunk->first_index, chunk->first_detail, chunk->cell_count, chunk->who };
     return put(stream, PROFI_TAPE_CHUNK, &body, sizeof(body), chunk->cells, chunk->cell_count * sizeof(*chunk->cells));
 }
 

@@ -94,11 +94,17 @@ static int take_cells(stream_reader *s, const profi_tape_chunk *chunk, const pro
     view->cells = s->r.dead->cells.data;
     profi_segment *segment =
         chunk->thread != 0 ? profi_dead_add_segment(&s->r, chunk->thread, chunk->first_index, chunk->first_detail) : NULL;
+    if (segment != NULL)
+        segment->who = profi_who_of(&chunk->who);
     for (uint64_t i = 0; i < chunk->cell_count; i++) {
         const prof_inline_cell cell = cells[i];
         if (chunk->thread == 0 && profi_event_kind(cell.what) == PROFI_EVENT_RUN) {
             segment = cell.start != 0
                           ? profi_dead_add_segment(&s->r, cell.start, cell.end, profi_event_run_details(cell.what)) : NULL;
+            continue;
+        }
+        if (chunk->thread == 0 && segment != NULL && profi_event_kind(cell.what) == PROFI_EVENT_WHO) {
+            segment->who = profi_who_of(&cell);
             continue;
         }
         if (segment == NULL || !profi_dead_is_sound(&s->r, &cell)) {

@@ -7,7 +7,7 @@
 #include "tape.h"
 
 #define PROFI_TAPE_MARK 0x6d727473u /* "strm" */
-#define PROFI_TAPE_LAYOUT "profcore.stream/1"
+#define PROFI_TAPE_LAYOUT "profcore.stream/2"
 
 enum { PROFI_TAPE_START = 1, PROFI_TAPE_SITE, PROFI_TAPE_TIME, PROFI_TAPE_CHUNK };
 
@@ -34,6 +34,7 @@ typedef struct profi_tape_site { /* the name and the file follow */
 
 typedef struct profi_tape_chunk { /* the cells follow */
     uint64_t thread, first_index, first_detail, cell_count;
+    prof_inline_cell who;
 } profi_tape_chunk;
 
 #endif

@@ -25,7 +25,6 @@
 #include <limits.h>
 #include <pthread.h>
 #include <string.h>
-#include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -430,8 +429,6 @@ static profi_thread *make_thread(void)
     profi_thread_init(thread);
     thread->tid = (int32_t)syscall(SYS_gettid);
     thread->number = __atomic_add_fetch(&profi_the_roots->thread_total, 1u, __ATOMIC_RELAXED);
-    if (profi_roots_in_file())
-        prctl(PR_GET_NAME, thread->name);
     thread->random = profi_mix64(thread->number ^ profi_clock_now()) | 1;
     profi_ring_attach(thread);
     registry_add(thread);

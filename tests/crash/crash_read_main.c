@@ -81,6 +81,8 @@ static void check_events(const profi_dead *dead, int is_stream)
     for (size_t i = 0; i < view->segment_count; i++) {
         const profi_segment *segment = &view->segments[i], *next = i + 1 < view->segment_count ? segment + 1 : NULL;
         uint64_t end = segment->first_index + segment->cell_count;
+        if (segment->who.tid <= 0 || strcmp(segment->who.name, "crash_main") != 0)
+            fail("is of nobody knows whom", segment->thread, segment->first_index);
         check_order(dead, segment, &phase, is_stream || i == 0 || segment[-1].thread != segment->thread);
         if (is_stream)
             continue;

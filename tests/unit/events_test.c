@@ -11,6 +11,7 @@
 #include "simulated.h"
 
 #include "model/events.h"
+#include "record/ring.h"
 #include <profcore/events.h>
 #include <profcore/snapshot.h>
 
@@ -256,7 +257,7 @@ static void run_thread(void *(*body)(void *), void *argument)
     pthread_join(thread, NULL);
 }
 
-CASE(a_live_thread_has_its_name_and_id_and_one_that_has_ended_its_number)
+CASE(a_thread_has_its_name_and_id_also_when_it_has_ended)
 {
     static char named_text[] = "encoder\n7";
     pthread_t thread;
@@ -270,16 +271,67 @@ CASE(a_live_thread_has_its_name_and_id_and_one_that_has_ended_its_number)
     look();
     REQUIRE(events->thread_count == 3);
     CHECK_I64(events->threads[0].tid, getpid());
-    CHECK_STR(events->threads[1].name, "thread 2");
-    CHECK_I64(events->threads[1].tid, 0);
+    CHECK_STR(events->threads[1].name, "events_test"); /* as its process, for it has none of its own */
+    CHECK(events->threads[1].tid > getpid());
     CHECK_STR(events->threads[2].name, "encoder"); /* a line end in a name ends what the system shows of it */
     CHECK(events->threads[2].tid > getpid());
     CHECK_THREAD(2, { "encoder\\n7", 0, 2, 0 });
     pthread_barrier_wait(&barrier);
     pthread_join(thread, NULL);
+    int32_t tid = events->threads[2].tid;
     look();
-    CHECK_STR(events->threads[2].name, "thread 3");
+    CHECK_STR(events->threads[2].name, "encoder\\n7");
+    CHECK_I64(events->threads[2].tid, tid);
     CHECK_THREAD(2, { "encoder\\n7", 0, 2, 0 });
+}
+
+static void *renamed(void *count)
+{
+    passing(count);
+    prctl(PR_SET_NAME, "late");
+    return NULL;
+}
+
+CASE(who_a_thread_was_goes_with_the_last_that_is_held_of_it)
+{
+    size_t some[2] = { 400, 600 }; /* a chunk full, and in the next too few, or enough, for one of their own */
+    start();
+    for (uint32_t i = 0; i < 2; i++) {
+        run_thread(renamed, &some[i]);
+        look();
+        REQUIRE(events->thread_count == i + 1 && events->threads[i].held == some[i]);
+        CHECK_STR(events->threads[i].name, "late");
+        CHECK(events->threads[i].tid > getpid());
+    }
+    for (int i = 0; i < 200; i++) /* more than all that the rings hold */
+        run_thread(renamed, &some[i % 2]);
+    look();
+    CHECK(events->thread_count > 2 && events->threads[0].number > 100);
+    for (uint32_t t = 0; t < events->thread_count; t++) {
+        CHECK_STR(events->threads[t].name, "late");
+        CHECK(events->threads[t].tid > 0);
+    }
+}
+
+CASE(an_id_that_was_given_twice_is_the_later_threads)
+{
+    static const profi_events_site site = { .name = "site" };
+    prof_inline_cell cells[2];
+    profi_segment segments[2];
+    for (unsigned i = 0; i < 2; i++) {
+        cells[i] = (prof_inline_cell){ profi_event_what(PROFI_EVENT_SCOPE, 1, 0), i, i + 1 };
+        segments[i] = (profi_segment){ .thread = i + 1, .first_cell = i, .cell_count = 1, .who = { 77, "first" } };
+    }
+    strcpy(segments[1].who.name, "second");
+    profi_rings_view rings = { .cells = cells, .cell_count = 2, .segments = segments, .segment_count = 2, .exited_issued = 2 };
+    const profi_events_source source = { .run_name = "test", .scale = { .ns = 1, .ticks = 1 }, .rings = &rings, .sites = &site,
+                                         .site_count = 1 };
+    CHECK_I64(profi_events_make(&source, &events, NULL), PROF_OK);
+    REQUIRE(events->thread_count == 2);
+    CHECK_STR(events->threads[0].name, "first");
+    CHECK_I64(events->threads[0].tid, 0);
+    CHECK_STR(events->threads[1].name, "second");
+    CHECK_I64(events->threads[1].tid, 77);
 }
 
 CASE(what_the_rings_hold_no_more_is_lost_and_counted_for_each_thread)

@@ -107,6 +107,7 @@ static void *worker(void *track)
 
 static void *passer_by(void *track)
 {
+    prctl(PR_SET_NAME, track);
     service(track);
     return NULL;
 }
@@ -131,7 +132,7 @@ static int save(const char *path)
 /* By number: main, a thread that ends, one that lives, and again. */
 static int threads_case(const char *path)
 {
-    static char workers[2][16] = { "worker a", "worker b" }, passers[2][16] = { "thread 2", "thread 4" };
+    static char workers[2][16] = { "worker a", "worker b" }, passers[2][16] = { "passer a", "passer b" };
     sem_init(&is_done, 0, 0);
     service("main");
     recurse(0);
