@@ -53,10 +53,16 @@ static uint64_t call_count(const profi_dead *dead)
     return count;
 }
 
+/* Whether there is something for a table. */
+static int has_figures(const profi_dead *dead)
+{
+    return call_count(dead) != 0 || dead->record.span_count != 0;
+}
+
 static prof_status make_views(recovered *r, const char *path, prof_error *err)
 {
     prof_status status = read_file(path, &r->dead, err);
-    if (status == PROF_OK && call_count(&r->dead) == 0 && r->dead.record.stats.event_count == 0)
+    if (status == PROF_OK && !has_figures(&r->dead) && r->dead.record.stats.event_count == 0)
         status = profi_fail(err, PROF_E_UNAVAILABLE, "\"%.300s\": nothing was recorded", path);
     if (status == PROF_OK)
         status = profi_snapshot_of_dead(&r->dead, &r->snapshot, err);
@@ -92,7 +98,7 @@ static prof_status for_each_format(const char *formats, const recovered *r, cons
             continue;
         if ((size_t)snprintf(path, sizeof(path), "%s.%s", stem, writer->name) >= sizeof(path))
             status = profi_fail(err, PROF_E_INVALID, "a path of more than %zu bytes: \"%.100s...\"", sizeof(path) - 1, stem);
-        else if (writer->write != NULL && call_count(&r->dead) != 0)
+        else if (writer->write != NULL && has_figures(&r->dead))
             status = profi_result_write_file(&(profi_result){ .writer = writer, .snapshot = r->snapshot }, path, err);
         else if (writer->write == NULL && (r->dead.record.stats.event_count != 0 || r->dead.open_count != 0))
             status = profi_result_write_file(&(profi_result){ .writer = writer, .events = r->events }, path, err);

@@ -92,7 +92,8 @@ void profi_counters_drop(profi_thread *thread);
  */
 int profi_span_book(profi_thread *self, profi_site *site, uint64_t duration);
 
-/* As the two for counters. */
+/* As the two for counters; the beginning stands before PROFI_FOLD_SPANS does. */
+void profi_spans_fold_begin(const profi_thread *from);
 void profi_spans_fold(profi_thread *into, profi_thread *from);
 void profi_spans_drop(profi_thread *thread);
 

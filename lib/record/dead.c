@@ -153,7 +153,6 @@ static void read_head(profi_dead_reader *r)
     dead->pid = roots->pid;
     dead->start_tick = roots->start_tick;
     dead->scope_cost_ticks = isfinite(roots->scope_cost_ticks) ? fmin(fmax(roots->scope_cost_ticks, 0), 1e9) : 0;
-    dead->was_folding = roots->fold.state == PROFI_FOLD_TREE || roots->fold.state == PROFI_FOLD_COUNTERS;
     read_clock(r);
 }
 

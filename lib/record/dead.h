@@ -27,7 +27,6 @@ typedef struct profi_dead {
     profi_open_cell *opens;   /* by thread's number, the innermost first */
     size_t open_count;
     uint64_t damage_count;    /* things in the file that made no sense */
-    int was_folding;          /* a thread was ending: parts of its histograms and counters may be missing */
     profi_texts texts;
     profi_spool cells;        /* where it is not empty, the rings' cells lie in it */
 } profi_dead;

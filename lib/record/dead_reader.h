@@ -16,7 +16,7 @@ typedef struct profi_dead_reader {
     uint8_t *claimed;        /* a bit for each granule: it was read */
     uint32_t *index_of_node; /* by place / 64: index in the copy's nodes plus 1 */
     uint64_t *place_of_node; /* by index: its address */
-    size_t place_room, node_room, bucket_room, thread_room, counter_room, open_room, cell_room, segment_room, ring_room;
+    size_t place_room, node_room, bucket_room, thread_room, counter_room, span_room, open_room, cell_room, segment_room, ring_room;
     uint64_t last_tick;      /* the youngest seen */
     int is_memory_spent;
 } profi_dead_reader;

@@ -5,7 +5,7 @@
  * If a thread was ending, its nodes were on their way into the tree of exited
  * threads.  They are on a list then, and each was either moved, which the
  * walk of that tree has shown; or added to another, which its key says; or
- * neither yet.  So each call is counted once.
+ * neither yet.  So each call is counted once, and likewise each span.
  */
 #include "dead_reader.h"
 
@@ -39,13 +39,23 @@ static void copy_sample(profi_dead_reader *r, profi_node_copy *into, const profi
     into->sampled_squares = isfinite(sample->squares) && sample->squares >= 0 ? sample->squares : 0;
 }
 
-static void add_bucket(profi_dead_reader *r, uint32_t site, uint32_t index, uint64_t count)
+static void add_bucket(profi_dead_reader *r, uint32_t site, uint32_t index, uint16_t is_of_spans, uint64_t count)
 {
     profi_record_copy *copy = &r->dead->record;
     if (!profi_array_grow(&copy->buckets, &r->bucket_room, copy->bucket_count, sizeof(*copy->buckets)))
         r->is_memory_spent = 1;
     else
-        copy->buckets[copy->bucket_count++] = (profi_bucket_copy){ .site = site, .index = index, .count = count };
+        copy->buckets[copy->bucket_count++] = (profi_bucket_copy){ .site = site, .index = (uint16_t)index, .is_of_spans = is_of_spans, .count = count };
+}
+
+/* 0 where there is none that could be one. */
+static int copy_histogram(profi_dead_reader *r, const void *address, uint32_t site, uint16_t is_of_spans)
+{
+    const uint64_t *histogram = profi_dead_claim(r, address, PROFI_BUCKET_COUNT * sizeof(*histogram));
+    for (uint32_t i = PROFI_BUCKET_FIRST; histogram != NULL && i < PROFI_BUCKET_COUNT; i++)
+        if (histogram[i] != 0)
+            add_bucket(r, site, i, is_of_spans, histogram[i]);
+    return histogram != NULL;
 }
 
 /* The figures that a node had before another's were half added to them. */
@@ -89,7 +99,7 @@ static uint32_t copy_node(profi_dead_reader *r, const void *address, const profi
     }
     uint64_t pending = ((uintptr_t)node->pending - (uintptr_t)node->histogram) / sizeof(uint64_t);
     if (node->histogram != NULL && pending >= PROFI_BUCKET_FIRST && pending < PROFI_BUCKET_COUNT)
-        add_bucket(r, site, (uint32_t)pending, 1);
+        add_bucket(r, site, (uint32_t)pending, 0, 1);
     r->place_of_node[index] = (uint64_t)(uintptr_t)address;
     *index_slot(r, address) = index + 1;
     return index;
@@ -159,12 +169,8 @@ static void copy_histograms(profi_dead_reader *r, const profi_thread *thread)
         kept = profi_dead_claim(r, next, sizeof(*kept));
         if (kept == NULL)
             return;
-        const uint64_t *histogram = profi_dead_claim(r, kept->histogram, PROFI_BUCKET_COUNT * sizeof(*histogram));
-        if (histogram == NULL || kept->by_site.hash >= r->dead->record.site_count)
-            continue;
-        for (uint32_t i = PROFI_BUCKET_FIRST; i < PROFI_BUCKET_COUNT; i++)
-            if (histogram[i] != 0)
-                add_bucket(r, (uint32_t)kept->by_site.hash, i, histogram[i]);
+        if (kept->by_site.hash < r->dead->record.site_count)
+            copy_histogram(r, kept->histogram, (uint32_t)kept->by_site.hash, 0);
     }
 }
 
@@ -194,6 +200,63 @@ static void copy_counters(profi_dead_reader *r, const profi_thread *thread)
         profi_dead_saw(r, counter.last_tick);
         copy->counters[copy->counter_count++] = counter;
     }
+}
+
+/* The figures that a site's spans had before another thread's were half added to them. */
+static void undo_half_a_span(const profi_dead_reader *r, const void *address, profi_span_copy *into)
+{
+    const profi_fold *fold = &r->roots->fold;
+    if (fold->span_into != address || fold->span_from != fold->span)
+        return;
+    into->count = fold->calls;
+    into->total = fold->total;
+    into->min = fold->min;
+    into->max = fold->max;
+}
+
+static void copy_span(profi_dead_reader *r, const void *address, const profi_span_total *from)
+{
+    profi_record_copy *copy = &r->dead->record;
+    profi_span_copy span = { .site = (uint32_t)from->by_site.hash, .has_histogram = from->histogram != NULL,
+                             .count = from->count, .total = from->total, .min = from->min, .max = from->max };
+    undo_half_a_span(r, address, &span);
+    if (from->by_site.hash >= copy->site_count || (span.count != 0 && span.min > span.max)) {
+        r->dead->damage_count++;
+        return;
+    }
+    if (from->histogram != NULL && !copy_histogram(r, from->histogram, span.site, 1))
+        span.has_histogram = 0;
+    if (!profi_array_grow(&copy->spans, &r->span_room, copy->span_count, sizeof(*copy->spans)))
+        r->is_memory_spent = 1;
+    else
+        copy->spans[copy->span_count++] = span;
+}
+
+static void copy_spans(profi_dead_reader *r, const void *next)
+{
+    while (next != NULL && !r->is_memory_spent) {
+        const profi_span_total *from = profi_dead_claim(r, next, sizeof(*from));
+        if (from == NULL)
+            return;
+        copy_span(r, next, from);
+        next = from->next;
+    }
+}
+
+/* Those of a thread that was ending: the first may have been moved, which the walk of the exited threads' has shown. */
+static void copy_folding_spans(profi_dead_reader *r)
+{
+    const profi_fold *fold = &r->roots->fold;
+    uint64_t damage = r->dead->damage_count;
+    const profi_span_total *from = fold->span != NULL ? profi_dead_claim(r, fold->span, sizeof(*from)) : NULL;
+    if (from != NULL)
+        copy_span(r, fold->span, from);
+    else
+        r->dead->damage_count = damage;
+    if (fold->span_next != fold->span)
+        copy_spans(r, fold->span_next);
+    else if (from != NULL)
+        copy_spans(r, from->next);
 }
 
 /* The scopes that a thread had open, of the nodes from `first` on. */
@@ -237,16 +300,20 @@ static void read_thread(profi_dead_reader *r, const profi_thread *thread, uint32
     memcpy(into.name, thread->ring.who.name, sizeof(into.name) - 1);
     if (state == PROFI_FOLD_TREE)
         copy_folding(r);
-    else
+    else if (state != PROFI_FOLD_SPANS)
         copy_tree(r, thread);
     add_counts(r, thread, &into);
     copy_histograms(r, thread);
     copy_counters(r, thread);
+    if (state == PROFI_FOLD_SPANS)
+        copy_folding_spans(r);
+    else
+        copy_spans(r, thread->first_span);
     for (size_t i = first; i < copy->node_count; i++)
         into.calls += copy->nodes[i].calls + copy->nodes[i].is_open;
     if (!into.exited)
         collect_opens(r, thread->number, first);
-    if (into.exited && copy->node_count == first && copy->counter_count == 0)
+    if (into.exited && copy->node_count == first && copy->counter_count == 0 && copy->span_count == 0)
         return;
     if (!profi_array_grow(&copy->threads, &r->thread_room, copy->thread_count, sizeof(*copy->threads)))
         r->is_memory_spent = 1;
@@ -277,7 +344,7 @@ int profi_dead_read_trees(profi_dead_reader *r)
     }
     read_thread(r, &roots->exited, PROFI_FOLD_NONE);
     thread = roots->fold.thread != NULL ? profi_dead_at(r, roots->fold.thread, sizeof(*thread)) : NULL;
-    if (thread != NULL && (roots->fold.state == PROFI_FOLD_WHOLE || roots->fold.state == PROFI_FOLD_TREE)) {
+    if (thread != NULL && roots->fold.state >= PROFI_FOLD_WHOLE && roots->fold.state <= PROFI_FOLD_SPANS) {
         uint64_t damage = r->dead->damage_count;
         if (profi_dead_claim(r, roots->fold.thread, sizeof(*thread)) != NULL)
             read_thread(r, thread, roots->fold.state);

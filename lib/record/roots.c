@@ -17,7 +17,7 @@ uint32_t profi_roots_layout(void)
     static const uint64_t sizes[] = {
         1, /* what these numbers do not show: raised with each change of meaning */
         PROF_VERSION, sizeof(profi_roots), sizeof(profi_thread), sizeof(profi_node), sizeof(profi_chunk), sizeof(profi_ring),
-        sizeof(profi_counter), sizeof(profi_thread_site), sizeof(profi_sample), sizeof(profi_site_record),
+        sizeof(profi_counter), sizeof(profi_span_total), sizeof(profi_thread_site), sizeof(profi_sample), sizeof(profi_site_record),
         offsetof(profi_roots, exited), offsetof(profi_roots, pool), offsetof(profi_thread, root), offsetof(profi_thread, ring),
         offsetof(profi_node, site), offsetof(profi_node, items), PROFI_BUCKET_COUNT, PROFI_DETAIL_REQUEST,
     };

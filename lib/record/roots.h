@@ -46,6 +46,7 @@ enum {
     PROFI_FOLD_NONE,
     PROFI_FOLD_WHOLE,    /* its tree is as it was */
     PROFI_FOLD_TREE,     /* its nodes, on the list that begins with `first`, go one by one to those of exited threads */
+    PROFI_FOLD_SPANS,    /* all have; now its spans, on the list that begins with `span`, likewise */
     PROFI_FOLD_COUNTERS, /* all have; now what it counted besides */
     PROFI_FOLD_DONE
 };
@@ -58,6 +59,10 @@ typedef struct profi_fold {
     profi_node *into; /* NULL: none are being added */
     profi_node *from; /* its key is PROFI_KEY_FOLDED when they have been */
     uint64_t calls, total, min, max, items;
+    /* The spans that have not gone yet, and what follows the first, whose own link may lead to the exited threads' by now. */
+    profi_span_total *span, *span_next;
+    /* Likewise: span_from's figures are being added to these, or have been where it is not the first any more. */
+    profi_span_total *span_into, *span_from;
 } profi_fold;
 
 typedef struct profi_roots {

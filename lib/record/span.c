@@ -12,6 +12,7 @@
 
 #include "../base/region.h"
 #include "../base/system.h"
+#include "roots.h"
 
 enum { HISTOGRAM_BYTES = PROFI_BUCKET_COUNT * sizeof(uint64_t) };
 
@@ -66,6 +67,17 @@ int profi_span_book(profi_thread *self, profi_site *site, uint64_t duration)
 
 /* ---- threads that end ---- */
 
+/* Where the process is killed in the middle of it, what has not been moved is where it was, and nothing is there twice. */
+static void move_histogram(uint64_t *into, uint64_t *from)
+{
+    for (unsigned i = PROFI_BUCKET_FIRST; i < PROFI_BUCKET_COUNT; i++) {
+        uint64_t count = from[i];
+        PROFI_PUT(from[i], 0u);
+        __atomic_signal_fence(__ATOMIC_SEQ_CST);
+        PROFI_PUT(into[i], into[i] + count);
+    }
+}
+
 /* A histogram that lacks some of the spans is given up: the percentiles would be of the others. */
 static void merge(profi_span_total *into, const profi_span_total *from)
 {
@@ -73,25 +85,51 @@ static void merge(profi_span_total *into, const profi_span_total *from)
     into->total += from->total;
     into->min = profi_min_u64(into->min, from->min);
     into->max = profi_max_u64(into->max, from->max);
-    for (unsigned i = 0; into->histogram != NULL && from->histogram != NULL && i < PROFI_BUCKET_COUNT; i++)
-        into->histogram[i] += from->histogram[i];
+    if (into->histogram != NULL && from->histogram != NULL)
+        move_histogram(into->histogram, from->histogram);
     if (from->histogram == NULL) {
         profi_region_free(into->histogram, HISTOGRAM_BYTES, PROFI_REGION_HISTOGRAM);
         into->histogram = NULL;
     }
 }
 
+/* The same, so that who finds the process killed in the middle of it knows whether they are there: see roots.h. */
+static void move_figures(profi_fold *fold, profi_span_total *into, profi_span_total *from)
+{
+    fold->span_from = from;
+    fold->calls = into->count;
+    fold->total = into->total;
+    fold->min = into->min;
+    fold->max = into->max;
+    __atomic_store_n(&fold->span_into, into, __ATOMIC_RELEASE);
+    __atomic_signal_fence(__ATOMIC_SEQ_CST);
+    merge(into, from);
+}
+
+void profi_spans_fold_begin(const profi_thread *from)
+{
+    profi_fold *fold = &profi_the_roots->fold;
+    fold->span = fold->span_next = from->first_span;
+}
+
 void profi_spans_fold(profi_thread *into, profi_thread *from)
 {
+    profi_fold *fold = &profi_the_roots->fold;
     for (profi_span_total *span = from->first_span, *next; span != NULL; span = next) {
         profi_span_total *same = find(into, span->site);
         next = span->next;
-        if (same == NULL) {
+        __atomic_store_n(&fold->span_next, next, __ATOMIC_RELEASE);
+        __atomic_signal_fence(__ATOMIC_SEQ_CST);
+        if (same == NULL)
             add(into, span);
-            continue;
-        }
-        merge(same, span);
-        free_span(span);
+        else
+            move_figures(fold, same, span);
+        __atomic_signal_fence(__ATOMIC_SEQ_CST);
+        __atomic_store_n(&fold->span, next, __ATOMIC_RELEASE);
+        __atomic_signal_fence(__ATOMIC_SEQ_CST);
+        __atomic_store_n(&fold->span_into, NULL, __ATOMIC_RELEASE);
+        if (same != NULL)
+            free_span(span);
     }
     profi_table_fini(&from->spans);
 }

@@ -341,7 +341,8 @@ static void fold_tree(profi_thread *thread)
             link_child(&profi_the_roots->exited, parent, node);
         }
     }
-    note_fold(thread, PROFI_FOLD_COUNTERS);
+    profi_spans_fold_begin(thread);
+    note_fold(thread, PROFI_FOLD_SPANS);
     for (profi_node *node = first, *next; node != NULL; node = next) {
         next = node->follower;
         if (node->last != node)
@@ -388,9 +389,10 @@ static void thread_exit(void *argument)
     profi_ring_retire(thread);
     registry_remove(thread);
     fold_tree(thread);
+    profi_spans_fold(&profi_the_roots->exited, thread);
+    note_fold(thread, PROFI_FOLD_COUNTERS);
     fold_sites(thread);
     profi_counters_fold(&profi_the_roots->exited, thread);
-    profi_spans_fold(&profi_the_roots->exited, thread);
     profi_the_roots->exited.lost += thread->lost;
     profi_the_roots->exited.probe_ticks += thread->probe_ticks;
     profi_the_roots->exited.lost_values += thread->lost_values;

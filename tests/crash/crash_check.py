@@ -56,19 +56,25 @@ def read(path):
 
 def counted(folder):
     with open(os.path.join(folder, "counts"), "rb") as file:
-        words = struct.unpack("<10Q", file.read(80))
-    return {kind: words[2 * i:2 * i + 2] for i, kind in enumerate(KINDS)}
+        words = struct.unpack("<12Q", file.read(96))
+    return {kind: words[2 * i:2 * i + 2] for i, kind in enumerate((*KINDS, "waiting"))}
 
 
 def check_calls(folder, found):
     functions = found["functions"]
-    for kind, (begun, ended) in counted(folder).items():
+    counts = counted(folder)
+    for kind in KINDS:
+        begun, ended = counts[kind]
         rows = [row for name, row in functions.items() if name.split(" ")[0] == kind]
         calls, still_open = sum(row[0] for row in rows), sum(row[1] for row in rows)
         check(ended <= calls <= begun, f"{kind}: {calls} calls recovered, of {begun} begun and {ended} ended")
         check(calls + still_open <= begun, f"{kind}: {calls} calls and {still_open} open, of {begun} begun")
     ended, _, items, _ = functions.get("inner", (0, 0, 0, 0))
     check(0 <= items - ended <= 3, f"items: {items} in {ended} calls")
+    (begun, ended), spans = counts["waiting"], found["spans"].values()
+    count, in_histograms = sum(row[0] for row in spans), sum(row[2] for row in spans)
+    check(ended <= count <= begun, f"{count} spans recovered, of {begun} begun and {ended} ended")
+    check(in_histograms <= begun, f"{in_histograms} spans in histograms, of {begun} begun")
 
 
 def recover(folder, path, *arguments):

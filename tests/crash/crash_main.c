@@ -29,7 +29,7 @@ typedef struct counts {
     uint64_t begun, ended;
 } counts;
 
-enum { OUTER, INNER, SHORT, BRIEF, NEW, KINDS };
+enum { OUTER, INNER, SHORT, BRIEF, NEW, WAITING, KINDS };
 static counts *of;
 
 static void begin(int kind) { __atomic_fetch_add(&of[kind].begun, 1, __ATOMIC_SEQ_CST); }
@@ -40,6 +40,17 @@ static void inner(void)
     begin(INNER);
     PROF_SCOPE("inner") { PROF_ITEMS(1); }
     end(INNER);
+}
+
+static void wait_for(const char *what)
+{
+    prof_site *site;
+    if (prof_site_get(what, SIZE_MAX, "crash_main.c", 2, 0, &site, NULL) != PROF_OK)
+        return;
+    begin(WAITING);
+    prof_span span = prof_span_begin(site);
+    PROF_SPAN_END(span);
+    end(WAITING);
 }
 
 static void record_new(int number)
@@ -53,6 +64,7 @@ static void record_new(int number)
     prof_scope scope = prof_begin(site);
     prof_end(scope);
     end(NEW);
+    wait_for("waiting");
 }
 
 static void *last_for_ever(void *argument)
@@ -86,6 +98,7 @@ static void record_short(int has_value)
         end(BRIEF);
     }
     end(SHORT);
+    wait_for("waiting");
 }
 
 static void *come_and_go(void *unused)
@@ -101,6 +114,8 @@ static void *be_stepped(void *unused)
     raise(SIGUSR2);
     for (int i = 0; i < 3; i++)
         record_short(1);
+    wait_for("waiting here");
+    wait_for("waiting on");
     record_new(1);
     return unused;
 }

@@ -41,7 +41,7 @@ static int is_expected(const char *name, const char *before, uint64_t *phase, ui
         return before == NULL || strcmp(before, "brief") == 0;
     if (strcmp(name, "brief") == 0 || strcmp(name, "value") == 0)
         return before == NULL || strcmp(before, name) != 0;
-    if (strncmp(name, "new ", 4) == 0) {
+    if (strncmp(name, "new ", 4) == 0 || strncmp(name, "waiting", 7) == 0) {
         *phase += 1; /* one more event, between two rounds */
         return 1;
     }
@@ -114,6 +114,20 @@ static void tell(const profi_dead *dead)
             held += profi_event_kind(dead->rings.cells[c].what) == PROFI_EVENT_SCOPE && profi_event_site(dead->rings.cells[c].what) == s;
         printf("%s\"%s\": [%llu, %llu, %llu, %llu]", s ? ", " : "", dead->record.sites[s].name, (unsigned long long)ended,
                (unsigned long long)open, (unsigned long long)items, (unsigned long long)held);
+    }
+    printf("}, \"spans\": {");
+    for (size_t s = 0; s < dead->record.site_count; s++) {
+        uint64_t ended = 0, total = 0, in_histogram = 0;
+        for (size_t n = 0; n < dead->record.span_count; n++)
+            if (dead->record.spans[n].site == s) {
+                ended += dead->record.spans[n].count;
+                total += dead->record.spans[n].total;
+            }
+        for (size_t b = 0; b < dead->record.bucket_count; b++)
+            if (dead->record.buckets[b].site == s && dead->record.buckets[b].is_of_spans)
+                in_histogram += dead->record.buckets[b].count;
+        printf("%s\"%s\": [%llu, %llu, %llu]", s ? ", " : "", dead->record.sites[s].name, (unsigned long long)ended,
+               (unsigned long long)total, (unsigned long long)in_histogram);
     }
     printf("}}\n");
 }

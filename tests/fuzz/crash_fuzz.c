@@ -29,6 +29,8 @@ static void record_some(void)
             PROF_SCOPE("inner") { PROF_COUNTER("value", i); }
             PROF_ITEMS(2);
         }
+        prof_span wait = PROF_SPAN_BEGIN("wait");
+        PROF_SPAN_END(wait);
     }
 }
 
