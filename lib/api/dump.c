@@ -12,6 +12,7 @@
 #include "file_set.h"
 #include "folder_limit.h"
 #include "recorder.h"
+#include "streamer.h"
 
 #include "../base/error.h"
 #include "../base/publish.h"
@@ -118,8 +119,8 @@ static prof_status write_timeline(int folder, const profi_open_stacks *stacks, u
 {
     uint32_t window_s = wanted_s != 0 ? wanted_s : config.dump_s;
     profi_events *events;
-    prof_status status = profi_events_open_dump(stacks, window_s != PROFI_DUMP_ALL ? window_s * (uint64_t)1000000000 : 0,
-                                                &events, err);
+    uint64_t window_ns = window_s != PROFI_DUMP_ALL ? window_s * (uint64_t)1000000000 : 0;
+    prof_status status = profi_streamer_dump_events(stacks, window_ns, &events, err);
     if (status != PROF_OK)
         return status;
     status = write_file(folder, stacks, events, err);

@@ -120,6 +120,30 @@ prof_status profi_streamer_events(const char *run_name, profi_events **events, p
     return status;
 }
 
+/* Waits until no chunk is on its way to the file, but not for ever: a file system may hang. */
+static int lock_for_a_while(void)
+{
+    struct timespec until;
+    clock_gettime(CLOCK_REALTIME, &until);
+    until.tv_sec += 1;
+    return pthread_mutex_timedlock(&lock, &until) == 0;
+}
+
+prof_status profi_streamer_dump_events(const profi_open_stacks *stacks, uint64_t window_ns, profi_events **events,
+                                       prof_error *err)
+{
+    profi_events_copy copy;
+    int is_locked = lock_for_a_while();
+    prof_status status = profi_events_take(&copy, err);
+    if (is_locked)
+        pthread_mutex_unlock(&lock);
+    if (status != PROF_OK)
+        return status;
+    status = profi_events_open_dump(stacks, window_ns, &copy, events, err);
+    profi_events_copy_fini(&copy);
+    return status;
+}
+
 void profi_streamer_end(int is_saved)
 {
     pthread_mutex_lock(&lock);

@@ -16,6 +16,14 @@ prof_status profi_streamer_start(const profi_config *config, prof_error *err);
 /* All events of the run: those of the stream, where there is one, and those in the rings. */
 prof_status profi_streamer_events(const char *run_name, profi_events **events, prof_error *err);
 
+/*
+ * For a dump: see profi_events_open_dump().  Of the stream only the count is
+ * there, which is exact unless the streamer writes one chunk for longer than a
+ * dump can wait.
+ */
+prof_status profi_streamer_dump_events(const profi_open_stacks *stacks, uint64_t window_ns, profi_events **events,
+                                       prof_error *err);
+
 /* At the end of the process: the thread writes nothing any more; the file goes where all has been saved. */
 void profi_streamer_end(int is_saved);
 

@@ -199,13 +199,25 @@ static void write_before(pftrace *p, uint64_t ns, uint64_t before)
     end_instant(p);
 }
 
-/* Both, at the beginning of a track. */
+/* Says on a track how many events are not missing but elsewhere. */
+static void write_streamed(pftrace *p, uint64_t sequence, uint64_t uuid, uint64_t ns, uint64_t streamed)
+{
+    char name[80];
+    snprintf(name, sizeof(name), "<profcore: %llu events are in the stream>", (unsigned long long)streamed);
+    begin_instant(p, sequence, uuid, ns, name);
+    annotate_number(p, "streamed", streamed);
+    end_instant(p);
+}
+
+/* All of these, at the beginning of a track. */
 static void write_missing(pftrace *p, const profi_events_thread *thread, uint64_t ns)
 {
     if (thread != NULL && thread->lost != 0)
         write_loss(p, p->sequence, p->track_uuid, ns, thread->lost);
     if (thread != NULL && thread->before != 0)
         write_before(p, ns, thread->before);
+    if (thread != NULL && thread->streamed != 0)
+        write_streamed(p, p->sequence, p->track_uuid, ns, thread->streamed);
 }
 
 static uint64_t thread_uuid(const pftrace *p, uint64_t number) { return profi_mix64(p->first_uuid + number); }
@@ -465,6 +477,8 @@ prof_status profi_write_pftrace(const profi_events *events, profi_output *out, p
         ok = write_threads(p) && write_lanes(p);
         if (events->lost_of_unknown != 0)
             write_loss(p, PROCESS_SEQUENCE, p->first_uuid, events->taken.monotonic_ns, events->lost_of_unknown);
+        if (events->streamed_of_unknown != 0)
+            write_streamed(p, PROCESS_SEQUENCE, p->first_uuid, events->taken.monotonic_ns, events->streamed_of_unknown);
         write_marks(p);
         free(p->open_ends);
         free(p->interned);

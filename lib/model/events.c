@@ -88,7 +88,10 @@ static void fill_thread(profi_events_maker *maker, const profi_rings_view *rings
         thread->held += index - segments[s].first_index;
         issued = profi_max_u64(issued, index);
     }
-    thread->lost = issued - thread->held;
+    thread->streamed = profi_min_u64(issued - thread->held, ring != NULL ? ring->streamed : maker->exited_streamed);
+    thread->lost = issued - thread->held - thread->streamed;
+    maker->exited_streamed -= ring != NULL ? 0 : thread->streamed;
+    events->streamed += thread->streamed;
     if (events->stacks != NULL)
         profi_events_cut_window(maker, thread, first_span);
     add_opens(maker, thread, ring != NULL);
@@ -138,7 +141,10 @@ static int list_threads(profi_events_maker *maker, const profi_rings_view *rings
         fill_thread(maker, rings, ring, segments, count);
     }
     events->issued += events->lost_of_unknown;
-    events->lost = events->issued - events->held - events->before;
+    events->streamed_of_unknown = profi_min_u64(events->lost_of_unknown, maker->exited_streamed);
+    events->lost_of_unknown -= events->streamed_of_unknown;
+    events->streamed += events->streamed_of_unknown;
+    events->lost = events->issued - events->held - events->before - events->streamed;
     return !maker->is_memory_spent;
 }
 
@@ -202,6 +208,7 @@ static int make_threads(profi_events *events, const profi_events_source *source)
 {
     profi_rings_view *rings = source->rings;
     profi_events_maker maker = { .events = events, .since = source->since, .opens = source->opens };
+    maker.exited_streamed = rings->exited_streamed;
     maker.opens_end = source->open_count ? source->opens + source->open_count : source->opens;
     profi_rings_view_sort(rings);
     int error = make_room(events, rings, source->open_count);
@@ -276,18 +283,6 @@ static prof_status make_own(const char *run_name, const profi_events_copy *copy,
     return status;
 }
 
-static prof_status open_rings(const char *run_name, const profi_open_stacks *stacks, uint64_t since, profi_events **events,
-                              prof_error *err)
-{
-    profi_events_copy copy;
-    prof_status status = profi_events_take(&copy, err);
-    if (status != PROF_OK)
-        return status;
-    status = make_own(run_name, &copy, &copy.rings, stacks, since, events, err);
-    profi_events_copy_fini(&copy);
-    return status;
-}
-
 prof_status profi_events_open_streamed(const char *run_name, profi_events_copy *copy, int fd, uint64_t bytes,
                                        profi_events **events, prof_error *err)
 {
@@ -304,13 +299,21 @@ prof_status profi_events_open_streamed(const char *run_name, profi_events_copy *
 
 prof_status profi_events_open(const char *run_name, profi_events **events, prof_error *err)
 {
-    return open_rings(run_name, NULL, 0, events, err);
+    profi_events_copy copy;
+    prof_status status = profi_events_take(&copy, err);
+    if (status != PROF_OK)
+        return status;
+    status = make_own(run_name, &copy, &copy.rings, NULL, 0, events, err);
+    profi_events_copy_fini(&copy);
+    return status;
 }
 
-prof_status profi_events_open_dump(const profi_open_stacks *stacks, uint64_t window_ns, profi_events **events, prof_error *err)
+prof_status profi_events_open_dump(const profi_open_stacks *stacks, uint64_t window_ns, profi_events_copy *copy,
+                                   profi_events **events, prof_error *err)
 {
     uint64_t window = profi_clock_to_ticks(&stacks->scale, window_ns), now = profi_open_stacks_taken_tick(stacks);
-    return open_rings(stacks->run_name, stacks, window_ns != 0 && window < now ? now - window : 0, events, err);
+    uint64_t since = window_ns != 0 && window < now ? now - window : 0;
+    return make_own(stacks->run_name, copy, &copy->rings, stacks, since, events, err);
 }
 
 prof_status profi_events_of_dead(profi_dead *dead, profi_events **events, prof_error *err)

@@ -9,7 +9,10 @@
  * held + lost = issued, exactly, for each thread and in all.  Scopes that are
  * open are not in it, unless it is of a process that is no more, or opened for
  * a dump: then they stand among the others, and what is older than the dump's
- * window is left out and counted: held + before + lost = issued.
+ * window, or has gone to the stream of the run, is left out and counted:
+ * held + before + streamed + lost = issued.  Of threads that have ended it is
+ * known in all only how many went there: where some were lost as well, which
+ * thread's they were may be told wrong, and their sums are right.
  */
 #ifndef PROFI_EVENTS_H
 #define PROFI_EVENTS_H
@@ -42,6 +45,7 @@ typedef struct profi_events_thread {
     uint64_t filtered;      /* scopes too short to be issued, as far as it is known */
     uint64_t first, count;  /* its events in `cells`: those held, but for spans; and what is open, where that is shown */
     uint64_t before;        /* of a dump: left out, for they ended before its window */
+    uint64_t streamed;      /* of a dump: not here, for they are in the stream */
     uint64_t open_count;    /* of `count`, those that have not ended */
     uint32_t process;
 } profi_events_thread;
@@ -141,7 +145,8 @@ typedef struct profi_events {
     uint64_t issued, held, lost;
     uint64_t lost_of_unknown; /* of `lost`: by threads that have ended and of which nothing is held */
     uint64_t filtered;        /* scopes too short to be issued */
-    uint64_t before;          /* of a dump */
+    uint64_t before, streamed; /* of a dump */
+    uint64_t streamed_of_unknown; /* of `streamed`: as lost_of_unknown */
     const profi_open_stacks *stacks; /* of a dump: what was open, and why it is made; else NULL; the caller's */
     profi_clock_scale scale;
     struct prof_inline_cell *cells; /* in cell_spool, and so on */
@@ -189,11 +194,12 @@ void profi_events_close(profi_events *events); /* NULL is accepted */
 
 /*
  * The same for a dump: with the scopes that were open when `stacks` was taken
- * a moment ago, but for those that have ended since and those that are not
- * timed; without what had ended more than window_ns before that, 0: with all
+ * a moment ago and the rings copied, but for those that have ended since and
+ * those that are not timed; without what had ended more than window_ns before that, 0: with all
  * that is held.
  */
-prof_status profi_events_open_dump(const profi_open_stacks *stacks, uint64_t window_ns, profi_events **events, prof_error *err);
+prof_status profi_events_open_dump(const profi_open_stacks *stacks, uint64_t window_ns, struct profi_events_copy *copy,
+                                   profi_events **events, prof_error *err);
 
 /*
  * The next batch of `count` slices that stand from `first` on, a thread's or

@@ -35,6 +35,7 @@ typedef struct profi_events_maker {
     uint64_t text_bytes, text_used;
     int is_memory_spent;
     uint64_t since; /* of a dump */
+    uint64_t exited_streamed; /* events of threads that have ended, so far of none of those that are made */
     const struct profi_open_cell *opens, *opens_end; /* those of the threads that are not made yet */
 } profi_events_maker;
 

@@ -38,7 +38,7 @@ typedef struct profi_pool {
     uint64_t live_count;  /* of live threads */
     uint64_t ring_count;  /* of those, with chunks or the right to have some */
     profi_ring left;      /* what exited threads left */
-    uint64_t exited_issued, exited_filtered; /* by threads that ended */
+    uint64_t exited_issued, exited_filtered, exited_streamed; /* by threads that ended */
     uint64_t recycled;    /* events that were held once and are not any more, or never were */
     uint64_t shortest;    /* ticks; see profi_rings_set_shortest() */
     uint32_t readings;    /* what is in a chunk that was opened later is not for that one */

@@ -161,12 +161,24 @@ profi_chunk *profi_rings_take_full(void)
     return chunk;
 }
 
+/* Where it is counted what the stream has of a thread. */
+static uint64_t *streamed_of(uint64_t thread)
+{
+    for (profi_ring *ring = pool->rings; ring != NULL; ring = ring->next)
+        if (ring->thread == thread && ring != &pool->left)
+            return &ring->streamed;
+    return &pool->exited_streamed;
+}
+
 void profi_rings_give_back(profi_chunk *chunk, int is_lost)
 {
     profi_thread *self = profi_step_away();
     pthread_mutex_lock(&lock);
+    uint64_t count = chunk->cell_count - chunk->other_count;
     if (is_lost)
-        pool->recycled += chunk->cell_count - chunk->other_count;
+        pool->recycled += count;
+    else
+        *streamed_of(chunk->thread) += count;
     free_chunk(chunk);
     pthread_mutex_unlock(&lock);
     profi_come_back(self);
@@ -364,6 +376,7 @@ void profi_ring_retire(profi_thread *thread)
     __atomic_signal_fence(__ATOMIC_SEQ_CST); /* a reader of what a killed process left must know whether these were added */
     pool->exited_issued = ring->counted_with;
     pool->exited_filtered += thread->filtered;
+    pool->exited_streamed += ring->streamed;
     pool->recycled += ring->is_without ? ring->first_index : 0;
     if (used > pool->cells_per_chunk / 2) { /* more than first_cells hold */
         ring->current->other_count = (uint32_t)ring->details;
@@ -387,5 +400,5 @@ void profi_rings_reset(void)
     pool->left = (profi_ring){ 0 };
     pool->rings = &pool->left;
     pool->live_count = pool->ring_count = 0;
-    pool->exited_issued = pool->exited_filtered = pool->recycled = 0;
+    pool->exited_issued = pool->exited_filtered = pool->exited_streamed = pool->recycled = 0;
 }

@@ -131,6 +131,7 @@ typedef struct profi_ring {
     profi_who who;
     uint32_t is_without;         /* there is no ring for this thread: its events are lost; fixed when it attaches */
     uint64_t request[2];         /* what is in force, low and high */
+    uint64_t streamed;           /* events of it that are in the stream, and nowhere else */
     uint64_t counted_with;       /* the pool's exited_issued from the moment on when it counts this ring's events; 0: before */
     prof_inline_cell first_cells[PROFI_FIRST_CELLS]; /* a thread with few events takes no chunk */
 } profi_ring;
@@ -182,6 +183,7 @@ typedef struct profi_ring_view {
     uint64_t thread;   /* number */
     uint64_t issued;   /* events until the moment of the reading */
     uint64_t filtered;
+    uint64_t streamed; /* of `issued`: held no more, for they are in the stream */
     profi_who who;     /* its name is for who reads it from the system: "" */
 } profi_ring_view;
 
@@ -193,13 +195,14 @@ typedef struct profi_rings_view {
     size_t segment_count;
     profi_ring_view *rings;  /* of live threads */
     uint64_t ring_count;
-    uint64_t exited_issued, exited_filtered; /* by threads that had ended */
+    uint64_t exited_issued, exited_filtered, exited_streamed; /* by threads that had ended */
 } profi_rings_view;
 
 /*
  * Reads all rings while threads write: each cell that was held at the moment
  * is there, once, unless it has been recycled meanwhile.  A thread that ends
  * meanwhile waits.  0 when there is no memory for it: the view is empty then.
+ * A chunk that is given back to the pool meanwhile is missing.
  */
 int profi_rings_read(profi_rings_view *view);
 void profi_rings_view_fini(profi_rings_view *view);

@@ -159,12 +159,14 @@ static void begin_reading(reading *r)
             continue;
         view->rings[view->ring_count - 1].issued = profi_ring_issued(thread);
         view->rings[view->ring_count - 1].filtered = PROFI_GET(thread->filtered);
+        view->rings[view->ring_count - 1].streamed = ring->streamed;
         copy_first_cells(r, thread);
     }
     if (!is_kept)
         return;
     view->exited_issued = pool->exited_issued;
     view->exited_filtered = pool->exited_filtered;
+    view->exited_streamed = pool->exited_streamed;
     r->number = ++pool->readings;
 }
 

@@ -215,6 +215,8 @@ int profi_tape_join(profi_dead *dead, const profi_rings_view *rings)
         return ENOMEM;
     }
     memcpy(live, rings->rings, rings->ring_count * sizeof(*live));
+    for (uint64_t i = 0; i < rings->ring_count; i++)
+        live[i].streamed = 0; /* it is all here */
     free(view->rings);
     view->rings = live;
     view->ring_count = rings->ring_count;

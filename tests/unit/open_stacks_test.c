@@ -13,6 +13,7 @@
 #include "format/open_stacks_write.h"
 #include "model/events.h"
 #include "record/node.h"
+#include "record/record.h"
 #include <profcore/snapshot.h>
 
 #include <pthread.h>
@@ -226,8 +227,11 @@ static void dump(uint64_t window_ns)
 {
     profi_events_close(events);
     events = NULL;
-    CHECK_I64(profi_events_open_dump(&stacks, window_ns, &events, NULL), PROF_OK);
-    CHECK_U64(events->held + events->before + events->lost, events->issued);
+    profi_events_copy copy;
+    CHECK_I64(profi_events_take(&copy, NULL), PROF_OK);
+    CHECK_I64(profi_events_open_dump(&stacks, window_ns, &copy, &events, NULL), PROF_OK);
+    profi_events_copy_fini(&copy);
+    CHECK_U64(events->held + events->before + events->streamed + events->lost, events->issued);
 }
 
 /* A thread's slices as "name start-end depth; …", "open" for an end. */
@@ -320,6 +324,46 @@ CASE(what_ended_before_the_window_is_left_out_and_counted)
     CHECK_U64(events->before, 10);
     dump(0);
     CHECK_U64(events->threads[0].held, 12);
+}
+
+static void *come_and_go(void *unused)
+{
+    for (int i = 0; i < 750; i++) /* the last of them too few for a chunk of their own */
+        prof_end(begin("passing"));
+    return unused;
+}
+
+/* As the streamer does, with all full chunks that there are. */
+static void take_out(int is_lost)
+{
+    for (profi_chunk *chunk; (chunk = profi_rings_take_full()) != NULL;)
+        profi_rings_give_back(chunk, is_lost);
+}
+
+CASE(what_went_to_the_stream_is_not_lost)
+{
+    pthread_t thread;
+    start();
+    for (int i = 0; i < 1000; i++)
+        prof_end(begin("a"));
+    REQUIRE(pthread_create(&thread, NULL, come_and_go, NULL) == 0 && pthread_join(thread, NULL) == 0);
+    take_out(0);
+    look();
+    dump(0);
+    REQUIRE(events->thread_count == 2);
+    CHECK_U64(events->lost, 0);
+    CHECK_U64(events->streamed, 1750 - events->held);
+    CHECK(events->threads[0].streamed > 500 && events->threads[1].streamed > 500);
+    CHECK_U64(events->threads[0].held + events->threads[0].streamed, 1000);
+    CHECK_U64(events->threads[1].held + events->threads[1].streamed, 750);
+    uint64_t streamed = events->threads[0].streamed;
+    for (int i = 0; i < 1000; i++)
+        prof_end(begin("a"));
+    take_out(1);
+    dump(0);
+    CHECK_U64(events->threads[0].streamed, streamed);
+    CHECK(events->threads[0].lost > 500);
+    CHECK_U64(events->threads[0].held + events->threads[0].streamed + events->threads[0].lost, 2000);
 }
 
 CASE(a_thread_that_never_ended_a_scope_is_there)
