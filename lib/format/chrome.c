@@ -23,9 +23,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* No thread of Linux has such a number: PID_MAX_LIMIT. */
-enum { FIRST_MADE_UP_ID = 1 << 22 };
-
 /* A flow's way through one slice. */
 typedef struct station {
     uint64_t id, ns, place; /* place: in the order in which slices are written */
@@ -174,16 +171,6 @@ static void note_stations(void *user, const profi_slice *slice)
     }
 }
 
-static void pass_end(void *user, uint32_t site, uint64_t ns, int is_open)
-{
-    (void)user, (void)site, (void)ns, (void)is_open;
-}
-
-static void pass_point(void *user, const profi_slice *slice)
-{
-    (void)user, (void)slice;
-}
-
 /* The first station of a flow starts it, the last finishes it, and behind one that the program called the last it starts anew. */
 static void choose_phases(chrome *c)
 {
@@ -272,18 +259,12 @@ static void write_point(void *user, const profi_slice *slice)
 
 /* ---- tracks ---- */
 
-static int64_t pid_of(const chrome *c, uint32_t process)
-{
-    int64_t pid = c->events->processes[process].pid;
-    return pid != 0 ? pid : (int64_t)FIRST_MADE_UP_ID + process;
-}
-
 /* A thread's own number, unless that is not known or another track has it. */
 static int choose_tid(chrome *c, uint64_t number, int32_t tid)
 {
     c->tid = tid;
     if (tid == 0 || profi_number_map_find(&c->threads, (uint64_t)c->pid, (uint64_t)c->tid) != UINT32_MAX)
-        c->tid = (int64_t)FIRST_MADE_UP_ID + (int64_t)number;
+        c->tid = (int64_t)PROFI_FIRST_MADE_UP_ID + (int64_t)number;
     return profi_number_map_put(&c->threads, (uint64_t)c->pid, (uint64_t)c->tid, 0);
 }
 
@@ -306,26 +287,29 @@ static void write_loss(chrome *c, uint64_t ns, uint64_t lost)
 static void write_processes(chrome *c)
 {
     for (uint32_t i = 0; i < c->events->process_count; i++) {
-        c->pid = pid_of(c, i);
+        c->pid = profi_walk_pid(c->events, i);
         c->tid = 0;
         write_metadata(c, "process_name", c->events->processes[i].name);
     }
-    c->pid = pid_of(c, 0);
+    c->pid = profi_walk_pid(c->events, 0);
     if (c->events->lost_of_unknown != 0)
         write_loss(c, c->events->taken.monotonic_ns, c->events->lost_of_unknown);
 }
 
-static int write_thread(chrome *c, const profi_walker *walker, const profi_events_thread *thread)
+static void start_track(void *user, const profi_walk_track *track, uint64_t ns)
 {
-    profi_slice first = { .start_ns = c->events->taken.monotonic_ns };
-    c->pid = pid_of(c, thread->process);
+    if (track->thread != NULL && track->thread->lost != 0)
+        write_loss(user, ns, track->thread->lost);
+}
+
+/* 0 when memory is spent. */
+static int name_thread(chrome *c, const profi_events_thread *thread)
+{
+    c->pid = profi_walk_pid(c->events, thread->process);
     if (!choose_tid(c, thread->number, thread->tid))
         return 0;
     write_metadata(c, "thread_name", thread->name);
-    profi_events_read(c->events, thread->first, thread->count, 0, &first, 1);
-    if (thread->lost != 0)
-        write_loss(c, first.start_ns, thread->lost);
-    return profi_walk(walker, &(profi_walk_track){ .thread = thread, .first = thread->first, .count = thread->count });
+    return 1;
 }
 
 /* All that walker shows, threads first; 0 when memory is spent. */
@@ -336,23 +320,24 @@ static int walk_all(chrome *c, const profi_walker *walker, int is_writing)
     c->place = 0;
     for (uint32_t i = 0; i < events->thread_count && ok && c->error == 0; i++) {
         const profi_events_thread *thread = &events->threads[i];
-        const profi_walk_track track = { .thread = thread, .first = thread->first, .count = thread->count };
-        ok = is_writing ? write_thread(c, walker, thread) : profi_walk(walker, &track);
+        const profi_walk_track track = profi_walk_thread(thread);
+        ok = (!is_writing || name_thread(c, thread)) && profi_walk(walker, &track);
     }
     for (size_t i = 0; i < events->lane_count && ok && is_writing; i++) {
         c->lane = &events->lanes[i];
         c->lane_number = i;
-        c->pid = pid_of(c, c->lane->process);
-        c->tid = (int64_t)FIRST_MADE_UP_ID;
-        ok = profi_walk(walker, &(profi_walk_track){ .lane = c->lane, .first = c->lane->first, .count = c->lane->count });
+        c->pid = profi_walk_pid(c->events, c->lane->process);
+        c->tid = (int64_t)PROFI_FIRST_MADE_UP_ID;
+        const profi_walk_track track = profi_walk_lane(c->lane);
+        ok = profi_walk(walker, &track);
     }
     return ok;
 }
 
 static int write_all(chrome *c)
 {
-    const profi_walker look = { c->events, c, note_stations, pass_end, pass_point };
-    const profi_walker write = { c->events, c, write_begin, write_end, write_point };
+    const profi_walker look = { .events = c->events, .user = c, .begin = note_stations };
+    const profi_walker write = { c->events, c, start_track, NULL, write_begin, write_end, write_point };
     if (c->events->detail_count != 0 && !walk_all(c, &look, 0))
         return 0;
     choose_phases(c);

@@ -21,6 +21,22 @@ typedef struct walk {
     profi_slice batch[BATCH];
 } walk;
 
+/* ---- the callbacks that there are ---- */
+
+static void tell_start(const profi_walker *walker, const profi_walk_track *track, uint64_t ns)
+{
+    if (walker->start != NULL)
+        walker->start(walker->user, track, ns);
+}
+
+static void tell_next(const profi_walker *walker, const profi_walk_track *track, uint64_t number)
+{
+    if (walker->next != NULL)
+        walker->next(walker->user, track, number);
+}
+
+/* ---- one track ---- */
+
 static uint64_t advance(walk *w, uint64_t ns) { return w->last_ns = profi_max_u64(w->last_ns, ns); }
 
 static void close_down_to(walk *w, size_t depth)
@@ -28,8 +44,9 @@ static void close_down_to(walk *w, size_t depth)
     while (w->count > depth) {
         const open_slice *slice = &w->open[--w->count];
         int is_open = slice->end_ns == PROFI_STILL_OPEN;
-        uint64_t end = is_open ? w->walker->events->taken.monotonic_ns : slice->end_ns;
-        w->walker->end(w->walker->user, slice->site, advance(w, end), is_open);
+        uint64_t end = advance(w, is_open ? w->walker->events->taken.monotonic_ns : slice->end_ns);
+        if (w->walker->end != NULL)
+            w->walker->end(w->walker->user, slice->site, end, is_open);
     }
 }
 
@@ -38,12 +55,14 @@ static int put(walk *w, profi_slice *slice)
     close_down_to(w, slice->depth);
     slice->start_ns = advance(w, slice->start_ns);
     if (slice->kind == PROFI_SLICE_COUNTER || slice->kind == PROFI_SLICE_INSTANT) {
-        w->walker->point(w->walker->user, slice);
+        if (w->walker->point != NULL)
+            w->walker->point(w->walker->user, slice);
         return 1;
     }
     if (!profi_array_grow(&w->open, &w->room, w->count, sizeof(*w->open)))
         return 0;
-    w->walker->begin(w->walker->user, slice);
+    if (w->walker->begin != NULL)
+        w->walker->begin(w->walker->user, slice);
     w->open[w->count++] = (open_slice){ slice->end_ns, slice->site };
     return 1;
 }
@@ -57,10 +76,14 @@ int profi_walk(const profi_walker *walker, const profi_walk_track *track)
         w->walker = walker;
     for (uint64_t done = 0; ok; done += count) {
         count = profi_events_read(walker->events, track->first, track->count, done, w->batch, BATCH);
+        if (done == 0)
+            tell_start(walker, track, count != 0 ? w->batch[0].start_ns : walker->events->taken.monotonic_ns);
         if (count == 0)
             break;
-        for (size_t i = 0; i < count && ok; i++)
+        for (size_t i = 0; i < count && ok; i++) {
+            tell_next(walker, track, done + i);
             ok = put(w, &w->batch[i]);
+        }
     }
     if (ok)
         close_down_to(w, 0);

@@ -17,9 +17,6 @@
 #include <stdio.h>
 #include <string.h>
 
-/* Where threads that have ended have their numbers: Linux gives none so high. */
-enum { FIRST_MADE_UP_ID = 1 << 22 };
-
 typedef struct nvtxt {
     const profi_events *events;
     profi_output *out;
@@ -77,10 +74,9 @@ static void write_formats(nvtxt *n, uint32_t process)
 {
     static const char *const formats[] = { "@RangePush, Time, ThreadId, Message", "@RangePop, Time, ThreadId",
                                            "@RangeStartEnd, Start, End, ThreadId, Message", "@Marker, Time, ThreadId, Message" };
-    int64_t pid = n->events->processes[process].pid;
     for (unsigned i = 0; i < PROFI_COUNT_OF(formats); i++)
         profi_output_printf(n->out, "%s\nProcessId = %" PRId64 "\nCategoryId = 1\nColor = Blue\nTimeBase = Manual\n", formats[i],
-                            pid != 0 ? pid : (int64_t)FIRST_MADE_UP_ID + process);
+                            profi_walk_pid(n->events, process));
 }
 
 static void write_loss(nvtxt *n, uint64_t ns, uint64_t lost)
@@ -90,29 +86,33 @@ static void write_loss(nvtxt *n, uint64_t ns, uint64_t lost)
     write_marker(n, ns, name);
 }
 
+static void start_track(void *user, const profi_walk_track *track, uint64_t ns)
+{
+    if (track->thread != NULL && track->thread->lost != 0)
+        write_loss(user, ns, track->thread->lost);
+}
+
 static int write_process(nvtxt *n, uint32_t process)
 {
     const profi_events *events = n->events;
-    const profi_walker walker = { events, n, write_begin, write_end, write_point };
+    const profi_walker walker = { events, n, start_track, NULL, write_begin, write_end, write_point };
     int ok = 1;
     write_formats(n, process);
     for (uint32_t i = 0; i < events->thread_count && ok; i++) {
         const profi_events_thread *thread = &events->threads[i];
-        profi_slice first = { .start_ns = events->taken.monotonic_ns };
+        const profi_walk_track track = profi_walk_thread(thread);
         if (thread->process != process)
             continue;
-        n->tid = thread->tid != 0 ? thread->tid : (int64_t)FIRST_MADE_UP_ID + (int64_t)thread->number;
-        profi_events_read(events, thread->first, thread->count, 0, &first, 1);
-        if (thread->lost != 0)
-            write_loss(n, first.start_ns, thread->lost);
-        ok = profi_walk(&walker, &(profi_walk_track){ .thread = thread, .first = thread->first, .count = thread->count });
+        n->tid = thread->tid != 0 ? thread->tid : (int64_t)PROFI_FIRST_MADE_UP_ID + (int64_t)thread->number;
+        ok = profi_walk(&walker, &track);
     }
-    n->tid = FIRST_MADE_UP_ID;
+    n->tid = PROFI_FIRST_MADE_UP_ID;
     n->is_lane = 1;
-    for (size_t i = 0; i < events->lane_count && ok; i++)
+    for (size_t i = 0; i < events->lane_count && ok; i++) {
+        const profi_walk_track track = profi_walk_lane(&events->lanes[i]);
         if (events->lanes[i].process == process)
-            ok = profi_walk(&walker, &(profi_walk_track){ .lane = &events->lanes[i], .first = events->lanes[i].first,
-                                                          .count = events->lanes[i].count });
+            ok = profi_walk(&walker, &track);
+    }
     n->is_lane = 0;
     if (process == 0 && events->lost_of_unknown != 0)
         write_loss(n, events->taken.monotonic_ns, events->lost_of_unknown);
