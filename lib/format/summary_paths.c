@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The call paths of a summary: see path_of() in summary_json.c. */
+/* The call paths of a summary: see profi_path_of() in summary_rows.c. */
 #include "summary_reader.h"
 
 #include <math.h>

@@ -5,6 +5,15 @@
 
 #include "json_input.h"
 
+#define PROFI_NOT_SAID "the file does not say"
+
+/* Why a field is null. */
+static inline const char *profi_json_reason_or(profi_json *json, const char *key)
+{
+    const char *reason = profi_json_reason(json, key);
+    return reason != NULL ? reason : PROFI_NOT_SAID;
+}
+
 /* A function's number in the file and in the snapshot. */
 typedef struct profi_function_number {
     uint64_t in_file;
@@ -23,6 +32,9 @@ uint32_t profi_find_function(uint64_t in_file, const profi_function_number *numb
  */
 void profi_read_durations(profi_json *json, const profi_json_value *object, profi_function *row,
                           uint64_t counts[PROFI_BUCKET_COUNT]);
+
+/* Reads what the file says of the run. */
+void profi_read_facts(profi_json *json, const profi_json_value *root);
 
 /* Reads the spans, if there are any. */
 void profi_read_spans(profi_json *json, const profi_json_value *root);

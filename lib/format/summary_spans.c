@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The spans of a summary: see span_of() in summary_json.c.  Files of before there were any have none. */
+/* The spans of a summary: see profi_span_of() in summary_rows.c.  Files of before there were any have none. */
 #include "summary_reader.h"
 
 static void read_span(profi_json *j, const profi_json_value *object)
