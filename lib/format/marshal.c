@@ -98,27 +98,30 @@ static const char *take_float(profi_marshal *m, profi_marshal_object *object)
     return bytes != NULL ? NULL : "the file ends inside a number";
 }
 
+/* How many parts there are, of types that have one byte for it or four; 0 where the file ends. */
+static int take_count(profi_marshal *m, profi_marshal_object *object, int has_short_length)
+{
+    if (!has_short_length)
+        return take_length(m, &object->count);
+    const unsigned char *length = take(m, 1);
+    if (length != NULL)
+        object->count = *length;
+    return length != NULL;
+}
+
 static const char *take_text(profi_marshal *m, profi_marshal_object *object, int has_short_length)
 {
-    const unsigned char *length = has_short_length ? take(m, 1) : NULL;
     object->kind = PROFI_MARSHAL_TEXT;
-    if (has_short_length ? length == NULL : !take_length(m, &object->count))
+    if (!take_count(m, object, has_short_length))
         return "the file ends inside a text";
-    if (has_short_length)
-        object->count = *length;
     object->text = (const char *)take(m, object->count);
     return object->text != NULL ? NULL : "a text is longer than the file";
 }
 
 static const char *take_tuple(profi_marshal *m, profi_marshal_object *object, int has_short_length)
 {
-    const unsigned char *length = has_short_length ? take(m, 1) : NULL;
     object->kind = PROFI_MARSHAL_TUPLE;
-    if (has_short_length ? length == NULL : !take_length(m, &object->count))
-        return "the file ends inside a tuple";
-    if (has_short_length)
-        object->count = *length;
-    return NULL;
+    return take_count(m, object, has_short_length) ? NULL : "the file ends inside a tuple";
 }
 
 /* What follows a type code; a message, or NULL. */
