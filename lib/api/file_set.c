@@ -17,6 +17,7 @@
 #include "../base/error.h"
 #include "../base/publish.h"
 #include "../base/text.h"
+#include "../model/slowest.h"
 #include "../record/kept.h"
 
 #include <errno.h>
@@ -346,7 +347,7 @@ static prof_status open_events(const profi_config *config, profi_set_kind kind, 
     int is_wanted = 0;
     *events = NULL;
     for (unsigned i = 0; i < config->format_count; i++)
-        is_wanted |= config->formats[i]->write_events != NULL;
+        is_wanted |= config->formats[i]->write_events != NULL || config->formats[i]->shows_slowest;
     if (!is_wanted || kind != PROFI_SET_RUN || !config->keeps_events)
         return PROF_OK;
     prof_status status = profi_streamer_events(config->name, events, err);
@@ -355,6 +356,15 @@ static prof_status open_events(const profi_config *config, profi_set_kind kind, 
         *events = NULL;
     }
     return status;
+}
+
+/* For the formats that show it. */
+static prof_status find_slowest(const profi_config *config, const profi_events *events, prof_snapshot *snapshot, prof_error *err)
+{
+    int is_wanted = 0;
+    for (unsigned i = 0; i < config->format_count; i++)
+        is_wanted |= config->formats[i]->shows_slowest;
+    return is_wanted && events != NULL ? profi_slowest_find(events, snapshot, err) : PROF_OK;
 }
 
 /* Gives the drafts their names: over the set's own files, or new ones. */
@@ -385,6 +395,8 @@ prof_status profi_file_set_write(profi_file_set *set, int folder, const profi_co
     profi_events *events;
     prof_error why = PROF_ERROR_INIT;
     prof_status without = open_events(config, kind, &events, &why); /* a failure keeps no table from being written */
+    if (without == PROF_OK)
+        without = find_slowest(config, events, snapshot, &why);
     batch b = { .folder = folder, .config = config, .events = events };
     prof_status status = prepare(&b, set, snapshot, kind, err);
     if (status == PROF_OK && b.count != 0)

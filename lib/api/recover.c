@@ -5,6 +5,7 @@
 #include "../base/error.h"
 #include "../base/input.h"
 #include "../base/system.h"
+#include "../model/slowest.h"
 #include "../record/dead.h"
 #include "../record/tape.h"
 
@@ -66,7 +67,9 @@ static prof_status make_views(recovered *r, const char *path, prof_error *err)
         status = profi_fail(err, PROF_E_UNAVAILABLE, "\"%.300s\": nothing was recorded", path);
     if (status == PROF_OK)
         status = profi_snapshot_of_dead(&r->dead, &r->snapshot, err);
-    return status == PROF_OK ? profi_events_of_dead(&r->dead, &r->events, err) : status;
+    if (status == PROF_OK)
+        status = profi_events_of_dead(&r->dead, &r->events, err);
+    return status == PROF_OK ? profi_slowest_find(r->events, r->snapshot, err) : status;
 }
 
 static prof_recovery describe(const profi_dead *dead)

@@ -7,10 +7,12 @@
  * without <, > and &.  It holds the summary (summary_json.c), to which the
  * percentiles are added, so that no rule for them stands in two places:
  *
- *     {"version", "summary": {...}, "percentiles": [[p50, p90, p99, p99.9], ...]}
+ *     {"version", "summary": {...}, "percentiles": [[p50, p90, p99, p99.9], ...],
+ *      "span_percentiles": likewise, "slowest": {...} or null}
  *
- * with a row for each function, in nanoseconds; null where there are too few
- * calls or none that are known.
+ * with a row for each function and each span, in nanoseconds; null where there
+ * are too few calls or none that are known.  The slowest request is in it where
+ * the events of the run were at hand (html_slowest.c).
  */
 #include "html.h"
 
@@ -60,17 +62,29 @@ static void put_percentiles(profi_output *out, const profi_function *function)
     profi_output_text(out, "]");
 }
 
+static void put_all_percentiles(profi_output *out, const char *key, const profi_function *rows, uint32_t count)
+{
+    profi_output_printf(out, ",\n\"%s\": [", key);
+    for (uint32_t i = 0; i < count; i++) {
+        profi_output_text(out, i == 0 ? "\n " : ",\n ");
+        put_percentiles(out, &rows[i]);
+    }
+    profi_output_text(out, "]");
+}
+
 static prof_status put_data(const prof_snapshot *snapshot, profi_output *out, prof_error *err)
 {
     profi_output_printf(out, "{\"version\": \"%u.%u.%u\",\n\"summary\": ", PROF_VERSION >> 16, PROF_VERSION >> 8 & 0xff,
                         PROF_VERSION & 0xff);
     prof_status status = profi_put_summary(snapshot, 1, out, err);
-    profi_output_text(out, ",\n\"percentiles\": [");
-    for (uint32_t i = 0; i < snapshot->function_count; i++) {
-        profi_output_text(out, i == 0 ? "\n " : ",\n ");
-        put_percentiles(out, &snapshot->functions[i]);
-    }
-    profi_output_text(out, "]}");
+    put_all_percentiles(out, "percentiles", snapshot->functions, snapshot->function_count);
+    put_all_percentiles(out, "span_percentiles", snapshot->spans, snapshot->span_count);
+    profi_output_text(out, ",\n\"slowest\": ");
+    if (snapshot->slowest == NULL)
+        profi_output_text(out, "null");
+    else if (!profi_put_slowest(snapshot->slowest, out) && status == PROF_OK)
+        status = profi_fail(err, PROF_E_NO_MEMORY, "no memory for a page");
+    profi_output_text(out, "}");
     return status;
 }
 

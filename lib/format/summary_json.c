@@ -165,14 +165,15 @@ static int put_text(const char *text, size_t bytes, void *out)
     return 0;
 }
 
-/* Takes over `value`, which may be NULL: out of memory. */
-static void put_value(file *f, json_t *value)
+int profi_put_value(profi_output *out, json_t *value, size_t encoding)
 {
-    size_t flags = JSON_COMPACT | JSON_ENCODE_ANY | JSON_REAL_PRECISION(17) | f->encoding;
-    if (value == NULL || json_dump_callback(value, put_text, f->out, flags) != 0)
-        f->ok = 0;
+    size_t flags = JSON_COMPACT | JSON_ENCODE_ANY | JSON_REAL_PRECISION(17) | encoding;
+    int ok = value != NULL && json_dump_callback(value, put_text, out, flags) == 0;
     json_decref(value);
+    return ok;
 }
+
+static void put_value(file *f, json_t *value) { f->ok &= profi_put_value(f->out, value, f->encoding); }
 
 static void put_key(file *f, const char *key)
 {

@@ -6,6 +6,7 @@
 #ifndef PROFI_SUMMARY_VALUES_H
 #define PROFI_SUMMARY_VALUES_H
 
+#include "../base/output.h"
 #include "../model/snapshot.h"
 
 #include <inttypes.h>
@@ -52,6 +53,9 @@ static inline json_t *profi_number_if(uint32_t is_known, uint64_t value)
 {
     return is_known ? profi_number(value) : json_null();
 }
+
+/* Writes and takes over `value`, which may be NULL; `encoding`: jansson's flags.  0 when memory is spent. */
+int profi_put_value(profi_output *out, json_t *value, size_t encoding);
 
 /* An element of an array of the root: the one of this index; a failure is recorded in *ok. */
 json_t *profi_function_of(const prof_snapshot *snapshot, uint32_t id, int *ok);

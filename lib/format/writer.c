@@ -13,16 +13,16 @@
 #define MARK(text) text, sizeof(text) - 1
 
 const profi_writer profi_writers[] = {
-    { "txt", MARK("\n-- profcore "), profi_write_txt, NULL, NULL },
-    { "prof", MARK("{(\3\0\0\0u"), profi_write_prof, NULL, NULL }, /* no cProfile has written it so since Python 3.4 */
-    { "json", MARK("{\n\"schema\": \"profcore."), profi_write_json, NULL, NULL },
-    { "html", MARK("<!doctype html>\n<!-- profcore."), profi_write_html, NULL, NULL },
-    { "pftrace", MARK(PROFI_PFTRACE_START), NULL, profi_write_pftrace, NULL },
-    { "chrome", MARK(PROFI_CHROME_START), NULL, profi_write_chrome, "trace.json" },
-    { "nvtxt", MARK(PROFI_NVTXT_START), NULL, profi_write_nvtxt, NULL },
-    { "pprof", MARK(PROFI_PPROF_START), profi_write_pprof, NULL, NULL },
-    { "collapsed", MARK(PROFI_COLLAPSED_START), profi_write_collapsed, NULL, NULL },
-    { "callgrind", MARK(PROFI_CALLGRIND_START), profi_write_callgrind, NULL, NULL },
+    { "txt", MARK("\n-- profcore "), profi_write_txt, NULL, NULL, 0 },
+    { "prof", MARK("{(\3\0\0\0u"), profi_write_prof, NULL, NULL, 0 }, /* no cProfile has written it so since Python 3.4 */
+    { "json", MARK("{\n\"schema\": \"profcore."), profi_write_json, NULL, NULL, 0 },
+    { "html", MARK("<!doctype html>\n<!-- profcore."), profi_write_html, NULL, NULL, 1 },
+    { "pftrace", MARK(PROFI_PFTRACE_START), NULL, profi_write_pftrace, NULL, 0 },
+    { "chrome", MARK(PROFI_CHROME_START), NULL, profi_write_chrome, "trace.json", 0 },
+    { "nvtxt", MARK(PROFI_NVTXT_START), NULL, profi_write_nvtxt, NULL, 0 },
+    { "pprof", MARK(PROFI_PPROF_START), profi_write_pprof, NULL, NULL, 0 },
+    { "collapsed", MARK(PROFI_COLLAPSED_START), profi_write_collapsed, NULL, NULL, 0 },
+    { "callgrind", MARK(PROFI_CALLGRIND_START), profi_write_callgrind, NULL, NULL, 0 },
 };
 const unsigned profi_writer_count = PROFI_COUNT_OF(profi_writers);
 

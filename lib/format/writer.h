@@ -23,6 +23,7 @@ typedef struct profi_writer {
     prof_status (*write)(const prof_snapshot *snapshot, const char *sort, profi_output *out, prof_error *err);
     prof_status (*write_events)(const profi_events *events, profi_output *out, prof_error *err);
     const char *extension; /* of its files; NULL: the name */
+    int shows_slowest;     /* it writes snapshots, with the slowest request where a snapshot was given it: model/slowest.h */
 } profi_writer;
 
 extern const profi_writer profi_writers[];

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The public functions that walk a snapshot.  They check, look up, and never change it. */
 #include "snapshot.h"
+#include "slowest.h"
 
 #include "../base/error.h"
 #include "../base/system.h"
@@ -44,6 +45,7 @@ void prof_snapshot_close(prof_snapshot *snapshot)
     free(snapshot->path_table);
     free(snapshot->threads);
     free(snapshot->processes);
+    profi_slowest_close(snapshot->slowest);
     free(snapshot);
 }
 

@@ -164,6 +164,7 @@ struct prof_snapshot {
     profi_about about;
     int is_call;                 /* not a run but one call: no percentiles, no memory, one thread */
     profi_call_about call;
+    struct profi_slowest *slowest; /* owned; NULL: it was not looked for, or there is none */
 };
 
 /* An empty snapshot with room for the names of `function_count` functions; NULL when memory is spent. */

@@ -75,11 +75,14 @@ def _(folder):
     spread = write(folder, calls=20_000, histogram=[[index, 100] for index in range(100, 300)], min_ns=1000, max_ns=10 ** 7)
     for path in (*PROFILES, spread):
         data = json.loads(parts(convert("html", path))[1])
-        equal(sorted(data), ["percentiles", "summary", "version"], path)
+        equal(sorted(data), ["percentiles", "slowest", "span_percentiles", "summary", "version"], path)
+        equal(data["slowest"], None, f"{path}: the slowest request of a summary")
         equal(data["summary"], json.loads(convert("json", path)), path)
         for function, row in zip(data["summary"]["functions"], data["percentiles"], strict=True):
             equal(row, [percentile(function, share) for share in (0.5, 0.9, 0.99, 0.999)], f"{path}: {function['name']}")
             percentiles += sum(ns is not None for ns in row)
+        for span, row in zip(data["summary"]["spans"], data["span_percentiles"], strict=True):
+            equal(row, [percentile(span, share) for share in (0.5, 0.9, 0.99, 0.999)], f"{path}: {span['name']}")
     check(percentiles > 3, "hardly a percentile was compared")
 
 

@@ -5,8 +5,8 @@
     html_check.py PAGE [--screenshots FOLDER] [--browser PROGRAM]
 
 Opens it from its file in Chromium, sorts and filters the table, chooses every
-row that is shown, points at every frame of the tree, enlarges one by mouse and
-moves about by keyboard.  The page must report no error, fetch nothing, open
+row that is shown, points at every frame of the tree and every slice of the slowest request,
+enlarges one by mouse and moves about by keyboard.  The page must report no error, fetch nothing, open
 nothing and run no script that came with a name.
 
 Exit codes: 0 as it should be, 1 not, 77 playwright or Chromium is missing.
@@ -22,7 +22,7 @@ from snakeviz_check import ESCAPED, Missing, find_browser, need_packages
 
 WAIT_MS = 60_000  # for what a page does at once
 MOST = 60  # rows that are chosen, and frames that are pointed at
-ROWS, FRAMES = "#table tbody tr", "#flame .frame"
+ROWS, FRAMES, SLICES = "#table tbody tr", "#flame .frame", "#lanes .slice"
 
 
 class Page:
@@ -51,6 +51,10 @@ class Page:
     def rows(self):
         """What the cells of each row of the table say."""
         return self.page.eval_on_selector_all(ROWS, "rows => rows.map((row) => [...row.cells].map((cell) => cell.innerText.trim()))")
+
+    def names(self):
+        """Of the functions in the table."""
+        return self.page.eval_on_selector_all(f"{ROWS} button.name", "all => all.map((button) => button.childNodes[1].textContent)")
 
     def frames(self):
         """The frames in sight: label, left edge, width and classes."""
@@ -84,8 +88,8 @@ def sort_and_filter(seen):
     heading = page.locator("#table thead button").first
     heading.click()
     seen.demand(page.locator("#table thead th").first.get_attribute("aria-sort") == "ascending", "not sorted by name")
-    by_name = [row[0] for row in seen.rows()]
-    seen.demand(by_name == sorted(by_name, key=str.lower) or len(by_name) > 99, f"not in the order of names: {by_name[:5]}")
+    by_name, shown = [row[0] for row in seen.rows()], seen.names()
+    seen.demand(shown == sorted(shown, key=str.lower) or len(by_name) > 99, f"not in the order of names: {shown[:5]}")
     heading.click()
     seen.demand(len(by_name) > 99 or [row[0] for row in seen.rows()] == by_name[::-1] or len(set(names)) < len(names), "not in reverse")
     page.keyboard.press("/")
@@ -132,10 +136,49 @@ def move_in_tree(seen):
     seen.demand(not page.locator("#whole").is_visible(), "the whole tree cannot be had back")
 
 
+def move_in_slowest(seen):
+    page, slices = seen.page, seen.page.locator(SLICES)
+    count = slices.count()
+    if not count:
+        seen.demand(page.locator("#no-slowest").count() == 1, "neither a slowest request nor why there is none")
+        return
+    for number in range(min(count, MOST)):
+        slices.nth(number).dispatch_event("mousemove", {"bubbles": True, "clientX": 300, "clientY": 300})
+        label = slices.nth(number).get_attribute("aria-label").rsplit(", ", 1)[0]
+        seen.demand(page.locator("#tip").is_visible() and page.locator("#tip").text_content().startswith(label), f"no tip of {label}")
+    widths = slices.evaluate_all("all => all.map((one) => [one.clientWidth, one.getAttribute('aria-label')])")
+    lasting = [(width, label, number) for number, (width, label) in enumerate(widths) if not label.endswith(", 0 ns")]
+    if lasting:
+        _, label, number = min(lasting)
+        slices.nth(number).dispatch_event("click")
+        width = max(width for width, other in slices.evaluate_all(
+            "all => all.map((one) => [one.clientWidth, one.getAttribute('aria-label')])") if other == label)  # fmt: skip
+        seen.demand(width > page.locator("#lanes .lane").nth(0).bounding_box()["width"] - 3, f"{label} was not enlarged")
+    page.locator(f"{SLICES}[tabindex='0']").focus()
+    page.keyboard.press("Escape")
+    seen.demand(slices.count() == count and not page.locator("#all-of-it").is_visible(), "Escape does not lead back to all of the request")
+    page.keyboard.press("Home")
+    first = seen.focused()
+    for key in ("ArrowRight", "ArrowLeft", "Enter"):
+        page.keyboard.press(key)
+    seen.demand(seen.focused() == first == slices.nth(0).get_attribute("aria-label"), f"the keys lead to {seen.focused()}, not to {first}")
+    page.keyboard.press("Escape")
+
+
+def choose_spans(seen):
+    buttons = seen.page.locator("#spans button.name")
+    for number in range(min(buttons.count(), MOST)):
+        name = buttons.nth(number).evaluate("(button) => button.childNodes[1].textContent")
+        buttons.nth(number).click()
+        seen.demand(seen.page.locator("#span h2").text_content() == name, f"{name!r} was chosen and is not shown")
+
+
 def use(seen):
     """Does what a reader does; every action may set off an error that is then among the complaints."""
     seen.page.wait_for_selector(f"{FRAMES}, #no-tree", state="attached")
     move_in_tree(seen)
+    move_in_slowest(seen)
+    choose_spans(seen)
     choose_rows(seen)
     sort_and_filter(seen)
     seen.demand(seen.page.evaluate(ESCAPED), "a script that came with a name has run")

@@ -7,10 +7,11 @@ import re
 
 import html_check
 import snakeviz_check
-from viewer_common import HERE, HOSTILE, HOSTILE_FUNCTIONS, Failure, Maker, profile, run
+from perfetto_cases import Timelines
+from viewer_common import HERE, HOSTILE, HOSTILE_FUNCTIONS, Failure, profile, run
 
 
-class Pages(Maker):
+class Pages(Timelines):
     def need_browser(self):
         snakeviz_check.need_packages("playwright")
         snakeviz_check.find_browser()
@@ -64,6 +65,33 @@ class Pages(Maker):
         missing = [name for name in HOSTILE if not any(name in row[0] for row in rows)]
         if len(rows) != HOSTILE_FUNCTIONS or missing:
             raise Failure(f"{len(rows)} rows, not {HOSTILE_FUNCTIONS}; missing {missing}")
+
+    def page_shows_hostile_names_of_a_timeline_too(self):
+        rows = self.opens(self.page(self.timeline("hostile")[0]))
+        if not rows:
+            raise Failure("no rows")
+
+    def page_shows_the_slowest_request_on_its_threads_and_spans(self):
+        program = self.folder / "picture"
+        self.compile(HERE / "picture_main.c", program)
+        written = profile(program, self.folder, "html", "pftrace")
+        for page in (written, self.page(written.with_suffix(".pftrace"))):
+            self.opens(page)
+            with html_check.opened(page) as seen:
+                about = seen.data()["slowest"]["about"]
+                which = seen.page.inner_text("#which")
+                if not which.startswith(f"request {about['request']}, request: ") or "the longest of 40" not in which:
+                    raise Failure(which)
+                tracks = [name.split(" (")[0] for name in seen.page.locator("#lanes .of").all_inner_texts()]
+                if tracks != ["request", "encoder", "answerer"]:
+                    raise Failure(f"tracks: {tracks}")
+                labels = seen.page.eval_on_selector_all(html_check.SLICES, "all => all.map((one) => one.getAttribute('aria-label'))")
+                names = {label.split(",")[0] for label in labels}
+                if not names >= {"request", "encode", "tokenize", "layer", "attention", "answer", "search_index", "generate_token"}:
+                    raise Failure(f"slices: {names}")
+                bars = seen.page.locator("#span rect.bar").count()
+                if page == written and (bars == 0 or "p50" not in seen.page.inner_text("#span")):
+                    raise Failure("no histogram of spans")
 
     def page_states_of_the_run_what_the_table_states(self):
         file = profile(self.build / "examples" / "hello", self.folder, "json")
@@ -136,6 +164,8 @@ class Pages(Maker):
     cases = (
         (need_browser, page_shows_the_functions_of_hello),
         (need_browser, page_shows_hostile_names_and_runs_none),
+        (need_browser, page_shows_hostile_names_of_a_timeline_too),
+        (need_browser, page_shows_the_slowest_request_on_its_threads_and_spans),
         (need_browser, page_states_of_the_run_what_the_table_states),
         (need_browser, page_of_a_prof_says_why_there_is_no_tree),
         (need_browser, page_shows_a_recursion_a_thousand_levels_deep),

@@ -6,6 +6,9 @@
  */
 const data = JSON.parse(document.getElementById('data').textContent);
 const run = data.summary, { functions, probes } = run, paths = run.paths || [], missing = run.unavailable || {};
+const spans = run.spans || [];
+functions.forEach((f, i) => { f.percentiles = data.percentiles[i]; });
+spans.forEach((s, i) => Object.assign(s, { percentiles: data.span_percentiles[i], calls: s.count, isSpan: true }));
 const state = { query: '', column: 4, descending: true, rows: 100, chosen: null, zoom: -1, focus: -1 };
 
 const $ = (id) => document.getElementById(id);
@@ -87,11 +90,11 @@ function each(ns, calls) {
 }
 
 function percentile(f, index) {
-  const ns = data.percentiles[f.id][index], wanted = SHARES[index][1];
+  const ns = f.percentiles[index], wanted = SHARES[index][1];
   if (ns !== null) return { value: Number(ns), cell: time(ns), title: exactly(ns) };
   if (f.histogram === null) return { value: NaN, cell: absent(whyNot(f, 'histogram')), title: whyNot(f, 'histogram') };
   const ended = exactSum(f.histogram, (pair) => pair[1]);
-  return { value: NaN, cell: '\u2013', title: 'needs ' + plural(wanted, 'call') + ', has ' + count(ended) };
+  return { value: NaN, cell: '\u2013', title: 'needs ' + plural(wanted, f.isSpan ? 'span' : 'call') + ', has ' + count(ended) };
 }
 
 function extreme(f, key) {

@@ -130,6 +130,8 @@ function putRun() {
 putRun();
 putTree();
 putTable();
+putSlowest();
+putSpans();
 if (functions.length) choose(listing[0]);
 $('more').addEventListener('click', () => { state.rows += 500; putTable(); });
 $('search').addEventListener('input', (event) => search(event.target.value));

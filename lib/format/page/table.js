@@ -7,7 +7,7 @@ const octaves = (ns) => Math.log2(ns + 16);
 const begin = (index) => (index < 16 ? 0 : (16 + (index & 15)) * 2 ** ((index >> 4) - 1) - 16);
 const hasHistogram = (f) => f.histogram !== null && f.histogram.length > 0;
 const ends = (f) => [f.histogram[0][0], f.histogram[f.histogram.length - 1][0] + 1];
-const common = functions.filter(hasHistogram).map(ends)
+const common = [...functions, ...spans].filter(hasHistogram).map(ends)
   .reduce(([low, high], [first, last]) => [Math.min(low, first), Math.max(high, last)], [976, 0]);
 
 /* Bars of `size` buckets each; the area of a bar is its calls. */
@@ -54,7 +54,7 @@ function putMarks(picture, x, f) {
     if (ns !== null) picture.append(shape('path', { class: 'end', d }, shape('title', null, name + ' ' + time(ns))));
   }
   SHARES.slice(0, 3).forEach(([name], i) => {
-    const ns = data.percentiles[f.id][i], at = x(Number(ns)), y = 12 + 14 * i, isLeft = at > WIDTH * 0.75;
+    const ns = f.percentiles[i], at = x(Number(ns)), y = 12 + 14 * i, isLeft = at > WIDTH * 0.75;
     if (ns !== null) picture.append(shape('line', { class: 'mark', x1: at, x2: at, y1: y - 9, y2: BASE }),
       shape('text', { class: 'label', x: isLeft ? at - 4 : at + 4, y, 'text-anchor': isLeft ? 'end' : 'start' }, name + ' ' + time(ns)));
   });
@@ -67,12 +67,12 @@ function histogram(f) {
   const margin = Math.max(size, Math.ceil((24 - (last - first)) / 2)); /* so that there is room for a tick */
   const span = [Math.max(16, first - margin), last + margin];
   const x = scale(span, WIDTH), list = bars(f, size), all = sum(list, (bar) => bar.calls), top = Math.max(...list.map((bar) => bar.density));
-  const picture = shape('svg', { class: 'histogram', viewBox: '0 0 ' + WIDTH + ' ' + (BASE + 24), role: 'img', 'aria-label': 'Durations of calls' });
+  const picture = shape('svg', { class: 'histogram', viewBox: '0 0 ' + WIDTH + ' ' + (BASE + 24), role: 'img', 'aria-label': 'Durations of ' + (f.isSpan ? 'spans' : 'calls') });
   putTicks(picture, x, begin(span[1]));
   for (const bar of list) {
     const height = Math.max(1.5, HEIGHT * bar.density / top), width = Math.max(1, x(bar.to) - x(bar.from) - 0.6);
     picture.append(shape('rect', { class: 'bar', x: x(bar.from), y: BASE - height, width, height },
-      shape('title', null, time(bar.from) + ' to ' + time(bar.to) + ': ' + plural(bar.calls, 'call') + ', ' + percent(bar.calls, all))));
+      shape('title', null, time(bar.from) + ' to ' + time(bar.to) + ': ' + plural(bar.calls, f.isSpan ? 'span' : 'call') + ', ' + percent(bar.calls, all))));
   }
   picture.append(shape('line', { class: 'axis', x1: 0, x2: WIDTH, y1: BASE, y2: BASE }));
   putMarks(picture, x, f);
@@ -103,7 +103,8 @@ for (const probe of probes) {
 }
 
 let listing = [];
-const matches = (f) => f.name.toLowerCase().includes(state.query) || place(f).toLowerCase().includes(state.query);
+const matchesText = (...texts) => texts.some((text) => text.toLowerCase().includes(state.query));
+const matches = (f) => matchesText(f.name, place(f));
 
 function nameButton(f) {
   return make('button', { type: 'button', class: 'name', title: f.name + ' ' + place(f), '--hue': hue(f), click: () => choose(f) },

@@ -138,9 +138,9 @@ function linesOf({ path, rest, restNs }) {
     parent === null ? '' : percent(ns, totals[parent]) + ' of ' + labelOf(parent)];
 }
 
-function tell(frame, x, y) {
+function tell(lines, x, y) {
   const tip = $('tip');
-  tip.replaceChildren(...linesOf(frame).filter(Boolean).map((text) => make('div', null, text)));
+  tip.replaceChildren(...lines.filter(Boolean).map((text) => make('div', null, text)));
   tip.hidden = false;
   tip.style.left = Math.max(4, Math.min(x + 14, innerWidth - tip.offsetWidth - 8)) + 'px';
   tip.style.top = (y + 18 + tip.offsetHeight > innerHeight ? Math.max(4, y - tip.offsetHeight - 10) : y + 18) + 'px';
@@ -154,12 +154,12 @@ function watch(flame) {
   flame.addEventListener('click', (event) => frames.has(event.target) && enter(frames.get(event.target)));
   flame.addEventListener('keydown', steer);
   flame.addEventListener('scroll', () => { hide(); draw(); });
-  flame.addEventListener('mousemove', (event) => (frames.has(event.target) ? tell(frames.get(event.target), event.clientX, event.clientY) : hide()));
+  flame.addEventListener('mousemove', (event) => (frames.has(event.target) ? tell(linesOf(frames.get(event.target)), event.clientX, event.clientY) : hide()));
   flame.addEventListener('mouseleave', hide);
   flame.addEventListener('focusout', hide);
   flame.addEventListener('focusin', ({ target }) => {
     const { left, bottom } = target.getBoundingClientRect();
-    if (frames.has(target) && target.matches(':focus-visible')) tell(frames.get(target), left, bottom - 12);
+    if (frames.has(target) && target.matches(':focus-visible')) tell(linesOf(frames.get(target)), left, bottom - 12);
   });
   $('whole').addEventListener('click', () => zoom(-1));
   new ResizeObserver(() => {
@@ -188,9 +188,10 @@ function putTree() {
 /* Of the time, that in the outermost calls of functions that match. */
 function search(text) {
   state.query = text.trim().toLowerCase();
-  $('tree').classList.toggle('searching', state.query !== '');
+  for (const id of ['tree', 'slowest']) $(id).classList.toggle('searching', state.query !== '');
   putTable();
   redraw();
+  if (request) drawSlowest();
   const found = functions.filter(matches), ids = new Set(found.map((f) => f.id)), isInside = new Uint8Array(paths.length);
   let ns = 0;
   paths.forEach(([parent, id], path) => {
