@@ -11,6 +11,7 @@ Exit codes: 0 as it should be, 1 not, 77 playwright, Chromium or speedscope cann
 """
 
 import argparse
+import contextlib
 import functools
 import http.server
 import pathlib
@@ -51,30 +52,37 @@ class Handler(http.server.SimpleHTTPRequestHandler):
         pass
 
 
+@contextlib.contextmanager
+def served(profile, pages, view):
+    """Yields the address under which speedscope shows the file in a view of its own: time-ordered, left-heavy, sandwich."""
+    handler = functools.partial(Handler, directory=str(pages), profile=profile)
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        base = f"http://127.0.0.1:{server.server_address[1]}"
+        address = f"{base}/profile/{urllib.parse.quote(profile.name)}"
+        yield f"{base}/#profileURL={urllib.parse.quote(address, safe='')}&view={view}"
+        server.shutdown()
+
+
 def look(profile, pages, screenshot=None):
     """The rows of the sandwich table, each a list of texts: total, self, name; what the page complains about."""
     from playwright.sync_api import sync_playwright
 
     complaints = []
-    handler = functools.partial(Handler, directory=str(pages), profile=profile)
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server, sync_playwright() as playwright:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        base = f"http://127.0.0.1:{server.server_address[1]}"
-        address = f"{base}/profile/{urllib.parse.quote(profile.name)}"
+    with served(profile, pages, "sandwich") as address, sync_playwright() as playwright:
         arguments = ["--no-sandbox", "--disable-dev-shm-usage", "--disable-gpu"]
         chromium = playwright.chromium.launch(executable_path=find_browser(), headless=True, args=arguments)
         page = chromium.new_page(viewport={"width": 1280, "height": 1220})
         page.set_default_timeout(1000 * WAIT_S)
         page.on("pageerror", lambda error: complaints.append(f"error in the page: {error}"))
         page.on("dialog", lambda dialog: (complaints.append(f"a dialog: {dialog.message}"), dialog.dismiss()))
-        page.goto(f"{base}/#profileURL={urllib.parse.quote(address, safe='')}&view=sandwich")
+        page.goto(address)
         if not appears(page, SHOWN):
             raise Unusable(f"speedscope shows no table: {page.locator('body').inner_text()[:300]} {complaints}")
         rows = read_rows(page)
         if screenshot:
             page.screenshot(path=screenshot)
         chromium.close()
-        server.shutdown()
     return rows, complaints
 
 
