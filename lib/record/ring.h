@@ -25,7 +25,6 @@
 
 #include "../base/base.h"
 #include <profcore/inline.h>
-#include <string.h>
 
 /*
  * What a cell is: the highest byte of its first word.  The lower half is the
@@ -101,16 +100,16 @@ typedef struct profi_who {
 static inline prof_inline_cell profi_who_cell(const profi_who *who)
 {
     prof_inline_cell cell = { profi_event_what(PROFI_EVENT_WHO, 0, (uint32_t)who->tid), 0, 0 };
-    memcpy(&cell.start, who->name, sizeof(cell.start));
-    memcpy(&cell.end, who->name + sizeof(cell.start), sizeof(cell.end));
+    __builtin_memcpy(&cell.start, who->name, sizeof(cell.start));
+    __builtin_memcpy(&cell.end, who->name + sizeof(cell.start), sizeof(cell.end));
     return cell;
 }
 
 static inline profi_who profi_who_of(const prof_inline_cell *cell)
 {
     profi_who who = { .tid = (int32_t)profi_event_site(cell->what) };
-    memcpy(who.name, &cell->start, sizeof(cell->start));
-    memcpy(who.name + sizeof(cell->start), &cell->end, sizeof(cell->end) - 1);
+    __builtin_memcpy(who.name, &cell->start, sizeof(cell->start));
+    __builtin_memcpy(who.name + sizeof(cell->start), &cell->end, sizeof(cell->end) - 1);
     return who;
 }
 
