@@ -62,7 +62,7 @@ static void *streamer_main(void *unused)
 {
     long pause_ns = SHORTEST_PAUSE_NS;
     (void)unused;
-    for (;;) {
+    while (!profi_threads_are_alone()) {
         unsigned count = 0;
         int result;
         while ((result = step()) == 1)
@@ -74,6 +74,7 @@ static void *streamer_main(void *unused)
         const struct timespec pause = { 0, pause_ns };
         nanosleep(&pause, NULL);
     }
+    return NULL;
 }
 
 prof_status profi_streamer_start(const profi_config *config, prof_error *err)

@@ -4,6 +4,7 @@
 
 usage: ends_check.py ENDS_MAIN [SANITIZED]
 """
+import collections
 import json
 import os
 import signal
@@ -23,8 +24,14 @@ def end(folder, mode, **variables):
     done = run(folder, program, mode, limit_s=60, **{"PROFCORE": "1", **variables})
     check(not drafts(folder), drafts(folder))
     for path in results(folder):
-        calls_in(path)
+        if not path.endswith(".trace.json"):
+            calls_in(path)
     return done
+
+
+def slices_in(path):
+    with open(path, encoding="utf-8") as text:
+        return dict(collections.Counter(event["name"] for event in json.load(text)["traceEvents"] if event["ph"] == "B"))
 
 
 def ends_normally(folder, mode, wanted, code=7, **variables):
@@ -77,13 +84,17 @@ def _(folder):
 def _(folder):
     for variables in ({"PROFCORE_SAVE_EVERY": "3600"}, {"PROFCORE_RSS_EVERY": "60000"}, {"PROFCORE_SIGNALS": "TERM"},
                       {"PROFCORE_SLOW": "in_main=100000"}, {"PROFCORE_CONTROL": os.path.join(folder, "control")},
+                      {"PROFCORE_MODE": "stream", "PROFCORE_FORMATS": "json,chrome"},
                       {"PROFCORE_SAVE_EVERY": "3600", "PROFCORE_RSS_EVERY": "2", "PROFCORE_SAVE_IF": "in_main/1"}):
         place = os.path.join(folder, "-".join(variables))
         os.mkdir(place)
         # Exit handlers run on such a thread, which had not recorded anything.
         done = end(place, "main_exits", PROFCORE_NAME="run", **variables)
         check(done.returncode == 0 and done.stdout.endswith("after all\n"), done)
-        check(summary(place, "run_*.json") == {**ALWAYS, **AT_END, "thread_main": 2, "key_destructor": 7}, results(place))
+        wanted = {**ALWAYS, **AT_END, "thread_main": 2, "key_destructor": 7}
+        check(summary(place, "run_*[0-9].json") == wanted, results(place))
+        for path in results(place, "*.trace.json"):
+            check(slices_in(path) == wanted, f"{path}: {slices_in(path)}")
 
 
 @case("quick_exit_saves_as_exit_does")
