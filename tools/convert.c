@@ -4,12 +4,28 @@
 #include "input.h"
 #include "output.h"
 
+#include <string.h>
+
 enum { TO };
 
 static const cli_option options[] = {
     { "to", 't', "FORMAT", "txt, prof, json, html, pprof, collapsed or callgrind; of a\ntimeline also chrome, nvtxt or pftrace; by default what OUT\nends in" },
     { NULL, 0, NULL, NULL },
 };
+
+/* A program that was killed, or whose reader was too slow, leaves a stream without its end. */
+static void tell_torn(const cli_command *command, const char *from, const prof_timeline *timeline)
+{
+    prof_timeline_about about = PROF_TIMELINE_ABOUT_INIT;
+    const char *what = strcmp(from, "-") == 0 ? "standard input" : from;
+    if (prof_timeline_about_get(timeline, &about, NULL) != PROF_OK)
+        return;
+    if (about.torn_bytes != 0)
+        cli_say(command, "%s ends in the middle of a packet or record, which is cut off: %llu bytes", what,
+                (unsigned long long)about.torn_bytes);
+    else if (about.has_no_end)
+        cli_say(command, "%s ends before the stream's end: there may have been more", what);
+}
 
 static int convert(const cli_command *command, const char *from, const char *to, const char *format)
 {
@@ -21,6 +37,8 @@ static int convert(const cli_command *command, const char *from, const char *to,
     prof_status status = input_open(command, from, &file, &err);
     if (status == PROF_OK && input_is_timeline(&file)) {
         status = input_read_timelines(&file, 1, &timeline, &err);
+        if (status == PROF_OK)
+            tell_torn(command, from, timeline);
         if (status == PROF_OK)
             result = output_write_timeline(command, timeline, to, format);
     } else if (status == PROF_OK) {
@@ -58,8 +76,9 @@ static int run(const cli_command *command, int argc, char **argv)
 const cli_command command_convert = {
     "convert", "write a profile or a timeline in another format", "[--to FORMAT] IN OUT",
     "IN is a .json that libprofcore wrote, any .prof, also Python's, or a timeline: any\n"
-    ".pftrace.  - is standard input, and - for OUT standard output.  OUT appears whole or not\n"
-    "at all, and a file of that name is replaced.\n\n"
+    ".pftrace, or what a program streams with PROFCORE_STREAM.  - is standard input, and -\n"
+    "for OUT standard output.  OUT appears whole or not at all, and a file of that name is\n"
+    "replaced.\n\n"
     "  txt        the table of pstats and our own\n"
     "  prof       for pstats and snakeviz\n"
     "  json       the summary; all others can be made of it\n"

@@ -168,7 +168,7 @@ static void put_processes(const prof_timeline *timeline, const prof_timeline_abo
         printf("           and %u more\n", (unsigned)(about->process_count - MOST));
 }
 
-static prof_status put_timeline(const prof_timeline *timeline, prof_error *err)
+static prof_status put_timeline(const prof_timeline *timeline, const char *kind, prof_error *err)
 {
     prof_timeline_about about = PROF_TIMELINE_ABOUT_INIT;
     prof_snapshot *snapshot = NULL;
@@ -178,7 +178,7 @@ static prof_status put_timeline(const prof_timeline *timeline, prof_error *err)
         status = prof_timeline_snapshot(timeline, &snapshot, err);
     if (status != PROF_OK)
         return status;
-    printf("kind       timeline, pftrace\nproducer   %s\n", about.producer != NULL ? about.producer : "not named");
+    printf("kind       timeline, %s\nproducer   %s\n", kind, about.producer != NULL ? about.producer : "not named");
     put_processes(timeline, &about);
     printf("tracks     %" PRIu64 "\nspan       %s\n", about.track_count, time_text(span, about.last_ns - about.first_ns));
     put_moment("until", about.last_unix_ns);
@@ -190,7 +190,9 @@ static prof_status put_timeline(const prof_timeline *timeline, prof_error *err)
     put_count(about.without_names, "events left out: the packets that they refer to are missing");
     put_count(about.not_understood, "events or arguments left out: of kinds that are not read");
     put_count(about.other_packets, "packets of other producers, left out");
-    put_count(about.torn_bytes, "bytes behind the last whole packet");
+    put_count(about.torn_bytes, "bytes behind the last whole packet or record");
+    if (about.has_no_end)
+        printf("           the stream's end is missing: there may have been more\n");
     put_functions(snapshot);
     put_slowest(timeline, &about);
     prof_snapshot_close(snapshot);
@@ -232,7 +234,7 @@ static int run(const cli_command *command, int argc, char **argv)
     prof_status status = input_open(command, path, &file, &err);
     if (status == PROF_OK && input_is_timeline(&file)) {
         status = input_read_timelines(&file, 1, &timeline, &err);
-        status = status == PROF_OK ? put_timeline(timeline, &err) : status;
+        status = status == PROF_OK ? put_timeline(timeline, input_is_stream(&file) ? "stream" : "pftrace", &err) : status;
     } else if (status == PROF_OK) {
         status = input_read_opened(&file, &snapshot, &err);
         if (status == PROF_OK)

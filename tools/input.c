@@ -54,6 +54,11 @@ int input_is_timeline(const input_file *file)
     return prof_timeline_looks_like(file->head, file->head_bytes);
 }
 
+int input_is_stream(const input_file *file)
+{
+    return input_is_timeline(file) && memmem(file->head, file->head_bytes, "profcore.stream/", 16) != NULL;
+}
+
 /* A line on stderr that writes over itself; an empty one in the end. */
 static void show_progress(const input_file *file, int is_end)
 {

@@ -35,8 +35,9 @@ typedef struct input_file {
 prof_status input_open(const cli_command *command, const char *path, input_file *file, prof_error *err);
 void input_close(input_file *file);
 
-/* Whether it is a timeline that can be read. */
+/* Whether it is a timeline that can be read; and of these, what a program streams. */
 int input_is_timeline(const input_file *file);
+int input_is_stream(const input_file *file);
 
 /* What is opened, as a table or as a timeline; a file is read once. */
 prof_status input_read_opened(input_file *file, prof_snapshot **snapshot, prof_error *err);

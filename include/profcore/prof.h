@@ -343,9 +343,10 @@ typedef struct prof_options {
     uint64_t max_bytes;    /* of our files in the folder, 0: no limit (_MAX_BYTES) */
     uint32_t max_files;    /* the same for their number (_MAX_FILES) */
     uint32_t when_full;    /* PROF_REMOVE_OLDEST or PROF_STOP_SAVING (_WHEN_FULL) */
+    const char *stream;    /* where events are streamed: "fd:3", a pipe or socket, or a FIFO's path; NULL: not (_STREAM) */
 } prof_options;
 
-#define PROF_OPTIONS_INIT { (uint32_t)sizeof(prof_options), 0u, NULL, NULL, NULL, NULL, 0u, 0u, 0u, NULL, 0u, 0u, 0u }
+#define PROF_OPTIONS_INIT { (uint32_t)sizeof(prof_options), 0u, NULL, NULL, NULL, NULL, 0u, 0u, 0u, NULL, 0u, 0u, 0u, NULL }
 
 /* What gives way when the folder's limit is reached.  The run's own files are always written. */
 #define PROF_REMOVE_OLDEST 0u /* the oldest files that this library wrote there, in this run or before */
@@ -378,6 +379,8 @@ PROF_API prof_status prof_start(const prof_options *options, prof_error *err);
  * A scope that is open when recording stops is recorded to its real end.
  * What was recorded is kept: a later start goes on where this one stopped,
  * and a later save replaces this run's own files.
+ * Where events are streamed to a pipe, the rest of them goes there first: that
+ * waits at most 2 seconds for who reads.  So does the end of the process.
  *
  *   returns  PROF_OK; PROF_E_INVALID without a prof_start() to take back;
  *            PROF_E_IO when a file could not be written, which the message

@@ -40,6 +40,8 @@ typedef struct prof_timeline_source {
 /*
  * Reads timelines: a "pftrace", ours or any with Perfetto's TrackEvents.
  * Which format it is shows in its content.
+ * What a program streams (PROFCORE_STREAM) is read as well, alone, until its
+ * end or the end of the file.
  *
  * Of several, one is made.  Each has its processes, also where two have the
  * same number: then the later has a higher one.  Files of one boot of one
@@ -50,7 +52,8 @@ typedef struct prof_timeline_source {
  *   timeline  Receives it; close it with prof_timeline_close().
  *   returns   PROF_OK, also where events had to be left out or a file ends in
  *             the middle, which prof_timeline_about() counts; PROF_E_FORMAT for
- *             what is no timeline, or damaged, with the place; PROF_E_IO also
+ *             what is no timeline, or damaged, with the place;
+ *             PROF_E_UNSUPPORTED for a stream among several; PROF_E_IO also
  *             where $TMPDIR has no room; PROF_E_LIMIT; PROF_E_INVALID;
  *             PROF_E_NO_MEMORY.
  *   threads   Any.
@@ -87,11 +90,12 @@ typedef struct prof_timeline_about {
     uint64_t without_names;   /* events left out: packets that they refer to are missing */
     uint64_t not_understood;  /* events and arguments left out: of kinds that are not read */
     uint64_t other_packets;   /* of other producers, such as the kernel's scheduler; left out */
-    uint64_t torn_bytes;      /* behind the last whole packet */
+    uint64_t torn_bytes;      /* behind the last whole packet or record */
+    uint64_t has_no_end;      /* 1: a stream that lacks its end: the program was killed, goes on, or ended before all was read */
 } prof_timeline_about;
 
 #define PROF_TIMELINE_ABOUT_INIT \
-    { (uint32_t)sizeof(prof_timeline_about), 0u, NULL, 0u, 0u, 0u, 0u, 0u, 0u, 0u, 0u, 0u, 0u, 0u, 0u, 0u, 0u }
+    { (uint32_t)sizeof(prof_timeline_about), 0u, NULL, 0u, 0u, 0u, 0u, 0u, 0u, 0u, 0u, 0u, 0u, 0u, 0u, 0u, 0u, 0u }
 
 /*
  * Says what a timeline holds.

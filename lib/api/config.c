@@ -25,6 +25,7 @@ static const struct text_option {
     { "directory", offsetof(prof_options, directory), profi_config_set_directory, "profiling_results" },
     { "formats", offsetof(prof_options, formats), profi_config_set_formats, "txt,prof,json,pftrace" },
     { "sort", offsetof(prof_options, sort), profi_config_set_sort, "cumulative" },
+    { "stream", offsetof(prof_options, stream), profi_config_set_stream, "" },
     { "save_if", offsetof(prof_options, save_if), profi_config_set_save_if, "" },
 };
 

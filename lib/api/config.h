@@ -26,7 +26,8 @@ typedef struct profi_config {
     uint64_t memory_bytes;
     int keeps_events;     /* in rings: PROFCORE_MODE */
     int is_crash_safe;    /* recorded in a file */
-    int is_streamed;      /* events go to a file */
+    int is_streamed;      /* events go to a file, or */
+    char stream[4096];    /* where this says, checked: outlet.h; "": to a file */
     uint64_t event_min_ns; /* shorter scopes stay out of the rings */
     uint32_t save_every_s;
     uint32_t rss_every_ms;

@@ -5,6 +5,7 @@
 #include "save_rules.h"
 
 #include "../base/error.h"
+#include "../base/outlet.h"
 #include "../base/region.h"
 #include "../base/text.h"
 #include "../format/sort_key.h"
@@ -75,6 +76,19 @@ prof_status profi_config_set_memory(profi_config *config, uint64_t bytes, prof_e
                           (unsigned long long)bytes);
     config->memory_bytes = bytes;
     return PROF_OK;
+}
+
+/* Who says where a stream goes wants one. */
+prof_status profi_config_set_stream(profi_config *config, const char *value, prof_error *err)
+{
+    if (value[0] == '\0')
+        return PROF_OK;
+    prof_status status = profi_outlet_check(value, err);
+    if (status == PROF_OK)
+        status = set_text(config->stream, sizeof(config->stream), value, "where the stream goes", err);
+    config->keeps_events |= status == PROF_OK;
+    config->is_streamed |= status == PROF_OK;
+    return status;
 }
 
 prof_status profi_config_set_save_if(profi_config *config, const char *value, prof_error *err)

@@ -13,6 +13,7 @@ prof_status profi_config_set_name(profi_config *config, const char *value, prof_
 prof_status profi_config_set_directory(profi_config *config, const char *value, prof_error *err);
 prof_status profi_config_set_formats(profi_config *config, const char *value, prof_error *err);
 prof_status profi_config_set_sort(profi_config *config, const char *value, prof_error *err);
+prof_status profi_config_set_stream(profi_config *config, const char *value, prof_error *err); /* "": it stays */
 prof_status profi_config_set_save_if(profi_config *config, const char *value, prof_error *err);
 prof_status profi_config_set_slow(profi_config *config, const char *value, prof_error *err);
 prof_status profi_config_set_memory(profi_config *config, uint64_t bytes, prof_error *err);

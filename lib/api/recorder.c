@@ -94,10 +94,12 @@ static void before_fork(void)
     profi_dump_lock();
     lock_save();
     pthread_mutex_lock(&lock);
+    profi_streamer_lock();
 }
 
 static void after_fork(void)
 {
+    profi_streamer_unlock();
     pthread_mutex_unlock(&lock);
     pthread_mutex_unlock(&save_lock);
     profi_dump_unlock();
@@ -229,8 +231,9 @@ static prof_status start(const prof_options *options, int is_automatic, prof_err
     if (status == PROF_OK && !config.is_forced_off) {
         prof_error why = PROF_ERROR_INIT;
         start_saver();
-        if (config.is_streamed && config.writes_files && profi_streamer_start(&config, &why) != PROF_OK)
-            profi_notice("PROFCORE_MODE=stream: events stay in the rings: %s", why.message);
+        if (config.is_streamed && (config.writes_files || config.stream[0] != '\0') &&
+            profi_streamer_start(&config, &why) != PROF_OK)
+            profi_notice("events are not streamed and stay in the rings: %s", why.message);
         start_control();
         if (profi_watch_start(&config, &why) != PROF_OK)
             profi_notice("no dumps will be made but by prof_dump(): %s", why.message);
@@ -270,6 +273,8 @@ prof_status prof_stop(prof_error *err)
     }
     int writes = config.writes_files && !config.is_forced_off;
     pthread_mutex_unlock(&lock);
+    if (is_last)
+        profi_streamer_flush();
     if (!is_last || !writes)
         return PROF_OK;
     prof_status status = profi_recorder_save(PROFI_SAVE_STOP, err);
@@ -429,6 +434,7 @@ __attribute__((destructor(101))) static void save_at_exit(void)
         profi_notice("nothing could be saved: %s", why.message);
     /* A save or a dump that another thread has begun is not cut off in the middle, and none begins after this. */
     profi_control_stop();
+    profi_streamer_finish(status == PROF_OK);
     profi_dump_lock();
     int cancel_state = enter_save();
     pthread_mutex_lock(&lock);

@@ -24,6 +24,15 @@ typedef struct recovered {
     profi_events *events;
 } recovered;
 
+static prof_status read_tape(int fd, const char *path, profi_dead *dead, prof_error *err)
+{
+    profi_stream stream;
+    profi_stream_of_callback(&stream, profi_stream_read_fd, &fd);
+    prof_status status = profi_tape_read(&stream, UINT64_MAX, path, dead, err);
+    profi_stream_fini(&stream);
+    return status;
+}
+
 static prof_status read_file(const char *path, profi_dead *dead, prof_error *err)
 {
     char *data, mark[PROFI_TAPE_MARK_BYTES];
@@ -34,7 +43,7 @@ static prof_status read_file(const char *path, profi_dead *dead, prof_error *err
         return status;
     int is_tape = pread(fd, mark, sizeof(mark), 0) == sizeof(mark) && profi_tape_is(mark, sizeof(mark));
     if (is_tape)
-        status = profi_tape_read(fd, UINT64_MAX, path, dead, err);
+        status = read_tape(fd, path, dead, err);
     close(fd);
     if (is_tape)
         return status;

@@ -15,6 +15,7 @@
  * that is for the first time only, as many for Ctrl-C are, stays so.
  */
 #include "recorder.h"
+#include "streamer.h"
 
 #include "../base/error.h"
 #include "../base/system.h"
@@ -125,6 +126,7 @@ static void answer_signals(void)
         if (how == NOT_ARRIVED)
             continue;
         save(is_last(number, how) ? PROFI_SAVE_LAST : PROFI_SAVE_STOP);
+        profi_streamer_flush(); /* the signal may end the process without a further word */
         let_act(number, how);
     }
 }

@@ -18,23 +18,24 @@ struct prof_timeline {
 };
 
 /* The structs as of version 0.1: no caller's is smaller. */
-enum { ABOUT_SIZE_0 = 128, PROCESS_SIZE_0 = 24, TRACK_SIZE_0 = 40, SLICE_SIZE_0 = 80, ARGUMENT_SIZE_0 = 40 };
+enum { ABOUT_SIZE_0 = 136, PROCESS_SIZE_0 = 24, TRACK_SIZE_0 = 40, SLICE_SIZE_0 = 80, ARGUMENT_SIZE_0 = 40 };
 
 /* ---- reading ---- */
 
 static prof_status read_sources(const prof_timeline_source *sources, size_t count, profi_events **events, prof_error *err)
 {
     profi_events_builder builder;
+    profi_stream stream;
     prof_status status = PROF_OK;
     profi_build_init(&builder);
     for (size_t i = 0; i < count && status == PROF_OK; i++) {
         const char *what = sources[i].what != NULL ? sources[i].what : "the data";
-        profi_stream stream;
         profi_stream_of_callback(&stream, sources[i].read, sources[i].user);
-        status = profi_event_reader_add(&stream, what, &builder, err);
+        status = count == 1 ? profi_event_reader_run(&stream, what, events, err)
+                            : profi_event_reader_add(&stream, what, &builder, err);
         profi_stream_fini(&stream);
     }
-    if (status == PROF_OK)
+    if (status == PROF_OK && count > 1)
         return profi_build_finish(&builder, sources[0].what != NULL ? sources[0].what : "the data", events, err);
     profi_build_fini(&builder);
     return status;
@@ -146,6 +147,7 @@ prof_status prof_timeline_about_get(const prof_timeline *timeline, prof_timeline
     full.not_understood = events->notes.not_understood;
     full.other_packets = events->notes.other_packets;
     full.torn_bytes = events->notes.torn_bytes;
+    full.has_no_end = events->notes.has_no_end != 0;
     return profi_struct_write(about, &full, sizeof(full), ABOUT_SIZE_0, "prof_timeline_about", err);
 }
 

@@ -246,6 +246,7 @@ const profi_variable profi_variables[] = {
     { "PROFCORE_SORT", profi_config_set_sort, PROFI_SHOWN_TEXT, FIELD(sort), 0 },
     { "PROFCORE_MEMORY", variable_memory, PROFI_SHOWN_SIZE, FIELD(memory_bytes), 0 },
     { "PROFCORE_MODE", variable_mode, PROFI_SHOWN_MODE, 0, 0 },
+    { "PROFCORE_STREAM", profi_config_set_stream, PROFI_SHOWN_TEXT, FIELD(stream), 0 }, /* behind it: it is the stronger */
     { "PROFCORE_EVENT_MIN_NS", variable_event_min, PROFI_SHOWN_LONG_NUMBER, FIELD(event_min_ns), 0 },
     { "PROFCORE_CRASH_SAFE", variable_crash_safe, PROFI_SHOWN_SWITCH, FIELD(is_crash_safe), 0 },
     { "PROFCORE_SAVE_EVERY", variable_save_every, PROFI_SHOWN_NUMBER, FIELD(save_every_s), 0 },

@@ -121,39 +121,60 @@ int profi_read_text(const char *path, char *text, size_t room)
     return bytes > 0;
 }
 
-static int write_in_pieces(int fd, const char *data, size_t bytes)
-{
-    while (bytes > 0) {
-        ssize_t written = write(fd, data, bytes);
-        if (written < 0 && errno == EINTR)
-            continue;
-        if (written <= 0)
-            return written < 0 ? errno : EIO;
-        data += written;
-        bytes -= (size_t)written;
-    }
-    return 0;
-}
+/* What a write may raise is blocked meanwhile, and taken back; what was pending before is the host's. */
+typedef struct held_signals {
+    sigset_t pending, callers;
+} held_signals;
 
-int profi_write_all(int fd, const void *data, size_t bytes)
+static void hold_signals(held_signals *held)
 {
-    static const struct timespec at_once = { 0, 0 };
-    sigset_t ours, pending, callers;
+    sigset_t ours;
     sigemptyset(&ours);
     sigaddset(&ours, SIGPIPE);
     sigaddset(&ours, SIGXFSZ);
-    sigpending(&pending);
-    pthread_sigmask(SIG_BLOCK, &ours, &callers);
-    int error = write_in_pieces(fd, data, bytes);
-    /* What the write raised is taken back; what was pending before is the host's. */
+    sigpending(&held->pending);
+    pthread_sigmask(SIG_BLOCK, &ours, &held->callers);
+}
+
+static void release_signals(const held_signals *held, int error)
+{
+    static const struct timespec at_once = { 0, 0 };
     int raised = error == EPIPE ? SIGPIPE : error == EFBIG ? SIGXFSZ : 0;
-    if (raised != 0 && !sigismember(&pending, raised)) {
+    if (raised != 0 && !sigismember(&held->pending, raised)) {
         sigset_t one;
         sigemptyset(&one);
         sigaddset(&one, raised);
         while (sigtimedwait(&one, NULL, &at_once) < 0 && errno == EINTR)
             ;
     }
-    pthread_sigmask(SIG_SETMASK, &callers, NULL);
+    pthread_sigmask(SIG_SETMASK, &held->callers, NULL);
+}
+
+static int write_in_pieces(int fd, const char *data, size_t bytes, size_t *done)
+{
+    while (*done < bytes) {
+        ssize_t written = write(fd, data + *done, bytes - *done);
+        if (written < 0 && errno == EINTR)
+            continue;
+        if (written <= 0)
+            return written < 0 ? errno : EIO;
+        *done += (size_t)written;
+    }
+    return 0;
+}
+
+int profi_write_some(int fd, const void *data, size_t bytes, size_t *written)
+{
+    held_signals held;
+    *written = 0;
+    hold_signals(&held);
+    int error = write_in_pieces(fd, data, bytes, written);
+    release_signals(&held, error);
     return error;
+}
+
+int profi_write_all(int fd, const void *data, size_t bytes)
+{
+    size_t written;
+    return profi_write_some(fd, data, bytes, &written);
 }

@@ -57,4 +57,7 @@ int profi_read_text(const char *path, char *text, size_t room);
  */
 int profi_write_all(int fd, const void *data, size_t bytes);
 
+/* The same, and *written receives how many bytes were, also where it fails: EAGAIN of a pipe without room among them. */
+int profi_write_some(int fd, const void *data, size_t bytes, size_t *written);
+
 #endif

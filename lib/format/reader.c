@@ -38,7 +38,8 @@ prof_status profi_reader_run(const profi_input *input, prof_snapshot **snapshot,
 }
 
 const profi_event_reader profi_event_readers[] = {
-    { "pftrace", profi_looks_like_pftrace, profi_read_pftrace },
+    { "pftrace", profi_looks_like_pftrace, profi_read_pftrace, NULL },
+    { "stream", profi_events_is_tape, NULL, profi_events_of_tape },
 };
 const unsigned profi_event_reader_count = PROFI_COUNT_OF(profi_event_readers);
 
@@ -52,21 +53,36 @@ const profi_event_reader *profi_event_reader_find(profi_stream *stream)
     return NULL;
 }
 
-prof_status profi_event_reader_add(profi_stream *stream, const char *what, profi_events_builder *builder, prof_error *err)
+static prof_status find_reader(profi_stream *stream, const char *what, const profi_event_reader **reader, prof_error *err)
 {
-    const profi_event_reader *reader = profi_event_reader_find(stream);
+    *reader = profi_event_reader_find(stream);
     if (stream->error != 0)
         return profi_fail_errno(err, stream->error, "cannot read %.300s", what);
-    if (reader == NULL)
-        return profi_fail(err, PROF_E_FORMAT, "%.300s: %s", what, stream->bytes == 0 ? "the file is empty" : "no timeline: not a .pftrace");
-    return reader->read(stream, what, builder, err);
+    if (*reader == NULL)
+        return profi_fail(err, PROF_E_FORMAT, "%.300s: %s", what,
+                          stream->bytes == 0 ? "the file is empty" : "no timeline: neither a .pftrace nor a .stream");
+    return PROF_OK;
+}
+
+prof_status profi_event_reader_add(profi_stream *stream, const char *what, profi_events_builder *builder, prof_error *err)
+{
+    const profi_event_reader *reader;
+    prof_status status = find_reader(stream, what, &reader, err);
+    if (status == PROF_OK && reader->read == NULL)
+        status = profi_fail(err, PROF_E_UNSUPPORTED, "%.300s: a .%s is not merged as it is; make a .pftrace of it first", what,
+                            reader->name);
+    return status == PROF_OK ? reader->read(stream, what, builder, err) : status;
 }
 
 prof_status profi_event_reader_run(profi_stream *stream, const char *what, profi_events **events, prof_error *err)
 {
+    const profi_event_reader *reader;
     profi_events_builder builder;
+    prof_status status = find_reader(stream, what, &reader, err);
+    if (status != PROF_OK || reader->read == NULL)
+        return status == PROF_OK ? reader->read_alone(stream, what, events, err) : status;
     profi_build_init(&builder);
-    prof_status status = profi_event_reader_add(stream, what, &builder, err);
+    status = reader->read(stream, what, &builder, err);
     if (status == PROF_OK)
         return profi_build_finish(&builder, what, events, err);
     profi_build_fini(&builder);

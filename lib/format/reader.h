@@ -41,6 +41,8 @@ typedef struct profi_event_reader {
     const char *name;
     int (*looks_like_it)(const unsigned char *data, size_t bytes); /* by the first of its bytes */
     prof_status (*read)(profi_stream *stream, const char *what, profi_events_builder *builder, prof_error *err);
+    /* Of a format that is not merged, instead of `read`: all of it. */
+    prof_status (*read_alone)(profi_stream *stream, const char *what, profi_events **events, prof_error *err);
 } profi_event_reader;
 
 extern const profi_event_reader profi_event_readers[];

@@ -287,7 +287,10 @@ prof_status profi_events_open_streamed(const char *run_name, profi_events_copy *
                                        profi_events **events, prof_error *err)
 {
     profi_dead streamed;
-    prof_status status = profi_tape_read(fd, bytes, "the stream of this run", &streamed, err);
+    profi_stream stream;
+    profi_stream_of_callback(&stream, profi_stream_read_fd, &fd);
+    prof_status status = profi_tape_read(&stream, bytes, "the stream of this run", &streamed, err);
+    profi_stream_fini(&stream);
     if (status != PROF_OK)
         return status;
     int error = profi_tape_join(&streamed, &copy->rings);
@@ -303,6 +306,10 @@ prof_status profi_events_open(const char *run_name, profi_events **events, prof_
     prof_status status = profi_events_take(&copy, err);
     if (status != PROF_OK)
         return status;
+    /* Tables that are made of it have no other word for calls that they lack. */
+    for (uint64_t i = 0; i < copy.rings.ring_count; i++)
+        copy.rings.rings[i].streamed = 0;
+    copy.rings.exited_streamed = 0;
     status = make_own(run_name, &copy, &copy.rings, NULL, 0, events, err);
     profi_events_copy_fini(&copy);
     return status;
@@ -328,6 +335,48 @@ prof_status profi_events_of_dead(profi_dead *dead, profi_events **events, prof_e
     prof_status status = sites != NULL ? profi_events_make(&source, events, err)
                                        : profi_fail(err, PROF_E_NO_MEMORY, "no memory for the event stream");
     free(sites);
+    return status;
+}
+
+int profi_events_is_tape(const unsigned char *data, size_t bytes)
+{
+    return profi_tape_is(data, bytes);
+}
+
+/* Texts that go with what was read become the events' own; 0 when memory is spent. */
+static int keep_texts(profi_events *events)
+{
+    int ok = 1;
+    for (uint32_t i = 0; i < events->site_count && ok; i++) {
+        profi_events_site *site = &events->sites[i];
+        site->name = profi_texts_add(&events->texts, site->name, strlen(site->name));
+        if (site->file != NULL)
+            ok = (site->file = profi_texts_add(&events->texts, site->file, strlen(site->file))) != NULL;
+        ok = ok && site->name != NULL;
+    }
+    const char *source = events->scale.source;
+    events->scale.source = ok ? profi_texts_add(&events->texts, source, strlen(source)) : NULL;
+    return events->scale.source != NULL;
+}
+
+prof_status profi_events_of_tape(profi_stream *stream, const char *what, profi_events **events, prof_error *err)
+{
+    profi_dead streamed;
+    profi_events *made = NULL;
+    prof_status status = profi_tape_read(stream, UINT64_MAX, what, &streamed, err);
+    if (status != PROF_OK)
+        return status;
+    status = profi_events_of_dead(&streamed, &made, err);
+    if (status == PROF_OK && !keep_texts(made))
+        status = profi_fail(err, PROF_E_NO_MEMORY, "no memory for what %.300s holds", what);
+    if (status == PROF_OK) {
+        made->notes = (profi_events_notes){ .producer = "profcore", .torn_bytes = streamed.torn_bytes,
+                                            .not_understood = streamed.damage_count, .has_no_end = streamed.has_no_end };
+        *events = made;
+    } else {
+        profi_events_close(made);
+    }
+    profi_dead_fini(&streamed);
     return status;
 }
 

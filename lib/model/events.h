@@ -20,6 +20,7 @@
 #include "../base/base.h"
 #include "../base/clock.h"
 #include "../base/spool.h"
+#include "../base/stream.h"
 #include "../base/texts.h"
 #include "open_stacks.h"
 
@@ -126,6 +127,7 @@ typedef struct profi_events_notes {
     uint64_t unfinished;      /* slices that did not end */
     uint64_t disordered;      /* events earlier than the one before on their track, in a file that promises order: they are as late as it */
     uint64_t torn_bytes;      /* behind the last whole packet */
+    int has_no_end;           /* of a stream: its last record is not there */
 } profi_events_notes;
 
 struct prof_inline_cell;
@@ -184,11 +186,18 @@ struct profi_events_copy;
 prof_status profi_events_open_streamed(const char *run_name, struct profi_events_copy *copy, int fd, uint64_t bytes,
                                        profi_events **events, prof_error *err);
 
+/* Whether bytes begin as what a process streams; and the events of such a file or pipe, up to its end. */
+int profi_events_is_tape(const unsigned char *data, size_t bytes);
+prof_status profi_events_of_tape(profi_stream *stream, const char *what, profi_events **events, prof_error *err);
+
 /* The stream of a process that is no more. */
 struct profi_dead;
 prof_status profi_events_of_dead(struct profi_dead *dead, profi_events **events, prof_error *err);
 
-/* Takes the stream from the rings, while threads go on recording.  issued is 0 where no ring is kept. */
+/*
+ * Takes the stream from the rings, while threads go on recording.  issued is 0
+ * where no ring is kept.  What was streamed to a pipe counts as lost.
+ */
 prof_status profi_events_open(const char *run_name, profi_events **events, prof_error *err);
 void profi_events_close(profi_events *events); /* NULL is accepted */
 

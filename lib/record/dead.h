@@ -27,6 +27,8 @@ typedef struct profi_dead {
     profi_open_cell *opens;   /* by thread's number, the innermost first */
     size_t open_count;
     uint64_t damage_count;    /* things in the file that made no sense */
+    uint64_t torn_bytes;      /* of a stream: behind the last whole record */
+    int has_no_end;           /* likewise: its last record is not there */
     profi_texts texts;
     profi_spool cells;        /* where it is not empty, the rings' cells lie in it */
 } profi_dead;

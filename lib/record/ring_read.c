@@ -217,7 +217,9 @@ static int compare_segments(const void *one, const void *other)
         return a->thread < b->thread ? -1 : 1;
     if (a->first_index != b->first_index)
         return a->first_index < b->first_index ? -1 : 1;
-    return a->first_detail < b->first_detail ? -1 : a->first_detail > b->first_detail;
+    if (a->first_detail != b->first_detail)
+        return a->first_detail < b->first_detail ? -1 : 1;
+    return a->cell_count > b->cell_count ? -1 : a->cell_count < b->cell_count; /* what is there twice: the whole of it first */
 }
 
 static int compare_rings(const void *one, const void *other)

@@ -15,31 +15,30 @@ enum { MOST_BODY = 1 << 20, MOST_SITES = 1 << 21 };
 /* A stream that is being read. */
 typedef struct stream_reader {
     profi_dead_reader r;
-    int fd;
+    profi_stream *from;
     uint64_t left; /* bytes to read at most */
     char *body; /* of one record: MOST_BODY bytes */
     size_t site_room;
     profi_roots_time first, newest;
     profi_clock_moment begun;
-    int is_ticks, is_steady, error;
+    profi_ring_view *threads; /* since the last totals */
+    size_t thread_count, thread_room;
+    uint64_t exited_issued, exited_filtered;
+    int is_ticks, is_steady, is_ended, error;
 } stream_reader;
 
-/* All of so many bytes; 0 at the end, or where reading fails. */
+/* All of so many bytes; 0 at the end, which may be in the middle of them, or where reading fails. */
 static int read_exactly(stream_reader *s, void *into, size_t bytes)
 {
-    if (bytes > s->left)
+    size_t there = profi_stream_need(s->from, bytes < s->left ? bytes : (size_t)s->left);
+    if (there < bytes || bytes > s->left) {
+        s->r.dead->torn_bytes += there < s->left ? there : s->left;
+        s->error = s->from->error;
         return 0;
-    s->left -= bytes;
-    for (size_t done = 0; done < bytes;) {
-        ssize_t got = read(s->fd, (char *)into + done, bytes - done);
-        if (got < 0 && errno == EINTR)
-            continue;
-        if (got < 0)
-            s->error = errno;
-        if (got <= 0)
-            return 0;
-        done += (size_t)got;
     }
+    memcpy(into, s->from->data, bytes);
+    profi_stream_skip(s->from, bytes);
+    s->left -= bytes;
     return 1;
 }
 
@@ -129,6 +128,54 @@ static int take_chunk(stream_reader *s, uint64_t bytes)
            take_cells(s, &chunk, (const prof_inline_cell *)(const void *)(s->body + sizeof(chunk)));
 }
 
+static int take_thread(stream_reader *s, uint64_t bytes)
+{
+    profi_tape_thread thread;
+    if (bytes != sizeof(thread))
+        return 0;
+    memcpy(&thread, s->body, sizeof(thread));
+    if (!profi_array_grow(&s->threads, &s->thread_room, s->thread_count, sizeof(*s->threads))) {
+        s->error = ENOMEM;
+        return 0;
+    }
+    s->threads[s->thread_count++] = (profi_ring_view){ .thread = thread.thread, .issued = thread.issued,
+                                                       .filtered = thread.filtered, .who = profi_who_of(&thread.who) };
+    return 1;
+}
+
+/* The latest totals are those that hold. */
+static int take_totals(stream_reader *s, uint64_t bytes)
+{
+    profi_rings_view *view = &s->r.dead->rings;
+    profi_tape_totals totals;
+    if (bytes != sizeof(totals))
+        return 0;
+    memcpy(&totals, s->body, sizeof(totals));
+    if (totals.thread_count != s->thread_count)
+        return 0;
+    free(view->rings);
+    view->rings = s->threads;
+    view->ring_count = s->thread_count;
+    s->threads = NULL;
+    s->thread_count = s->thread_room = 0;
+    s->exited_issued = totals.exited_issued;
+    s->exited_filtered = totals.exited_filtered;
+    return 1;
+}
+
+static int take_body(stream_reader *s, const profi_tape_head *head)
+{
+    switch (head->kind) {
+    case PROFI_TAPE_SITE: return take_site(s, head->bytes);
+    case PROFI_TAPE_TIME: return take_time(s, head->bytes);
+    case PROFI_TAPE_CHUNK: return take_chunk(s, head->bytes);
+    case PROFI_TAPE_THREAD: return take_thread(s, head->bytes);
+    case PROFI_TAPE_TOTALS: return take_totals(s, head->bytes);
+    case PROFI_TAPE_END: return s->is_ended = head->bytes == 0;
+    default: return 0;
+    }
+}
+
 /* The next record; 0 where there is no whole one that makes sense. */
 static int take_record(stream_reader *s)
 {
@@ -136,12 +183,13 @@ static int take_record(stream_reader *s)
     if (!read_exactly(s, &head, sizeof(head)))
         return 0;
     int is_sane = head.mark == PROFI_TAPE_MARK && head.bytes <= MOST_BODY;
-    if (is_sane && !read_exactly(s, s->body, (head.bytes + 7) & ~(uint64_t)7))
-        return 0; /* its writer was killed in the middle of it */
-    int ok = is_sane && (head.kind == PROFI_TAPE_SITE ? take_site(s, head.bytes) : head.kind == PROFI_TAPE_TIME
-                         ? take_time(s, head.bytes) : head.kind == PROFI_TAPE_CHUNK && take_chunk(s, head.bytes));
+    if (is_sane && !read_exactly(s, s->body, (head.bytes + 7) & ~(uint64_t)7)) {
+        s->r.dead->torn_bytes += sizeof(head);
+        return 0; /* its writer was killed in the middle of it, or did not wait any longer */
+    }
+    int ok = is_sane && take_body(s, &head);
     s->r.dead->damage_count += !ok;
-    return ok;
+    return ok && !s->is_ended;
 }
 
 static int take_start(stream_reader *s)
@@ -168,7 +216,9 @@ static void finish(stream_reader *s)
 {
     profi_dead_set_clock(s->r.dead, s->is_ticks, s->is_steady, &s->first, &s->newest);
     profi_dead_set_last(&s->r, &s->begun);
-    profi_dead_settle_rings(&s->r, 0, 0);
+    profi_dead_settle_rings(&s->r, s->exited_issued, s->exited_filtered);
+    s->r.dead->has_no_end = !s->is_ended;
+    s->r.dead->record.stats.live_thread_count = s->r.dead->rings.ring_count;
 }
 
 int profi_tape_is(const void *data, size_t bytes)
@@ -177,10 +227,10 @@ int profi_tape_is(const void *data, size_t bytes)
                                                       sizeof(PROFI_TAPE_LAYOUT)) == 0;
 }
 
-prof_status profi_tape_read(int fd, uint64_t bytes, const char *what, profi_dead *dead, prof_error *err)
+prof_status profi_tape_read(profi_stream *from, uint64_t bytes, const char *what, profi_dead *dead, prof_error *err)
 {
     *dead = (profi_dead){ .record.stats = PROF_STATS_INIT };
-    stream_reader s = { .r.dead = dead, .fd = fd, .left = bytes, .body = malloc(MOST_BODY + 8) };
+    stream_reader s = { .r.dead = dead, .from = from, .left = bytes, .body = malloc(MOST_BODY + 8) };
     prof_status status = PROF_OK;
     if (s.body == NULL)
         return profi_fail(err, PROF_E_NO_MEMORY, "no memory to read %.300s", what);
@@ -193,6 +243,7 @@ prof_status profi_tape_read(int fd, uint64_t bytes, const char *what, profi_dead
         status = profi_fail_errno(err, s.error, "cannot read %.300s", what);
     if (status == PROF_OK)
         finish(&s);
+    free(s.threads);
     free(s.body);
     if (status != PROF_OK)
         profi_dead_fini(dead);

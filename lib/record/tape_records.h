@@ -9,7 +9,15 @@
 #define PROFI_TAPE_MARK 0x6d727473u /* "strm" */
 #define PROFI_TAPE_LAYOUT "profcore.stream/2"
 
-enum { PROFI_TAPE_START = 1, PROFI_TAPE_SITE, PROFI_TAPE_TIME, PROFI_TAPE_CHUNK };
+enum {
+    PROFI_TAPE_START = 1,
+    PROFI_TAPE_SITE,
+    PROFI_TAPE_TIME,
+    PROFI_TAPE_CHUNK,
+    PROFI_TAPE_THREAD,
+    PROFI_TAPE_TOTALS,
+    PROFI_TAPE_END /* its body is empty */
+};
 
 /* Before each body, which is padded to a multiple of 8 bytes. */
 typedef struct profi_tape_head {
@@ -36,5 +44,15 @@ typedef struct profi_tape_chunk { /* the cells follow */
     uint64_t thread, first_index, first_detail, cell_count;
     prof_inline_cell who;
 } profi_tape_chunk;
+
+typedef struct profi_tape_thread { /* one that lives, at the moment of the totals that follow */
+    uint64_t thread, issued, filtered;
+    prof_inline_cell who;
+} profi_tape_thread;
+
+typedef struct profi_tape_totals { /* what all threads had issued at one moment */
+    uint64_t thread_count; /* of the records of threads before it */
+    uint64_t exited_issued, exited_filtered;
+} profi_tape_totals;
 
 #endif

@@ -145,13 +145,9 @@ static prof_status read_any(const char *data, size_t bytes, const char *what, pr
 {
     if (!profi_tape_is(data, bytes))
         return profi_dead_read(data, bytes, what, dead, err);
-    int fd = memfd_create("stream", MFD_CLOEXEC);
-    prof_status status = PROF_E_IO;
-    if (fd >= 0 && write(fd, data, bytes) == (ssize_t)bytes && lseek(fd, 0, SEEK_SET) == 0)
-        status = profi_tape_read(fd, UINT64_MAX, what, dead, err);
-    if (fd >= 0)
-        close(fd);
-    return status;
+    profi_stream stream;
+    profi_stream_of_memory(&stream, data, bytes);
+    return profi_tape_read(&stream, UINT64_MAX, what, dead, err);
 }
 
 /* Reads and writes it in every way; whatever comes out. */
