@@ -192,6 +192,19 @@ def _(folder):
         check(glob.glob(os.path.join(place, "out", "*.trace.json")), "the rings are not there")
 
 
+@case("nor_does_one_that_goes_away_while_the_program_waits_for_it_at_its_end")
+def _(folder):
+    for number in range(8):  # it is the program's own thread that meets it, or the one that streams
+        place = os.path.join(folder, str(number))
+        os.mkdir(place)
+        out, into = os.pipe()
+        process = start(place, f"fd:{into}", MANY, "stop", (into,))
+        os.close(into)
+        time.sleep(0.3 + 0.1 * number)
+        os.close(out)
+        end(process)
+
+
 @case("a_socket_does_as_well")
 def _(folder):
     ours, theirs = socket.socketpair()
