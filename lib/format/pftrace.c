@@ -165,7 +165,11 @@ static void go_on(void *user, const profi_walk_track *track, uint64_t number)
         profi_pftrace_begin_sequence(user, track);
 }
 
-static void write_begin(void *user, const profi_slice *slice) { write_event(user, slice, TYPE_BEGIN); }
+static void write_begin(void *user, const profi_slice *slice)
+{
+    profi_pftrace_write_marks(user, slice->start_ns);
+    write_event(user, slice, TYPE_BEGIN);
+}
 
 /* One that has not ended stays so. */
 static void write_end(void *user, uint32_t site, uint64_t ns, int is_open)
@@ -174,6 +178,7 @@ static void write_end(void *user, uint32_t site, uint64_t ns, int is_open)
     (void)site;
     if (is_open)
         return;
+    profi_pftrace_write_marks(p, ns);
     begin_event(p, ns);
     profi_put_number(&p->part, EVENT_TYPE, TYPE_END);
     profi_put_message(&p->packet, PACKET_EVENT, &p->part);
@@ -182,6 +187,7 @@ static void write_end(void *user, uint32_t site, uint64_t ns, int is_open)
 
 static void write_point(void *user, const profi_slice *slice)
 {
+    profi_pftrace_write_marks(user, slice->start_ns);
     if (slice->kind == PROFI_SLICE_COUNTER)
         write_value(user, slice);
     else
@@ -198,8 +204,12 @@ static int write_tracks(profi_pftrace *p)
         const profi_walk_track track = profi_walk_thread(&events->threads[i]);
         p->sequence = PROFI_PFTRACE_PROCESS_SEQUENCE + 1 + (uint64_t)i;
         p->track_uuid = profi_pftrace_thread_track_uuid(p, track.thread->number);
+        p->thread = track.thread->number;
+        p->marked_ns = 0;
         ok = profi_walk(&walker, &track);
+        profi_pftrace_write_marks(p, UINT64_MAX);
     }
+    p->thread = 0;
     for (size_t i = 0; i < events->lane_count && ok; i++) {
         const profi_walk_track track = profi_walk_lane(&events->lanes[i]);
         p->sequence = PROFI_PFTRACE_PROCESS_SEQUENCE + 1 + (uint64_t)events->thread_count + i;

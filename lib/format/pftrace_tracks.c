@@ -211,16 +211,15 @@ static void write_mark(profi_pftrace *p, const profi_mark *mark, uint64_t uuid)
     end_instant(p);
 }
 
-/* Of a dump: what made it, on the process's track; and each scope that was slow then, on its thread's. */
-static void write_marks(profi_pftrace *p)
+void profi_pftrace_write_marks(profi_pftrace *p, uint64_t ns)
 {
     const profi_open_stacks *stacks = p->events->stacks;
-    for (size_t i = 0; stacks != NULL && i < stacks->mark_count; i++) {
-        if (i == 0)
-            write_mark(p, &stacks->marks[i], p->first_uuid);
-        if (stacks->marks[i].thread != 0)
-            write_mark(p, &stacks->marks[i], profi_pftrace_thread_track_uuid(p, stacks->marks[i].thread));
+    for (size_t i = 0; stacks != NULL && p->thread != 0 && i < stacks->mark_count; i++) {
+        const profi_mark *mark = &stacks->marks[i];
+        if (mark->thread == p->thread && mark->ns >= p->marked_ns && mark->ns < ns)
+            write_mark(p, mark, p->track_uuid);
     }
+    p->marked_ns = profi_max_u64(p->marked_ns, ns);
 }
 
 /* ---- all of it ---- */
@@ -237,9 +236,10 @@ void profi_pftrace_write_head(profi_pftrace *p)
 void profi_pftrace_write_tail(profi_pftrace *p)
 {
     const profi_events *events = p->events;
+    if (events->stacks != NULL && events->stacks->mark_count != 0)
+        write_mark(p, &events->stacks->marks[0], p->first_uuid); /* it came before the dump was taken */
     if (events->lost_of_unknown != 0)
         write_loss(p, PROFI_PFTRACE_PROCESS_SEQUENCE, p->first_uuid, events->taken.monotonic_ns, events->lost_of_unknown);
     if (events->streamed_of_unknown != 0)
         write_streamed(p, PROFI_PFTRACE_PROCESS_SEQUENCE, p->first_uuid, events->taken.monotonic_ns, events->streamed_of_unknown);
-    write_marks(p);
 }

@@ -19,7 +19,8 @@ typedef struct profi_pftrace {
     profi_message packet, part, piece; /* one inside the other */
     unsigned char *interned;        /* by site: what is, on the sequence at hand */
     uint64_t first_uuid;            /* the first process's */
-    uint64_t track_uuid, sequence;  /* of the thread at hand */
+    uint64_t track_uuid, sequence;  /* of the thread at hand, */
+    uint64_t thread, marked_ns;     /* its number, 0: none; and until when its marks have been written */
 } profi_pftrace;
 
 void profi_pftrace_write_packet(profi_pftrace *p);
@@ -39,5 +40,8 @@ void profi_pftrace_begin_sequence(profi_pftrace *p, const profi_walk_track *trac
 
 /* At the beginning of a thread's track: how many events it lost, how many a dump has left out, and how many are in the stream. */
 void profi_pftrace_write_missing(profi_pftrace *p, const profi_events_thread *thread, uint64_t ns);
+
+/* Before what stands on a thread's track at that time, and with UINT64_MAX at its end: what was slow there, and made a dump. */
+void profi_pftrace_write_marks(profi_pftrace *p, uint64_t ns);
 
 #endif

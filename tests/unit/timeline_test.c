@@ -11,6 +11,7 @@
 #include "format/protobuf.h"
 #include "format/reader.h"
 #include "format/writer.h"
+#include "record/record.h"
 #include <profcore/events.h>
 #include <profcore/snapshot.h>
 
@@ -210,6 +211,65 @@ TEST(our_own_file_gives_back_slices_depths_arguments_flows_losses_and_requests)
     profi_events_close(events);
     free(file.data);
     free(again.data);
+}
+
+static uint64_t count_named(const profi_events *events, const char *name)
+{
+    uint64_t count = 0;
+    profi_slice slice;
+    for (uint32_t t = 0; t < events->thread_count; t++)
+        for (uint64_t i = 0; i < events->threads[t].count; i++) {
+            profi_events_read(events, events->threads[t].first, events->threads[t].count, i, &slice, 1);
+            count += strcmp(events->sites[slice.site].name, name) == 0;
+        }
+    return count;
+}
+
+/* A thread goes on between the moment that made a dump and the one when its ring is read. */
+static profi_events *dump_of_slow_call(profi_open_stacks *stacks, profi_mark marks[2])
+{
+    profi_events_copy copy;
+    profi_events *events = NULL;
+    prof_scope slow = begin("slow", 3);
+    for (int i = 0; i < 20; i++) {
+        prof_scope inner = begin("inner", 0);
+        pass(5);
+        prof_end(inner);
+        if (i == 9)
+            marks[0].ns = marks[1].ns = now_ns;
+    }
+    if (profi_open_stacks_take(stacks, "dump", NULL) != PROF_OK || profi_events_take(&copy, NULL) != PROF_OK)
+        return NULL;
+    stacks->marks = marks;
+    stacks->mark_count = 2;
+    marks[0].thread = copy.rings.rings[0].thread;
+    copy.rings.exited_issued += 7; /* by threads of which nothing is held */
+    copy.rings.exited_streamed += 3;
+    CHECK_I64(profi_events_open_dump(stacks, 0, &copy, &events, NULL), PROF_OK);
+    profi_events_copy_fini(&copy);
+    prof_end(slow);
+    return events;
+}
+
+TEST(what_made_a_dump_stands_in_the_order_of_time_and_so_does_what_is_missing)
+{
+    profi_open_stacks stacks;
+    profi_mark marks[2] = { { .trigger = "slow", .name = "slow", .limit_ns = 10, .age_ns = 50 },
+                            { .trigger = "slow", .name = "of a thread that has ended", .thread = 1000 } };
+    record_everything();
+    profi_events *events = dump_of_slow_call(&stacks, marks);
+    REQUIRE(events != NULL && events->streamed_of_unknown == 3 && events->lost_of_unknown == 4);
+    buffer file = written(events);
+    profi_events *read = read_buffer(&file);
+    REQUIRE(read != NULL);
+    CHECK_U64(read->notes.disordered, 0);
+    CHECK_U64(read->lost, events->lost);
+    CHECK_U64(count_named(read, "<profcore: slow is slow>"), 2);
+    CHECK_U64(count_named(read, "<profcore: 3 events are in the stream>"), 1);
+    profi_events_close(read);
+    profi_events_close(events);
+    profi_open_stacks_fini(&stacks);
+    free(file.data);
 }
 
 /* ---- the table ---- */
