@@ -109,6 +109,22 @@ static void wait_for_ever(void)
         work();
 }
 
+/* How often resident memory was sampled so far. */
+static long sample_count(void)
+{
+    char text[65536];
+    write_snapshot("samples.json");
+    FILE *file = fopen("samples.json", "r");
+    size_t bytes = file != NULL ? fread(text, 1, sizeof(text) - 1, file) : 0;
+    if (file != NULL)
+        fclose(file);
+    text[bytes] = '\0';
+    const char *samples = strstr(text, "\"rss_samples\""), *count = samples ? strstr(samples, "\"count\":") : NULL;
+    if (count == NULL || memchr(samples, '{', (size_t)(count - samples)) == NULL)
+        return 0; /* null */
+    return strtol(count + sizeof("\"count\":") - 1, NULL, 10);
+}
+
 int main(int argc, char **argv)
 {
     const char *mode = argc > 1 ? argv[1] : "once";
@@ -197,7 +213,7 @@ int main(int argc, char **argv)
         prof_options options = PROF_OPTIONS_INIT;
         options.rss_every_ms = 2;
         prof_start(&options, &err);
-        for (int i = 0; i < 20; i++)
+        while (sample_count() < 2)
             work();
         prof_stop(&err);
         write_snapshot("stopped.json");
