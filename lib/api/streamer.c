@@ -195,18 +195,12 @@ prof_status profi_streamer_start(const profi_config *config, prof_error *err)
     return status;
 }
 
-/*
- * Under the lock: the rings, between two steps.  A chunk that is on its way is
- * in none of them: it is brought to the file first, or counted.
- */
-static prof_status take_events(profi_events_copy *copy, int is_for_file, prof_error *err)
+/* Under the lock: the rings, between two steps.  A chunk that is on its way is still there, one that has arrived is not. */
+static prof_status take_events(profi_events_copy *copy, prof_error *err)
 {
-    while (is_for_file && stream.chunk != NULL && !stream.is_put && step() == MORE)
-        ;
-    prof_status status = profi_events_take(copy, err);
-    if (status == PROF_OK && !is_for_file)
-        profi_tape_count_on_its_way(&stream, &copy->rings);
-    return status;
+    if (used == 0)
+        profi_tape_settle(&stream);
+    return profi_events_take(copy, err);
 }
 
 prof_status profi_streamer_events(const char *run_name, profi_events **events, prof_error *err)
@@ -214,7 +208,7 @@ prof_status profi_streamer_events(const char *run_name, profi_events **events, p
     profi_events_copy copy;
     pthread_mutex_lock(&lock);
     int has_file = file.path[0] != '\0';
-    prof_status status = has_file ? take_events(&copy, 1, err) : PROF_OK;
+    prof_status status = has_file ? take_events(&copy, err) : PROF_OK;
     uint64_t so_far = bytes;
     pthread_mutex_unlock(&lock);
     if (!has_file)
@@ -246,7 +240,7 @@ prof_status profi_streamer_dump_events(const profi_open_stacks *stacks, uint64_t
 {
     profi_events_copy copy;
     int is_locked = lock_for_a_while();
-    prof_status status = is_locked ? take_events(&copy, 0, err) : profi_events_take(&copy, err);
+    prof_status status = is_locked ? take_events(&copy, err) : profi_events_take(&copy, err);
     if (is_locked)
         pthread_mutex_unlock(&lock);
     if (status != PROF_OK)

@@ -137,11 +137,16 @@ static void give_back(profi_tape *tape, int is_lost)
     tape->is_put = 0;
 }
 
+void profi_tape_settle(profi_tape *tape)
+{
+    if (tape->is_put)
+        give_back(tape, 0);
+}
+
 int profi_tape_step(profi_tape *tape, int *any)
 {
     tape->piece = 0;
-    if (tape->is_put)
-        give_back(tape, 0);
+    profi_tape_settle(tape);
     if (tape->chunk == NULL && !tape->has_rest && !tape->is_last) {
         tape->chunk = profi_rings_take_full();
         tape->site_goal = profi_site_count(); /* sites that the chunk's cells name were there before it was full */
@@ -169,18 +174,6 @@ int profi_tape_rest(profi_tape *tape, int is_last)
     tape->is_last = is_last;
     tape->site_goal = profi_site_count();
     return 0;
-}
-
-void profi_tape_count_on_its_way(const profi_tape *tape, profi_rings_view *view)
-{
-    const profi_chunk *chunk = tape->chunk;
-    uint64_t *streamed = &view->exited_streamed;
-    if (chunk == NULL)
-        return;
-    for (uint64_t i = 0; i < view->ring_count; i++)
-        if (view->rings[i].thread == chunk->thread)
-            streamed = &view->rings[i].streamed;
-    *streamed += chunk->cell_count - chunk->other_count;
 }
 
 void profi_tape_drop(profi_tape *tape)

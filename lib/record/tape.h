@@ -53,8 +53,8 @@ int profi_tape_step(profi_tape *tape, int *any);
  */
 int profi_tape_rest(profi_tape *tape, int is_last);
 
-/* The chunk at hand is in no ring: in a view that was read since the last step, it counts as streamed. */
-void profi_tape_count_on_its_way(const profi_tape *tape, profi_rings_view *view);
+/* Likewise: what the last step wrote has arrived, and readers of the rings do not find it there any more. */
+void profi_tape_settle(profi_tape *tape);
 
 /* Nothing is written any more, nor did all of the last step arrive: the chunk at hand is lost. */
 void profi_tape_drop(profi_tape *tape);

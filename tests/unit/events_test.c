@@ -12,9 +12,11 @@
 
 #include "model/events.h"
 #include "record/ring.h"
+#include "record/tape.h"
 #include <profcore/events.h>
 #include <profcore/snapshot.h>
 
+#include <errno.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <sys/prctl.h>
@@ -674,6 +676,53 @@ CASE(a_reading_beside_writers_is_exact_and_loses_nothing_by_itself)
         pthread_join(threads[i], NULL);
     look();
     CHECK_U64(events->issued, issued_by_all());
+}
+
+typedef struct streamed_file {
+    FILE *file;
+    uint64_t bytes;
+} streamed_file;
+
+static int write_to_file(void *user, const void *data, size_t bytes)
+{
+    streamed_file *to = user;
+    to->bytes += bytes;
+    return fwrite(data, 1, bytes, to->file) == bytes ? 0 : EIO;
+}
+
+/* Between two steps of the streamer: what its file has so far, and what the rings have. */
+static void look_at_both(profi_tape *tape, streamed_file *to)
+{
+    profi_events_copy copy;
+    profi_events_close(events);
+    events = NULL;
+    profi_tape_settle(tape);
+    CHECK_I64(profi_events_take(&copy, NULL), PROF_OK);
+    CHECK(fflush(to->file) == 0);
+    rewind(to->file);
+    CHECK_I64(profi_events_open_streamed("test", &copy, fileno(to->file), to->bytes, &events, NULL), PROF_OK);
+    CHECK(fseek(to->file, 0, SEEK_END) == 0);
+    profi_events_copy_fini(&copy);
+}
+
+CASE(whenever_a_stream_is_read_each_event_is_in_its_file_or_in_the_rings_once)
+{
+    streamed_file to = { .file = tmpfile() };
+    profi_tape tape;
+    size_t count = 2000;
+    int any = 1;
+    start();
+    passing(&count);
+    REQUIRE(to.file != NULL && profi_tape_begin(&tape, write_to_file, &to, "test") == 0);
+    for (int steps = 0; any && !test_failed; steps++) {
+        REQUIRE(steps < 1000 && profi_tape_step(&tape, &any) == 0);
+        look_at_both(&tape, &to);
+        CHECK_U64(events->issued, count);
+        CHECK_U64(events->held, count);
+        CHECK_U64(events->lost, 0);
+    }
+    profi_tape_drop(&tape);
+    fclose(to.file);
 }
 
 int main(int argc, char **argv)
