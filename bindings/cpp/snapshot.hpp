@@ -119,7 +119,7 @@ public:
     static snapshot merge(const Snapshots &all, error &why) noexcept
     {
         const std::size_t count = static_cast<std::size_t>(std::distance(std::begin(all), std::end(all)));
-        const std::unique_ptr<const prof_snapshot *[]> raw(new (std::nothrow) const prof_snapshot *[count]);
+        const std::unique_ptr<const prof_snapshot *[]> raw(new (std::nothrow) const prof_snapshot *[count + 1]);
         prof_snapshot *made = nullptr;
         std::size_t at = 0;
         if (raw == nullptr) {
