@@ -27,7 +27,7 @@
  *
  * No C++ type crosses this header and no exception leaves the library: every
  * failure is a status and a text.  Outputs are written only on success.  The
- * library needs libtorch, and only the types of <profcore/prof.h>.
+ * library needs libtorch and libprofcore.
  */
 #ifndef PROFCORE_TORCH_H
 #define PROFCORE_TORCH_H
@@ -344,6 +344,36 @@ PROF_API prof_status prof_torch_value_truth(const prof_torch_value *value, int32
  */
 PROF_API prof_status prof_torch_value_string(const prof_torch_value *value, const char **text, size_t *text_bytes,
                                              prof_error *err);
+
+/* ------------------------------------------------------------------------
+ * Operators
+ */
+
+/*
+ * Makes every operator that libtorch runs in this process a scope, on every
+ * thread, in whatever scope is open there: those of the models that are run
+ * here and all others.  They carry the names that torch.profiler gives them
+ * (aten::linear), and stand in tables, timeline and .prof under the file
+ * "torch".  PROFCORE_TORCH=1 does the same when the library is loaded,
+ * PROFCORE_TORCH=shapes with PROF_TORCH_SHAPES.  torch's own profiler may run
+ * beside it.
+ *
+ * An operator costs some 80 ns then, of which two thirds are libtorch's; while
+ * the recorder is stopped, libtorch's part.  Called again, it goes on with
+ * the new flags.
+ *
+ *   flags    0, or PROF_TORCH_SHAPES: operators are told apart by the shapes
+ *            of their inputs, aten::linear([9, 384], [384, 384], [384]).
+ *   returns  PROF_OK; PROF_E_INVALID for other flags; PROF_E_NO_MEMORY.
+ *   threads  Any.  Operators that run meanwhile are recorded or not.
+ *   since    0.1
+ */
+PROF_API prof_status prof_torch_operators_start(uint32_t flags, prof_error *err);
+
+#define PROF_TORCH_SHAPES 0x1u
+
+/* Ends that: operators that run end as scopes; later ones cost nothing; any thread; since 0.1. */
+PROF_API void prof_torch_operators_stop(void);
 
 /* ------------------------------------------------------------------------
  * The process

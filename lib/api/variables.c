@@ -235,6 +235,15 @@ static prof_status variable_profcore(profi_config *config, const char *value, pr
     return read_switch(value, &is_on, err);
 }
 
+/* Read by libprofcore_torch where it is loaded; here it is known, so that it is not taken for a slip. */
+static prof_status variable_torch(profi_config *config, const char *value, prof_error *err)
+{
+    (void)config;
+    (void)value;
+    (void)err;
+    return PROF_OK;
+}
+
 #define FIELD(field) offsetof(profi_config, field)
 
 const profi_variable profi_variables[] = {
@@ -261,6 +270,7 @@ const profi_variable profi_variables[] = {
     { "PROFCORE_ON_CRASH", variable_on_crash, PROFI_SHOWN_SWITCH, FIELD(dumps_on_crash), 0 },
     { "PROFCORE_CONTROL", variable_control, PROFI_SHOWN_NOT, 0, 0 },
     { "PROFCORE_SIGNALS", variable_signals, PROFI_SHOWN_NOT, 0, 0 },
+    { "PROFCORE_TORCH", variable_torch, PROFI_SHOWN_NOT, 0, 1 },
     { "PROFCORE_CLOCK", variable_clock, PROFI_SHOWN_CLOCK, 0, 0 },
     { "PROFCORE_RSS_EVERY", variable_rss_every, PROFI_SHOWN_NUMBER, FIELD(rss_every_ms), 0 },
     { "PROFCORE_PROBES", profi_config_set_probes, PROFI_SHOWN_NOT, 0, 0 },

@@ -6,6 +6,7 @@
  */
 #include <profcore/events.h>
 #include <profcore/inline.h>
+#include <profcore/operators.h>
 #include <profcore/snapshot.h>
 #include <profcore/timeline.h>
 #include <profcore/torch.h>
@@ -71,6 +72,11 @@ AT(prof_dump_options, seconds, 4);
 AT(prof_dump_options, reason, 8);
 AT(prof_dump_options, path, 16);
 AT(prof_dump_options, path_bytes, 24);
+SIZE(prof_operator_input, 16);
+AT(prof_operator_input, size, 0);
+AT(prof_operator_input, rank, 4);
+AT(prof_operator_input, shape, 8);
+
 SIZE(prof_probe, 40);
 AT(prof_probe, size, 0);
 AT(prof_probe, flags, 4);

@@ -6,6 +6,7 @@
 
 #include <profcore/events.h>
 #include <profcore/inline.h>
+#include <profcore/operators.h>
 #include <profcore/snapshot.h>
 #include <profcore/timeline.h>
 
@@ -211,6 +212,24 @@ static void use_site(void)
         TRY(prof_site_save_if(site, 0, 1, &err))) {
         DO(prof_end(prof_begin(site)));
         api_uses_issued++;
+    }
+}
+
+/* Begun only where there is a source: as many scopes then. */
+static void use_operators(void)
+{
+    const int64_t shape[2] = { 9, 384 };
+    const prof_operator_input input = { sizeof(input), 2, shape };
+    prof_operators *source = NULL;
+    prof_scope scope = PROF_SCOPE_NONE;
+    if (!TRY(prof_operators_open("uses", &source, &err)))
+        return;
+    for (int i = 0; i < 2; i++) {
+        DO(scope = prof_operator_begin(source, "add"));
+        DO(prof_end(scope));
+        DO(scope = prof_operator_begin_shaped(source, "add", &input, 1));
+        DO(prof_end(scope));
+        api_uses_issued += is_started ? 2 : 0;
     }
 }
 
@@ -470,6 +489,7 @@ static const struct {
       "prof_inline_turn_1 prof_args prof_instant prof_span_begin prof_span_end prof_span_phase prof_flow prof_flow_end "
       "prof_request_begin prof_request_end ", use_scopes },
     { " prof_site_get prof_site_save_if ", use_site },
+    { " prof_operators_open prof_operator_begin prof_operator_begin_shaped ", use_operators },
     { " prof_stats_get ", use_stats },
     { " prof_snapshot_take ", use_snapshot },
     { " prof_snapshot_function_count prof_snapshot_stats prof_snapshot_find prof_snapshot_function "

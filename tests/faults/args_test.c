@@ -14,6 +14,7 @@
 
 #include <profcore/events.h>
 #include <profcore/inline.h>
+#include <profcore/operators.h>
 #include <profcore/snapshot.h>
 #include <profcore/timeline.h>
 
@@ -90,6 +91,32 @@ static void args_slow(void)
             REFUSED_AS(PROF_E_LIMIT, prof_slow_set(text, UINT64_MAX, &err));
     }
     CHECK_I64(prof_slow_set("63[*?", UINT64_MAX, NULL), PROF_OK);
+    free(text);
+}
+
+static void args_operators(void)
+{
+    char *text = long_text(100000, 'x');
+    const int64_t shape[1] = { INT64_MIN };
+    prof_operator_input inputs[2] = { { sizeof(prof_operator_input), 1, shape }, { 0, UINT32_MAX, NULL } };
+    prof_operators *source = NULL;
+    REFUSED(prof_operators_open(NULL, &source, &err));
+    REFUSED(prof_operators_open("", &source, &err));
+    REFUSED(prof_operators_open(text, &source, &err));
+    REFUSED(prof_operators_open("torch", NULL, &err));
+    CHECK(source == NULL);
+    CHECK_I64(prof_operators_open("args \x01\xff", &source, NULL), PROF_OK);
+    prof_end(prof_operator_begin(NULL, text));
+    prof_end(prof_operator_begin(source, NULL));
+    prof_end(prof_operator_begin(source, ""));
+    prof_end(prof_operator_begin(source, text));
+    prof_end(prof_operator_begin(source, "\xff\x01\n"));
+    prof_end(prof_operator_begin_shaped(NULL, NULL, NULL, UINT32_MAX));
+    prof_end(prof_operator_begin_shaped(source, text, inputs, 2));
+    for (uint32_t size = 0; size < sizeof(prof_operator_input); size++) {
+        inputs[0].size = size;
+        prof_end(prof_operator_begin_shaped(source, "", inputs, UINT32_MAX));
+    }
     free(text);
 }
 
@@ -677,6 +704,7 @@ static const struct {
       "prof_snapshot_counter ", args_measures },
     { " prof_snapshot_span_count prof_snapshot_span prof_snapshot_span_percentile prof_snapshot_span_histogram ", args_spans },
     { " prof_site_get prof_site_save_if ", args_site },
+    { " prof_operators_open prof_operator_begin prof_operator_begin_shaped ", args_operators },
     { " prof_stats_get prof_snapshot_stats ", args_stats },
     { " prof_snapshot_take prof_snapshot_close prof_snapshot_subtree ", args_snapshot },
     { " prof_snapshot_function_count prof_snapshot_function prof_snapshot_find prof_snapshot_caller_count "

@@ -72,12 +72,21 @@ static void args_value(void)
     CHECK(element == NULL && text == NULL && bytes == 77 && integer == 77 && truth == 77 && number == 77);
 }
 
+static void args_operators(void)
+{
+    REFUSED(prof_torch_operators_start(UINT32_MAX, &err));
+    CHECK_I64(prof_torch_operators_start(0x80000000u, NULL), PROF_E_INVALID);
+    prof_torch_operators_stop();
+    prof_torch_operators_stop();
+}
+
 static const struct {
     const char *functions; /* with a space before and after each */
     void (*run)(void);
 } rows[] = {
     { " prof_torch_version prof_torch_has_cuda prof_torch_intra_threads_get prof_torch_intra_threads_set "
       "prof_torch_inter_threads_get prof_torch_inter_threads_set ", args_process },
+    { " prof_torch_operators_start prof_torch_operators_stop ", args_operators },
     { " prof_torch_model_open prof_torch_model_close prof_torch_run ", args_model },
     { " prof_torch_value_retain prof_torch_value_close prof_torch_value_kind prof_torch_value_count prof_torch_value_at "
       "prof_torch_value_find prof_torch_value_key prof_torch_value_tensor prof_torch_value_int prof_torch_value_double "

@@ -1,0 +1,164 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Operators by the address of their name: a table for each runtime, which is
+ * read without a lock.  A slot is claimed by its site, and valid once its
+ * address is there.  Addresses are hints: what lies there now is compared with
+ * the site's name, so a name whose memory was used anew is found by its text.
+ * What finds no slot goes through the lock of all sites at each call.
+ */
+#include "operators.h"
+
+#include "../base/region.h"
+#include "../base/text.h"
+#include "cold.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+enum { SLOTS = 4096, TRIED = 8, SHAPED_NAME_BYTES = 1000 };
+
+typedef struct slot {
+    const char *address;
+    prof_site *site;
+} slot;
+
+struct prof_operators {
+    prof_operators *next;
+    char runtime[PROFI_RUNTIME_ROOM];
+    slot slots[SLOTS];
+};
+
+static prof_operators *first; /* under the lock of sites, which fork() minds */
+
+prof_operators *profi_operators_of(const char *runtime)
+{
+    profi_site_lock();
+    prof_operators *found = first;
+    while (found != NULL && strcmp(found->runtime, runtime) != 0)
+        found = found->next;
+    if (found == NULL && (found = profi_region_alloc(sizeof(*found), PROFI_REGION_SITE)) != NULL) {
+        profi_text_cut(found->runtime, sizeof(found->runtime), runtime);
+        found->next = first;
+        first = found;
+    }
+    profi_site_unlock();
+    return found;
+}
+
+/* ---- names ---- */
+
+static slot *slot_of(prof_operators *operators, const char *name, unsigned tried)
+{
+    return &operators->slots[(profi_mix64((uintptr_t)name) + tried) % SLOTS];
+}
+
+static prof_site *find(prof_operators *operators, const char *name)
+{
+    for (unsigned i = 0; i < TRIED; i++) {
+        const slot *at = slot_of(operators, name, i);
+        const char *address = __atomic_load_n(&at->address, __ATOMIC_ACQUIRE);
+        if (address == name && strcmp(at->site->name, name) == 0)
+            return at->site;
+        if (address == NULL)
+            return NULL;
+    }
+    return NULL;
+}
+
+/* Two threads may each remember the same. */
+static void remember(prof_operators *operators, const char *name, prof_site *site)
+{
+    for (unsigned i = 0; i < TRIED; i++) {
+        slot *at = slot_of(operators, name, i);
+        prof_site *none = NULL;
+        if (__atomic_compare_exchange_n(&at->site, &none, site, 0, __ATOMIC_RELAXED, __ATOMIC_RELAXED)) {
+            __atomic_store_n(&at->address, name, __ATOMIC_RELEASE);
+            return;
+        }
+    }
+}
+
+/* As a program's own site would: where there is no memory for it, the scope counts as lost.  `found` receives the site, or NULL. */
+static prof_scope begin_by_text(const prof_operators *operators, const char *name, prof_site **found)
+{
+    prof_site handle = PROF_SITE_INIT(name, operators->runtime, 0, 0);
+    prof_scope scope = prof_begin(&handle);
+    profi_site *site = handle.intern;
+    *found = site != NULL ? &site->handle : NULL;
+    return scope;
+}
+
+prof_scope prof_operator_begin(prof_operators *operators, const char *name)
+{
+    if (!profi_is_recording() || operators == NULL || name == NULL)
+        return PROF_SCOPE_NONE;
+    prof_site *site = find(operators, name);
+    if (site != NULL)
+        return prof_begin(site);
+    prof_scope scope = begin_by_text(operators, name, &site);
+    if (site != NULL)
+        remember(operators, name, site);
+    return scope;
+}
+
+/* ---- shapes ---- */
+
+/* A text that grows until its room is full; then it stays as it was after the last whole piece. */
+typedef struct shaped_name {
+    char text[SHAPED_NAME_BYTES];
+    size_t bytes;
+    int is_full;
+} shaped_name;
+
+static void put(shaped_name *into, const char *format, ...)
+{
+    enum { END = sizeof("...)") };
+    va_list arguments;
+    if (into->is_full)
+        return;
+    va_start(arguments, format);
+    int bytes = vsnprintf(into->text + into->bytes, sizeof(into->text) - END - into->bytes, format, arguments);
+    va_end(arguments);
+    if (bytes >= 0 && (size_t)bytes < sizeof(into->text) - END - into->bytes) {
+        into->bytes += (size_t)bytes;
+    } else {
+        into->is_full = 1;
+        strcpy(into->text + into->bytes, "...");
+        into->bytes += 3;
+    }
+}
+
+static void put_shape(shaped_name *into, const prof_operator_input *input)
+{
+    put(into, "[");
+    for (uint32_t i = 0; i < input->rank && !into->is_full; i++)
+        put(into, i ? ", %lld" : "%lld", (long long)input->shape[i]);
+    put(into, "]");
+}
+
+prof_scope prof_operator_begin_shaped(prof_operators *operators, const char *name, const prof_operator_input *inputs,
+                                      uint32_t input_count)
+{
+    if (!profi_is_recording() || operators == NULL || name == NULL)
+        return PROF_SCOPE_NONE;
+    shaped_name full = { .bytes = 0 };
+    const char *separator = "(";
+    put(&full, "%s", name);
+    if (inputs == NULL || inputs->size < sizeof(*inputs))
+        input_count = 0;
+    for (uint32_t i = 0; i < input_count && !full.is_full; i++) {
+        const prof_operator_input *input = (const void *)((const char *)inputs + (size_t)i * inputs->size);
+        if (input->shape == NULL)
+            continue;
+        put(&full, "%s", separator);
+        put_shape(&full, input);
+        separator = ", ";
+    }
+    if (separator[0] == ',') {
+        full.text[full.bytes++] = ')';
+        full.text[full.bytes] = '\0';
+    }
+    prof_site *site;
+    return begin_by_text(operators, full.text, &site);
+}

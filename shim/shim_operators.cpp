@@ -1,0 +1,191 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * libtorch's operators as scopes: one global pair of callbacks of
+ * RecordFunction, which hands each operator to libprofcore as a runtime's.
+ * RecordFunction calls the second one also where an operator throws.
+ */
+#include "shim_error.hpp"
+
+#include <profcore/operators.h>
+#include <profcore/torch.h>
+
+#include <ATen/ATen.h>
+#include <ATen/record_function.h>
+
+#include <cstdio>
+#include <cstdlib>
+#include <mutex>
+
+using profi_torch::fail;
+using profi_torch::guarded;
+using profi_torch::task;
+
+namespace {
+
+prof_operators *source; /* set before the first callback, for good */
+
+/*
+ * An operator that is open.  There are hundreds in a forward, so their memory
+ * is used again: by the thread that ended them, which is mostly the one that
+ * began them.  A thread's last ones stay when it ends.
+ */
+struct open_operator final : at::ObserverContext {
+    prof_scope scope = PROF_SCOPE_NONE;
+    open_operator *next = nullptr;
+    static void *operator new(size_t bytes);
+    static void operator delete(void *block);
+};
+
+struct unused_operators {
+    open_operator *first = nullptr;
+    ~unused_operators();
+};
+
+thread_local unused_operators unused;
+thread_local bool is_ended; /* what comes after the list's end is not kept */
+
+unused_operators::~unused_operators()
+{
+    is_ended = true;
+    while (first != nullptr) {
+        open_operator *next = first->next;
+        ::operator delete(static_cast<void *>(first));
+        first = next;
+    }
+}
+
+void *open_operator::operator new(size_t bytes)
+{
+    open_operator *again = is_ended ? nullptr : unused.first;
+    if (again == nullptr)
+        return ::operator new(bytes);
+    unused.first = again->next;
+    return again;
+}
+
+void open_operator::operator delete(void *block)
+{
+    if (is_ended) {
+        ::operator delete(block);
+        return;
+    }
+    auto *old = static_cast<open_operator *>(block);
+    old->next = unused.first;
+    unused.first = old;
+}
+
+std::unique_ptr<at::ObserverContext> begin(const at::RecordFunction &function)
+{
+    auto open = std::make_unique<open_operator>();
+    open->scope = prof_operator_begin(source, function.name());
+    return open;
+}
+
+const uint32_t inputs_most = 32;
+
+/* The shapes of an operator's inputs; those of lists of tensors stand beside the others. */
+struct shapes {
+    prof_operator_input inputs[inputs_most];
+    uint32_t count = 0;
+
+    void add(const at::Tensor &tensor)
+    {
+        if (!tensor.defined() || count == inputs_most || tensor.is_nested())
+            return;
+        const auto sizes = tensor.sizes();
+        inputs[count++] = { sizeof(prof_operator_input), static_cast<uint32_t>(sizes.size()), sizes.data() };
+    }
+
+    void add(const c10::IValue &value)
+    {
+        if (value.isTensor()) {
+            add(value.toTensor());
+        } else if (value.isTensorList()) {
+            for (const at::Tensor &tensor : value.toTensorList())
+                add(tensor);
+        }
+    }
+};
+
+std::unique_ptr<at::ObserverContext> begin_shaped(const at::RecordFunction &function)
+{
+    auto open = std::make_unique<open_operator>();
+    shapes found;
+    try {
+        for (const c10::IValue &input : function.inputs())
+            found.add(input);
+    } catch (...) { /* a tensor that has no sizes of its own: those before it are shown */
+    }
+    open->scope = prof_operator_begin_shaped(source, function.name(), found.inputs, found.count);
+    return open;
+}
+
+void end(const at::RecordFunction &, at::ObserverContext *context)
+{
+    if (context != nullptr)
+        prof_end(static_cast<open_operator *>(context)->scope);
+}
+
+std::mutex lock;
+at::CallbackHandle installed = at::INVALID_CALLBACK_HANDLE; /* under the lock */
+
+void remove_installed()
+{
+    if (installed != at::INVALID_CALLBACK_HANDLE)
+        at::removeCallback(installed);
+    installed = at::INVALID_CALLBACK_HANDLE;
+}
+
+prof_status start(uint32_t flags, prof_error *err)
+{
+    const task doing{ "record operators" };
+    if ((flags & ~PROF_TORCH_SHAPES) != 0)
+        return fail(err, PROF_E_INVALID, doing, "flags 0x%x are not known", static_cast<unsigned>(flags & ~PROF_TORCH_SHAPES));
+    return guarded(err, PROF_E_UNAVAILABLE, doing, [&] {
+        const std::lock_guard<std::mutex> locked(lock);
+        if (prof_status status = source == nullptr ? prof_operators_open("torch", &source, err) : PROF_OK)
+            return status;
+        remove_installed();
+        const bool is_shaped = (flags & PROF_TORCH_SHAPES) != 0;
+        installed = at::addGlobalCallback(at::RecordFunctionCallback(is_shaped ? begin_shaped : begin, end).needsInputs(is_shaped));
+        return static_cast<prof_status>(PROF_OK);
+    });
+}
+
+bool is_quiet()
+{
+    const char *quiet = secure_getenv("PROFCORE_QUIET");
+    return quiet != nullptr && std::strcmp(quiet, "1") == 0;
+}
+
+/* PROFCORE_TORCH: 0, 1 or shapes. */
+__attribute__((constructor)) void start_by_environment()
+{
+    const char *wish = secure_getenv("PROFCORE_TORCH");
+    prof_error err = PROF_ERROR_INIT;
+    if (wish == nullptr || wish[0] == '\0' || std::strcmp(wish, "0") == 0)
+        return;
+    const bool is_shaped = std::strcmp(wish, "shapes") == 0;
+    if (!is_shaped && std::strcmp(wish, "1") != 0)
+        fail(&err, PROF_E_INVALID, task{ "record operators" }, "PROFCORE_TORCH=\"%.80s\" is neither 0, 1 nor shapes", wish);
+    else
+        start(is_shaped ? PROF_TORCH_SHAPES : 0u, &err);
+    if (err.status != PROF_OK && !is_quiet())
+        std::fprintf(stderr, "profcore: %s\n", err.message);
+}
+
+} // namespace
+
+prof_status prof_torch_operators_start(uint32_t flags, prof_error *err)
+{
+    return start(flags, err);
+}
+
+void prof_torch_operators_stop(void)
+{
+    const std::lock_guard<std::mutex> locked(lock);
+    guarded(nullptr, PROF_E_UNAVAILABLE, task{ "stop recording operators" }, [] {
+        remove_installed();
+        return static_cast<prof_status>(PROF_OK);
+    });
+}
