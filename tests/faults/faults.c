@@ -163,7 +163,17 @@ WRAP(int, sigaction, -1, (int number, const struct sigaction *action, struct sig
 WRAP_RETURNING(pthread_create, (pthread_t *thread, const pthread_attr_t *attributes, void *(*run)(void *), void *argument),
                (thread, attributes, run, argument))
 WRAP_RETURNING(pthread_key_create, (pthread_key_t *key, void (*destroy)(void *)), (key, destroy))
+/* clang puts a sanitizer's runtime into the program, where its calls are wrapped too; it does not live without its key. */
+#if defined(__clang__)
+int __real_pthread_setspecific(pthread_key_t key, const void *value);
+int __wrap_pthread_setspecific(pthread_key_t key, const void *value);
+int __wrap_pthread_setspecific(pthread_key_t key, const void *value)
+{
+    return __real_pthread_setspecific(key, value);
+}
+#else
 WRAP_RETURNING(pthread_setspecific, (pthread_key_t key, const void *value), (key, value))
+#endif
 WRAP_RETURNING(pthread_setname_np, (pthread_t thread, const char *name), (thread, name))
 
 int __real_open64(const char *path, int flags, ...);

@@ -12,6 +12,16 @@
 #ifndef TEST_HARNESS_H
 #define TEST_HARNESS_H
 
+/* As gcc says it. */
+#if defined(__has_feature)
+#if __has_feature(address_sanitizer) && !defined(__SANITIZE_ADDRESS__)
+#define __SANITIZE_ADDRESS__ 1
+#endif
+#if __has_feature(thread_sanitizer) && !defined(__SANITIZE_THREAD__)
+#define __SANITIZE_THREAD__ 1
+#endif
+#endif
+
 #include <inttypes.h>
 #include <stdint.h>
 #include <stdio.h>
