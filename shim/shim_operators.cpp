@@ -14,6 +14,8 @@
 
 #include <cstdio>
 #include <cstdlib>
+#include <cstring>
+#include <memory>
 #include <mutex>
 
 using profi_torch::fail;
@@ -27,8 +29,10 @@ prof_operators *source; /* set before the first callback, for good */
 /*
  * An operator that is open.  There are hundreds in a forward, so their memory
  * is used again: by the thread that ended them, which is mostly the one that
- * began them.  A thread's last ones stay when it ends.
+ * began them; no thread keeps more than `unused_most`.
  */
+const unsigned unused_most = 256;
+
 struct open_operator final : at::ObserverContext {
     prof_scope scope = PROF_SCOPE_NONE;
     open_operator *next = nullptr;
@@ -38,6 +42,7 @@ struct open_operator final : at::ObserverContext {
 
 struct unused_operators {
     open_operator *first = nullptr;
+    unsigned count = 0;
     ~unused_operators();
 };
 
@@ -60,18 +65,20 @@ void *open_operator::operator new(size_t bytes)
     if (again == nullptr)
         return ::operator new(bytes);
     unused.first = again->next;
+    unused.count--;
     return again;
 }
 
 void open_operator::operator delete(void *block)
 {
-    if (is_ended) {
+    if (is_ended || unused.count == unused_most) {
         ::operator delete(block);
         return;
     }
     auto *old = static_cast<open_operator *>(block);
     old->next = unused.first;
     unused.first = old;
+    unused.count++;
 }
 
 std::unique_ptr<at::ObserverContext> begin(const at::RecordFunction &function)

@@ -125,6 +125,7 @@ void doctor_check_library(doctor_list *list)
     int has_scratch = mkdtemp(scratch) != NULL;
     if (has_scratch)
         setenv("PROFCORE_DIR", scratch, 1); /* for the recorder here */
+    unsetenv("PROFCORE_STREAM"); /* whoever reads there waits for a service */
     setenv("PROFCORE_QUIET", "1", 1); /* what the library would say of the variables has just been said */
     setenv("PROFCORE_FORMATS", "none", 1); /* with PROFCORE=1 and PROFCORE_SAVE_EVERY it would save what is recorded here */
     check_recording(list, has_scratch ? scratch : NULL);

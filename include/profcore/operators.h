@@ -55,15 +55,16 @@ PROF_API prof_status prof_operators_open(const char *runtime, prof_operators **o
  *
  *   operators  NULL is ignored.
  *   name       The operator's, UTF-8, NUL-terminated.  NULL is ignored.
- *   returns    The scope; PROF_SCOPE_NONE while recording is stopped.
+ *   returns    The scope; PROF_SCOPE_NONE while recording is stopped, and for NULL.
  *   threads    Any.  Not in a signal handler.
+ *   memory     Of a new name, a site in the recorder's region.
  *   since      0.1
  */
 PROF_API prof_scope prof_operator_begin(prof_operators *operators, const char *name);
 
 /* One input of an operator. */
 typedef struct prof_operator_input {
-    uint32_t size;        /* sizeof(prof_operator_input); that of the first holds for all */
+    uint32_t size;        /* sizeof(prof_operator_input); that of the first holds for all, and a wrong one shows no shapes */
     uint32_t rank;        /* dimensions; 0 for a single number */
     const int64_t *shape; /* rank lengths; NULL: it is no tensor */
 } prof_operator_input;
@@ -75,7 +76,8 @@ typedef struct prof_operator_input {
  *
  *   inputs       input_count of them; may be NULL when input_count is 0.
  *   input_count  Those that are no tensors are left out; so is what does not
- *                fit into a name of 1,000 bytes, which then ends with "...".
+ *                fit into a name of 1,000 bytes, of which the operator's own
+ *                takes 900 at most; it then ends with "...".
  *   else         As prof_operator_begin().
  *   since        0.1
  */

@@ -279,7 +279,7 @@ static progress write_rest(void)
     progress now;
     while ((now = take_step(&wait_for)) == MORE || now == FULL) {
         int64_t left = due - now_ms();
-        if (left <= 0)
+        if (left <= 0 || (now == FULL && wait_for < 0)) /* nobody has opened the FIFO */
             break;
         if (now == FULL)
             profi_outlet_wait(wait_for, left < LONGEST_WAIT_MS ? (int)left : LONGEST_WAIT_MS);

@@ -235,13 +235,12 @@ static prof_status variable_profcore(profi_config *config, const char *value, pr
     return read_switch(value, &is_on, err);
 }
 
-/* Read by libprofcore_torch where it is loaded; here it is known, so that it is not taken for a slip. */
+/* Read by libprofcore_torch where it is loaded; here it is known and checked, for who asks before. */
 static prof_status variable_torch(profi_config *config, const char *value, prof_error *err)
 {
+    int is_known = strcmp(value, "0") == 0 || strcmp(value, "1") == 0 || strcmp(value, "shapes") == 0;
     (void)config;
-    (void)value;
-    (void)err;
-    return PROF_OK;
+    return is_known ? PROF_OK : profi_fail(err, PROF_E_INVALID, "neither 0, 1 nor shapes");
 }
 
 #define FIELD(field) offsetof(profi_config, field)

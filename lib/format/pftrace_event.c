@@ -305,14 +305,14 @@ static void build_event(profi_pftrace_reading *r)
         const char *name = e->name != NULL ? e->name : profi_build_text(r->builder, "(unnamed)", 9);
         site = profi_build_site(r->builder, name, e->file, e->line);
     }
-    if (e->type == TYPE_BEGIN)
+    if (e->type == TYPE_BEGIN && e->is_whole)
+        profi_build_whole(r->builder, built, e->ns, e->ns + e->duration, site, &e->details);
+    else if (e->type == TYPE_BEGIN)
         profi_build_begin(r->builder, built, e->ns, site, &e->details);
     else if (e->type == TYPE_END)
         profi_build_end(r->builder, built, e->ns, &e->details);
     else
         profi_build_instant(r->builder, built, e->ns, site, &e->details);
-    if (e->is_whole)
-        profi_build_end(r->builder, built, e->ns + e->duration, NULL);
 }
 
 static void start_event(profi_pftrace_event *e)

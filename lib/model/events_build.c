@@ -315,6 +315,8 @@ static void add_event(profi_events_builder *builder, profi_build_event event, co
     if (builder->error != 0)
         return;
     event.extra = add_details(builder, &builder->tracks[event.track], details);
+    if (builder->error != 0)
+        return;
     if (builder->is_holding)
         profi_build_keep(builder, &event);
     else
@@ -330,6 +332,14 @@ void profi_build_begin(profi_events_builder *builder, uint32_t track, uint64_t n
 void profi_build_end(profi_events_builder *builder, uint32_t track, uint64_t ns, const profi_build_details *details)
 {
     add_event(builder, (profi_build_event){ .kind = PROFI_BUILD_END, .track = track, .ns = ns }, details);
+}
+
+void profi_build_whole(profi_events_builder *builder, uint32_t track, uint64_t ns, uint64_t end_ns, uint32_t site,
+                       const profi_build_details *details)
+{
+    add_event(builder, (profi_build_event){ .kind = PROFI_BUILD_BEGIN, .track = track, .ns = ns, .value = end_ns, .site = site },
+              details);
+    add_event(builder, (profi_build_event){ .kind = PROFI_BUILD_END, .track = track, .ns = end_ns, .value = ns }, NULL);
 }
 
 void profi_build_instant(profi_events_builder *builder, uint32_t track, uint64_t ns, uint32_t site,

@@ -97,6 +97,9 @@ void profi_build_begin(profi_events_builder *builder, uint32_t track, uint64_t n
                        const profi_build_details *details);
 /* Ends the innermost; what is given here belongs to it too.  Without one, it is counted as stray. */
 void profi_build_end(profi_events_builder *builder, uint32_t track, uint64_t ns, const profi_build_details *details);
+/* Both, of a slice that says at once when it ends. */
+void profi_build_whole(profi_events_builder *builder, uint32_t track, uint64_t ns, uint64_t end_ns, uint32_t site,
+                       const profi_build_details *details);
 void profi_build_instant(profi_events_builder *builder, uint32_t track, uint64_t ns, uint32_t site,
                          const profi_build_details *details);
 void profi_build_value(profi_events_builder *builder, uint32_t track, uint64_t ns, uint32_t site, double value);

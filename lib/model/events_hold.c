@@ -11,9 +11,17 @@
 
 /* What comes first goes first among events of one time. */
 typedef struct ranked {
-    uint64_t ns, rank;
-    uint32_t track;
+    uint64_t ns, longest, rank; /* longest: of what begins and says when it ends, the bits of that time, inverted */
+    uint32_t track, step;
 } ranked;
+
+/* Among events of one time: what had begun before ends first, and what lasts longer begins first. */
+static ranked rank_of(const profi_build_event *event, uint64_t rank)
+{
+    int has_end = event->kind == PROFI_BUILD_BEGIN && event->value > event->ns;
+    int had_begun = event->kind == PROFI_BUILD_END && event->value != 0 && event->value < event->ns;
+    return (ranked){ event->ns, has_end ? ~event->value : 0, rank, event->track, had_begun ? 0 : has_end ? 1 : 2 };
+}
 
 void profi_build_hold(profi_events_builder *builder)
 {
@@ -27,7 +35,8 @@ void profi_build_keep(profi_events_builder *builder, const profi_build_event *ev
     if (builder->error != 0)
         return;
     ((profi_build_event *)builder->held_spool.data)[builder->held_count++] = *event;
-    track->is_disordered |= event->ns < track->held_ns;
+    int is_whole = event->kind <= PROFI_BUILD_END && event->value != 0;
+    track->is_disordered |= event->ns < track->held_ns || is_whole;
     track->held_ns = profi_max_u64(track->held_ns, event->ns);
 }
 
@@ -38,6 +47,10 @@ static int compare(const void *one, const void *other)
         return a->track < b->track ? -1 : 1;
     if (a->ns != b->ns)
         return a->ns < b->ns ? -1 : 1;
+    if (a->step != b->step)
+        return a->step < b->step ? -1 : 1;
+    if (a->longest != b->longest)
+        return a->longest < b->longest ? -1 : 1;
     return a->rank < b->rank ? -1 : a->rank > b->rank;
 }
 
@@ -61,7 +74,7 @@ static void take_disordered(profi_events_builder *builder, const profi_build_eve
     ranked *list = spool.data;
     for (uint64_t i = 0, to = 0; error == 0 && i < builder->held_count; i++)
         if (builder->tracks[held[i].track].is_disordered)
-            list[to++] = (ranked){ held[i].ns, i, held[i].track };
+            list[to++] = rank_of(&held[i], i);
     if (error == 0)
         qsort(list, count, sizeof(*list), compare);
     for (uint64_t i = 0; error == 0 && i < count; i++)

@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Operators by the address of their name: a table for each runtime, which is
- * read without a lock.  A slot is claimed by its site, and valid once its
- * address is there.  Addresses are hints: what lies there now is compared with
- * the site's name, so a name whose memory was used anew is found by its text.
- * What finds no slot goes through the lock of all sites at each call.
+ * read without a lock.  Addresses are hints: what lies there now is compared
+ * with the site's name, so a name whose memory was used anew is found by its
+ * text, and so is one whose slot another took.
  */
 #include "operators.h"
 
@@ -16,7 +15,7 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { SLOTS = 4096, TRIED = 8, SHAPED_NAME_BYTES = 1000 };
+enum { SLOTS = 4000, TRIED = 8, SHAPED_NAME_BYTES = 1000 };
 
 typedef struct slot {
     const char *address;
@@ -58,25 +57,31 @@ static prof_site *find(prof_operators *operators, const char *name)
     for (unsigned i = 0; i < TRIED; i++) {
         const slot *at = slot_of(operators, name, i);
         const char *address = __atomic_load_n(&at->address, __ATOMIC_ACQUIRE);
-        if (address == name && strcmp(at->site->name, name) == 0)
-            return at->site;
+        prof_site *site = address == name ? __atomic_load_n(&at->site, __ATOMIC_ACQUIRE) : NULL;
+        if (site != NULL && strcmp(site->name, name) == 0)
+            return site;
         if (address == NULL)
             return NULL;
     }
     return NULL;
 }
 
-/* Two threads may each remember the same. */
+/*
+ * In a slot that is free or has this address, else in place of another name.  Who reads the one of two names and the
+ * other's site sees that by the text.
+ */
 static void remember(prof_operators *operators, const char *name, prof_site *site)
 {
-    for (unsigned i = 0; i < TRIED; i++) {
+    slot *into = NULL;
+    for (unsigned i = 0; i < TRIED && into == NULL; i++) {
         slot *at = slot_of(operators, name, i);
-        prof_site *none = NULL;
-        if (__atomic_compare_exchange_n(&at->site, &none, site, 0, __ATOMIC_RELAXED, __ATOMIC_RELAXED)) {
-            __atomic_store_n(&at->address, name, __ATOMIC_RELEASE);
-            return;
-        }
+        const char *address = __atomic_load_n(&at->address, __ATOMIC_RELAXED);
+        into = address == NULL || address == name ? at : NULL;
     }
+    if (into == NULL)
+        into = slot_of(operators, name, (unsigned)(profi_mix64((uintptr_t)site) % TRIED));
+    __atomic_store_n(&into->site, site, __ATOMIC_RELEASE);
+    __atomic_store_n(&into->address, name, __ATOMIC_RELEASE);
 }
 
 /* As a program's own site would: where there is no memory for it, the scope counts as lost.  `found` receives the site, or NULL. */
@@ -144,8 +149,8 @@ prof_scope prof_operator_begin_shaped(prof_operators *operators, const char *nam
         return PROF_SCOPE_NONE;
     shaped_name full = { .bytes = 0 };
     const char *separator = "(";
-    put(&full, "%s", name);
-    if (inputs == NULL || inputs->size < sizeof(*inputs))
+    put(&full, "%.900s", name);
+    if (inputs == NULL || inputs->size < sizeof(*inputs) || inputs->size % sizeof(void *) != 0)
         input_count = 0;
     for (uint32_t i = 0; i < input_count && !full.is_full; i++) {
         const prof_operator_input *input = (const void *)((const char *)inputs + (size_t)i * inputs->size);

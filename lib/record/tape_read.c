@@ -151,11 +151,13 @@ static int take_totals(stream_reader *s, uint64_t bytes)
     if (bytes != sizeof(totals))
         return 0;
     memcpy(&totals, s->body, sizeof(totals));
-    if (totals.thread_count != s->thread_count)
+    if (totals.thread_count > s->thread_count)
         return 0;
+    if (totals.thread_count < s->thread_count) /* those before are of totals that were asked for anew, half written */
+        memmove(s->threads, &s->threads[s->thread_count - totals.thread_count], totals.thread_count * sizeof(*s->threads));
     free(view->rings);
     view->rings = s->threads;
-    view->ring_count = s->thread_count;
+    view->ring_count = totals.thread_count;
     s->threads = NULL;
     s->thread_count = s->thread_room = 0;
     s->exited_issued = totals.exited_issued;

@@ -11,6 +11,7 @@
 #include "format/protobuf.h"
 #include "format/reader.h"
 #include "format/writer.h"
+#include "model/events_build.h"
 #include "record/record.h"
 #include <profcore/events.h>
 #include <profcore/snapshot.h>
@@ -557,6 +558,41 @@ TEST(what_has_not_ended_stays_open_and_ends_without_a_beginning_are_counted)
     CHECK_U64(events->notes.disordered, 0);
     CHECK_U64(events->taken.monotonic_ns, 40);
     profi_events_close(events);
+}
+
+/* Each `text`: "name@start+duration …", in the order of the file. */
+static void put_whole(profi_events_builder *builder, uint32_t track, const char *text)
+{
+    char name[16];
+    unsigned long long start, duration;
+    for (int used; sscanf(text, " %15[^@]@%llu+%llu%n", name, &start, &duration, &used) == 3; text += used) {
+        uint32_t site = profi_build_site(builder, profi_build_text(builder, name, strlen(name)), NULL, 0);
+        profi_build_whole(builder, track, start, start + duration, site, NULL);
+    }
+}
+
+TEST(slices_that_say_when_they_end_nest_and_follow_by_their_times_in_whatever_order_they_come)
+{
+    static const struct {
+        const char *file, *slices;
+    } cases[] = {
+        { "child@10+5 parent@10+20", "parent@10-30/0 child@10-15/1" },
+        { "second@20+10 first@10+10", "first@10-20/0 second@20-30/0" },
+        { "b@15+0 a@10+10", "a@10-20/0 b@15-15/1" },
+        { "inner@15+5 outer@10+10 next@20+1", "outer@10-20/0 inner@15-20/1 next@20-21/0" },
+    };
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        profi_events_builder builder;
+        profi_events *events = NULL;
+        profi_build_init(&builder);
+        profi_build_hold(&builder);
+        uint32_t track = profi_build_track_new(&builder);
+        put_whole(&builder, track, cases[i].file);
+        REQUIRE(profi_build_finish(&builder, "it", &events, NULL) == PROF_OK);
+        CHECK_STR(slices_of(events, "track 1"), cases[i].slices);
+        CHECK_U64(events->notes.stray_ends + events->notes.unfinished + events->notes.disordered, 0);
+        profi_events_close(events);
+    }
 }
 
 TEST(interned_state_that_is_missing_or_was_cleared_costs_its_events_only)
