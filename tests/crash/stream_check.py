@@ -152,6 +152,11 @@ def _(folder):
     check_own_files(folder, done)
 
 
+def check_end_is_missed(told):
+    """What a pipe takes of the last records may end between two of them as well as within one."""
+    check("which is cut off" in told or "ends before the stream's end" in told, told or "nothing is said of the torn end")
+
+
 class Silent:
     """Reads when all is over."""
     def __init__(self, fd):
@@ -164,7 +169,7 @@ class Silent:
 @case("a_pipe_that_is_never_read_keeps_nobody_and_the_torn_end_is_cut_off_and_said")
 def _(folder):
     done, data = piped(folder, MANY, reader=Silent)
-    check("cut off" in convert(folder, data), "nothing is said of the torn end")
+    check_end_is_missed(convert(folder, data))
     check(sum(each[0] for each in tracks(folder).values()) > 0, "nothing of what was in the pipe")
     check_own_files(folder, done)
     equal(len([line for line in said(folder) if "has not kept up" in line]), 1, said(folder))
@@ -248,7 +253,7 @@ def _(folder):
     convert(folder, data)
     check_exact(folder, done, may_lose=True)
     done, data = piped(folder, MANY, user=65534, reader=Silent, PROFCORE_FORMATS="none")
-    check("cut off" in convert(folder, data), "nothing is said of the torn end")
+    check_end_is_missed(convert(folder, data))
 
 
 @case("what_was_recorded_until_the_stop_is_there_where_the_program_then_ends_without_a_word")
