@@ -6,11 +6,12 @@
  *
  * One thread begins and ends scopes without a pause and times each pair.
  * Another takes turns, a tenth of a second each: it dumps all that the rings
- * hold, again and again; it does nothing; it copies as much memory and writes
- * as much to a file as a dump does, without the library, which is what any
- * other thread of the program might do.  A pair during which the kernel gave
- * the processor to somebody else is counted apart: the thread's own count of
- * context switches tells, read whenever a pair took long and every thousand
+ * hold, again and again; it does nothing; it copies as much memory and brings
+ * as much to disk as a dump does, without the library, which is what any other
+ * thread of the program might do.  A pair during which the kernel gave the
+ * processor to somebody else is counted apart, and one in which the thread
+ * waited for something, of which there should be none: the thread's own counts
+ * of context switches tell, read whenever a pair took long and every thousand
  * pairs, so that a switch is blamed on the right one.
  */
 #include <profcore/prof.h>
@@ -33,7 +34,7 @@ static const uint64_t edges_ns[EDGES] = { 2000, 5000, 10000, 20000, 50000, 10000
 
 /* One arm's pairs, and those of them that took longer than each edge. */
 typedef struct arm_counts {
-    uint64_t pairs, longer[EDGES], longest_ns, switched_count, switched_longest_ns;
+    uint64_t pairs, longer[EDGES], longest_ns, switched_count, switched_longest_ns, waits;
 } arm_counts;
 
 static arm_counts arms[ARMS];
@@ -46,11 +47,16 @@ static uint64_t now_ns(void)
     return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
 }
 
-static long switches(void)
+/* Of the calling thread, so far: how often it was switched out, and of these how often it waited. */
+typedef struct switches {
+    long all, waits;
+} switches;
+
+static switches count_switches(void)
 {
     struct rusage usage;
     getrusage(RUSAGE_THREAD, &usage);
-    return usage.ru_nvcsw + usage.ru_nivcsw;
+    return (switches){ usage.ru_nvcsw + usage.ru_nivcsw, usage.ru_nvcsw };
 }
 
 static void count(arm_counts *into, uint64_t ns, int was_switched)
@@ -67,7 +73,7 @@ static void count(arm_counts *into, uint64_t ns, int was_switched)
 
 static void *record(void *unused)
 {
-    long known = switches();
+    switches known = count_switches();
     uint64_t before = now_ns();
     for (uint64_t n = 1; !__atomic_load_n(&is_over, __ATOMIC_RELAXED); n++) {
         arm_counts *into = &arms[__atomic_load_n(&now_arm, __ATOMIC_RELAXED)];
@@ -76,12 +82,13 @@ static void *record(void *unused)
         uint64_t after = now_ns();
         into->pairs++;
         if (after - before > edges_ns[0]) {
-            long seen = switches();
-            count(into, after - before, seen != known);
+            switches seen = count_switches();
+            count(into, after - before, seen.all != known.all);
+            into->waits += (uint64_t)(seen.waits - known.waits);
             known = seen;
             after = now_ns();
         } else if (n % CHECK_EVERY == 0) {
-            known = switches();
+            known = count_switches();
             after = now_ns();
         }
         before = after;
@@ -128,6 +135,8 @@ static void copy(size_t bytes)
     for (size_t at = 0; at < bytes; at += 65536)
         if (write(fd, into + at, bytes - at < 65536 ? bytes - at : 65536) < 0)
             fail("copied", strerror(errno));
+    if (fsync(fd) != 0)
+        fail("copied", strerror(errno));
     close(fd);
     unlink("copied");
     free(from);
@@ -139,8 +148,8 @@ static void print(const arm_counts *of, const char *name)
     printf("%-8s %12llu pairs; longer than", name, (unsigned long long)of->pairs);
     for (unsigned i = 0; i < EDGES; i++)
         printf(" %g us: %llu%s", (double)edges_ns[i] / 1e3, (unsigned long long)of->longer[i], i + 1 < EDGES ? "," : "");
-    printf("; longest %.1f us; switched out %llu times, longest %.1f us\n", (double)of->longest_ns / 1e3,
-           (unsigned long long)of->switched_count, (double)of->switched_longest_ns / 1e3);
+    printf("; longest %.1f us; switched out %llu times, longest %.1f us; waited %llu times\n", (double)of->longest_ns / 1e3,
+           (unsigned long long)of->switched_count, (double)of->switched_longest_ns / 1e3, (unsigned long long)of->waits);
 }
 
 int main(int argc, char **argv)
