@@ -150,34 +150,26 @@ static void end_instant(profi_pftrace *p)
     profi_pftrace_write_packet(p);
 }
 
-/* Says on a track how many events are missing there. */
+/* Says on a track how many events are not there, `key`, and in `why` what became of them. */
+static void write_missing(profi_pftrace *p, uint64_t sequence, uint64_t uuid, uint64_t ns, const char *key, const char *why,
+                          uint64_t count)
+{
+    char name[80];
+    snprintf(name, sizeof(name), "<profcore: %llu events %s>", (unsigned long long)count, why);
+    begin_instant(p, sequence, uuid, ns, name);
+    profi_pftrace_annotate(p, key, count);
+    end_instant(p);
+}
+
 static void write_loss(profi_pftrace *p, uint64_t sequence, uint64_t uuid, uint64_t ns, uint64_t lost)
 {
-    char name[64];
-    snprintf(name, sizeof(name), "<profcore: %llu events lost>", (unsigned long long)lost);
-    begin_instant(p, sequence, uuid, ns, name);
-    profi_pftrace_annotate(p, "lost", lost);
-    end_instant(p);
+    write_missing(p, sequence, uuid, ns, "lost", "lost", lost);
 }
 
-/* Says of a thread how many events a dump has left out, for they are older than its window. */
-static void write_before(profi_pftrace *p, uint64_t ns, uint64_t before)
-{
-    char name[80];
-    snprintf(name, sizeof(name), "<profcore: %llu events before the dump's window>", (unsigned long long)before);
-    begin_instant(p, p->sequence, p->track_uuid, ns, name);
-    profi_pftrace_annotate(p, "before", before);
-    end_instant(p);
-}
-
-/* Says on a track how many events are not missing but elsewhere. */
+/* They are not missing but elsewhere. */
 static void write_streamed(profi_pftrace *p, uint64_t sequence, uint64_t uuid, uint64_t ns, uint64_t streamed)
 {
-    char name[80];
-    snprintf(name, sizeof(name), "<profcore: %llu events are in the stream>", (unsigned long long)streamed);
-    begin_instant(p, sequence, uuid, ns, name);
-    profi_pftrace_annotate(p, "streamed", streamed);
-    end_instant(p);
+    write_missing(p, sequence, uuid, ns, "streamed", "are in the stream", streamed);
 }
 
 void profi_pftrace_write_missing(profi_pftrace *p, const profi_events_thread *thread, uint64_t ns)
@@ -185,7 +177,7 @@ void profi_pftrace_write_missing(profi_pftrace *p, const profi_events_thread *th
     if (thread->lost != 0)
         write_loss(p, p->sequence, p->track_uuid, ns, thread->lost);
     if (thread->before != 0)
-        write_before(p, ns, thread->before);
+        write_missing(p, p->sequence, p->track_uuid, ns, "before", "before the dump's window", thread->before);
     if (thread->streamed != 0)
         write_streamed(p, p->sequence, p->track_uuid, ns, thread->streamed);
 }

@@ -92,7 +92,6 @@ void profi_build_release(profi_events_builder *builder)
     for (size_t i = 0; i < builder->track_count; i++)
         builder->tracks[i].held_ns = 0, builder->tracks[i].is_disordered = 0;
     profi_spool_fini(&builder->held_spool);
-    builder->held_spool = (profi_spool){ 0 };
     builder->held_count = 0;
     builder->is_holding = 0;
 }
