@@ -358,9 +358,9 @@ PROF_API prof_status prof_torch_value_string(const prof_torch_value *value, cons
  * PROFCORE_TORCH=shapes with PROF_TORCH_SHAPES.  torch's own profiler may run
  * beside it.
  *
- * An operator costs some 80 ns then, of which two thirds are libtorch's; while
- * the recorder is stopped, libtorch's part.  Called again, it goes on with
- * the new flags.
+ * An operator costs some 220 ns then, in a forward of a small model on libtorch
+ * 2.13, of which 95 are libtorch's; while the recorder is stopped, libtorch's
+ * part.  Called again, it goes on with the new flags.
  *
  *   flags    0, or PROF_TORCH_SHAPES: operators are told apart by the shapes
  *            of their inputs, aten::linear([9, 384], [384, 384], [384]).
