@@ -180,14 +180,15 @@ static void settle(profi_dead_reader *r, uint64_t exited_issued, uint64_t exited
 {
     profi_rings_view *view = &r->dead->rings;
     prof_stats *stats = &r->dead->record.stats;
-    uint64_t end = 0, held = 0, exited = 0, kept = 0;
+    uint64_t end = 0, detail_end = 0, held = 0, exited = 0, kept = 0;
     for (size_t i = 0; i < view->segment_count; i++) {
         profi_segment *segment = &view->segments[i];
         int is_same = kept != 0 && view->segments[kept - 1].thread == segment->thread;
-        if (is_same && segment->first_index < end)
+        if (is_same && (segment->first_index < end || (segment->first_index == end && segment->first_detail < detail_end)))
             continue;
         uint64_t count = count_events(view, segment), before = is_same ? end : 0;
         end = segment->first_index + count;
+        detail_end = segment->first_detail + segment->cell_count - count;
         held += count;
         if (profi_rings_view_find(view, segment->thread) == NULL)
             exited += end - before;
