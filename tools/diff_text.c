@@ -53,8 +53,10 @@ static void put_figure(const diff_pair *pair, int figure)
     double old = pair->side[0].value[figure], change = diff_change(pair, figure);
     format(text, change, "+");
     printf(" %*s", width + 1, text);
+    double share = fabs(change / old);
     if (old != 0.0) /* a counter's may be negative */
-        snprintf(text, sizeof(text), fabs(change / old) < 9.9995 ? "%+.1f %%" : "%+.0f %%", change / fabs(old) * 100.0);
+        snprintf(text, sizeof(text), share < 9.9995 ? "%+.1f %%" : share < 9999.995 ? "%+.0f %%" : "%+.1e %%",
+                 change / fabs(old) * 100.0);
     else
         strcpy(text, change == 0.0 ? "+0.0 %" : "-");
     printf(" %8s", text);
