@@ -140,7 +140,7 @@ static int is_stale(void)
 static prof_status open_listener(prof_error *err)
 {
     struct stat status;
-    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    int fd = profi_fd_above_standard(socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
     int error = fd >= 0 && fchmod(fd, 0600) == 0 ? 0 : errno; /* before it has a name */
     for (int tries = 0; error == 0 && bind(fd, (const struct sockaddr *)&address, sizeof(address)) != 0; tries++) {
         error = errno;

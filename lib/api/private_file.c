@@ -6,6 +6,7 @@
 
 #include "../base/error.h"
 #include "../base/publish.h"
+#include "../base/system.h"
 #include "../base/text.h"
 
 #include <errno.h>
@@ -29,7 +30,7 @@ static int make_file(int folder, const char *run_name, const char *kind, char na
     for (unsigned number = 1; number <= MOST; number++) {
         profi_file_set_name_stem(stem, base, now_s, number);
         snprintf(name, NAME_ROOM, "%s.%s", stem, kind);
-        int fd = openat(folder, name, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+        int fd = profi_fd_above_standard(openat(folder, name, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600));
         if (fd >= 0 || errno != EEXIST)
             return fd;
     }

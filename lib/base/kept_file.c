@@ -23,7 +23,7 @@ static int is_kept(const profi_kept_file *file, int fd)
 static void reopen(profi_kept_file *file, const char *path)
 {
     struct stat status;
-    int old = file->fd, fd = open(path, O_RDONLY | O_CLOEXEC);
+    int old = file->fd, fd = profi_fd_above_standard(open(path, O_RDONLY | O_CLOEXEC));
     if (is_kept(file, old) == 1) /* inherited over a fork: ours to close */
         close(old);
     if (fd >= 0 && fstat(fd, &status) != 0) {

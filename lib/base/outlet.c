@@ -81,11 +81,11 @@ static prof_status open_given(profi_outlet *outlet, int given, prof_error *err)
     if (!outlet->is_socket) {
         char link[64];
         snprintf(link, sizeof(link), "/proc/self/fd/%d", given);
-        fd = open(link, O_WRONLY | O_NONBLOCK | O_CLOEXEC | O_NOCTTY);
+        fd = profi_fd_above_standard(open(link, O_WRONLY | O_NONBLOCK | O_CLOEXEC | O_NOCTTY));
         outlet->may_wait = fd < 0;
     }
     if (fd < 0)
-        fd = fcntl(given, F_DUPFD_CLOEXEC, 3);
+        fd = fcntl(given, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
     if (fd >= 0 && remember(outlet, fd))
         return PROF_OK;
     int error = errno;
@@ -124,6 +124,7 @@ static int open_fifo(profi_outlet *outlet)
     if (fstatat(AT_FDCWD, outlet->path, &about, AT_SYMLINK_NOFOLLOW) != 0)
         return errno;
     int fd = S_ISFIFO(about.st_mode) ? open(outlet->path, O_WRONLY | O_NONBLOCK | O_NOFOLLOW | O_CLOEXEC | O_NOCTTY) : -1;
+    fd = profi_fd_above_standard(fd);
     if (fd < 0)
         return !S_ISFIFO(about.st_mode) ? EINVAL : errno == ENXIO || errno == EINTR ? EAGAIN : errno;
     if (remember(outlet, fd) && outlet->device == about.st_dev && outlet->inode == about.st_ino)

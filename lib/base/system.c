@@ -111,6 +111,15 @@ void profi_threads_forget(void)
     spawned = is_alone = 0;
 }
 
+int profi_fd_above_standard(int fd)
+{
+    int above = fd >= 0 && fd <= STDERR_FILENO ? fcntl(fd, F_DUPFD_CLOEXEC, STDERR_FILENO + 1) : -1;
+    if (above < 0)
+        return fd;
+    close(fd);
+    return above;
+}
+
 int profi_read_text(const char *path, char *text, size_t room)
 {
     int fd = open(path, O_RDONLY | O_CLOEXEC);

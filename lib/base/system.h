@@ -47,6 +47,13 @@ profi_wake profi_thread_sleep(sem_t *wake, const struct timespec *due);
 /* In a forked child: the threads are the parent's. */
 void profi_threads_forget(void);
 
+/*
+ * A descriptor that is kept, above 0, 1 and 2: a program that has closed those
+ * expects that what it opens next, or what is printed, gets their numbers.
+ * The descriptor itself where there is no other; errors (-1) pass through.
+ */
+int profi_fd_above_standard(int fd);
+
 /* Reads a small file, such as one of /proc, as text; 0 when it cannot be had or is empty. */
 int profi_read_text(const char *path, char *text, size_t room);
 

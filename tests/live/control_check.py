@@ -17,7 +17,7 @@ import termios
 import time
 
 from live_common import GUARD_S, Program, need_forks, text_of, wait_until
-from tap_cases import Skip, case, check, clean_environment, finish
+from tap_cases import Skip, case, check, clean_environment, finish, launch
 
 driver, tool = (os.path.abspath(path) for path in sys.argv[1:3])
 
@@ -333,6 +333,23 @@ def _(folder):
         check(termios.tcgetattr(slave) == before, "the terminal's modes")
         os.close(master)
         os.close(slave)
+
+
+@case("what_stays_open_leaves_the_standard_streams_numbers_to_a_program_that_closed_them")
+def _(folder):
+    if sys.argv[3:] not in ([], ["none"]):
+        raise Skip("a sanitizer's library would have to be loaded first")
+    library = os.path.join(os.path.dirname(tool), os.pardir, "lib", "libprofcore.so")
+    process = launch(["sleep", "100"], cwd=folder, preexec_fn=lambda: os.closerange(0, 3),
+                     env={**clean_environment(), "LD_PRELOAD": library, "XDG_RUNTIME_DIR": folder, "PROFCORE": "1",
+                          "PROFCORE_CONTROL": "1", "PROFCORE_MODE": "stream", "PROFCORE_CRASH_SAFE": "1"})
+    def is_there():
+        return os.path.exists(os.path.join(folder, "profcore", f"{process.pid}.sock"))
+    wait_until(is_there, "a socket")
+    fds = f"/proc/{process.pid}/fd"
+    opened = {int(number): os.readlink(os.path.join(fds, number)) for number in os.listdir(fds)}
+    check(min(opened) > 2, opened)
+    check(any(what.endswith(".stream") for what in opened.values()) and any("socket:" in what for what in opened.values()), opened)
 
 
 @case("why_a_program_cannot_be_asked_is_said")
