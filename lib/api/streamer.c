@@ -188,10 +188,10 @@ prof_status profi_streamer_start(const profi_config *config, prof_error *err)
     static int is_started;
     if (is_started)
         return PROF_OK;
-    is_started = 1;
     pthread_mutex_lock(&lock);
     prof_status status = open_stream(config, err);
     pthread_mutex_unlock(&lock);
+    is_started = status == PROF_OK;
     return status;
 }
 
