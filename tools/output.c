@@ -56,6 +56,8 @@ int output_write_timeline(const cli_command *command, const prof_timeline *timel
     prof_status status;
     if (!output_is_timeline(format)) {
         status = prof_timeline_snapshot(timeline, &snapshot, &err);
+        if (status == PROF_OK && strcmp(format, "html") == 0)
+            status = prof_timeline_add_slowest(timeline, snapshot, &err);
         int result = status == PROF_OK ? output_write(command, snapshot, path, format) : cli_result(command, status, &err);
         prof_snapshot_close(snapshot);
         return result;

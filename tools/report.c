@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { SORT, LIMIT, CALLERS, CALLEES, STRIP_DIRS, REVERSE, SUBTRACT, FORMAT, JSON, HTML, COLOR };
+enum { SORT, LIMIT, CALLERS, CALLEES, STRIP_DIRS, REVERSE, SUBTRACT, FORMAT, JSON, HTML, TIMELINE, COLOR };
 
 static const cli_option options[] = {
     { "sort", 's', "KEY[,KEY]", "cumulative (the default), tottime, calls, pcalls, name, file,\n"
@@ -25,6 +25,7 @@ static const cli_option options[] = {
     { "json", 0, NULL, "the same as --format json" },
     { "html", 0, "OUT", "write a page for a browser to the file OUT, whole or not at\n"
                         "all; a file of that name is replaced; - is standard output" },
+    { "timeline", 0, "FILE", "of the same run: the page shows its slowest request" },
     { "color", 0, "WHEN", "auto (a terminal, unless NO_COLOR is set), always or never" },
     { NULL, 0, NULL, NULL },
 };
@@ -41,7 +42,8 @@ typedef struct request {
     prof_print_options print;
     limits limits;
     const char *format, *color;
-    const char *output; /* NULL: standard output */
+    const char *output;   /* NULL: standard output */
+    const char *timeline; /* whose slowest request a page shows; NULL: that of a single file which is one */
     const char **files;
     size_t file_count;
     int is_view_asked; /* --callers or --callees */
@@ -74,6 +76,7 @@ static void read_option(const cli_command *command, request *r, int option, cons
         r->format = "html";
         r->output = strcmp(value, "-") != 0 ? value : NULL;
         break;
+    case TIMELINE: r->timeline = value; break;
     default: r->color = value; break;
     }
 }
@@ -123,11 +126,57 @@ static void check(const cli_command *command, request *r)
         cli_wrong(command, "--sort, --limit, --callers, --callees, --strip-dirs and --reverse are for tables, not for --format %s",
                   r->format);
     output_check_terminal(command, r->format);
-    if (r->output != NULL && strcmp(r->format, "html") != 0)
+    int is_page = strcmp(r->format, "html") == 0;
+    if (r->output != NULL && !is_page)
         cli_wrong(command, "--html %s and --format %s: one of them", r->output, r->format);
+    if (r->timeline != NULL && !is_page)
+        cli_wrong(command, "--timeline is for pages: say --html OUT too");
     int has_color = cli_wants_color(command, r->color);
     if (is_table && has_color)
         r->print.flags |= PROF_PRINT_COLOR;
+}
+
+/* The slowest request of the timeline that --timeline names. */
+static prof_status add_slowest(const cli_command *command, const request *r, prof_snapshot *snapshot, prof_error *err)
+{
+    input_file file;
+    prof_timeline *timeline = NULL;
+    prof_status status = input_open(command, r->timeline, &file, err);
+    if (status == PROF_OK)
+        status = input_read_timelines(&file, 1, &timeline, err);
+    if (status == PROF_OK)
+        status = prof_timeline_add_slowest(timeline, snapshot, err);
+    input_close(&file);
+    prof_timeline_close(timeline);
+    return status;
+}
+
+/* A page of one file, which has its own slowest request where it is a timeline. */
+static prof_status read_for_page(const cli_command *command, const request *r, prof_snapshot **snapshot, prof_error *err)
+{
+    input_file file;
+    prof_timeline *timeline = NULL;
+    prof_status status = input_open(command, r->files[0], &file, err);
+    if (status == PROF_OK && input_is_timeline(&file)) {
+        status = input_read_timelines(&file, 1, &timeline, err);
+        if (status == PROF_OK)
+            status = prof_timeline_snapshot(timeline, snapshot, err);
+        if (status == PROF_OK)
+            status = prof_timeline_add_slowest(timeline, *snapshot, err);
+    } else if (status == PROF_OK) {
+        status = input_read_opened(&file, snapshot, err);
+    }
+    input_close(&file);
+    prof_timeline_close(timeline);
+    return status;
+}
+
+static prof_status read_files(const cli_command *command, const request *r, prof_snapshot **snapshot, prof_error *err)
+{
+    if (strcmp(r->format, "html") == 0 && r->file_count == 1 && r->timeline == NULL && !r->without_cost)
+        return read_for_page(command, r, snapshot, err);
+    prof_status status = input_read_all(r->files, r->file_count, r->without_cost, snapshot, err);
+    return status == PROF_OK && r->timeline != NULL ? add_slowest(command, r, *snapshot, err) : status;
 }
 
 static int run(const cli_command *command, int argc, char **argv)
@@ -144,7 +193,7 @@ static int run(const cli_command *command, int argc, char **argv)
     while ((option = cli_next(&reader, &value)) != CLI_END)
         read_option(command, &r, option, value);
     check(command, &r);
-    prof_status status = input_read_all(r.files, r.file_count, r.without_cost, &snapshot, &err);
+    prof_status status = read_files(command, &r, &snapshot, &err);
     int result = status == PROF_OK ? CLI_OK : CLI_FAILED;
     if (status != PROF_OK)
         cli_say(command, "%s", err.message);
@@ -163,6 +212,7 @@ const cli_command command_report = {
     "A pattern is a POSIX extended regular expression (not Python's: [0-9] for \\d), to be\n"
     "found anywhere in `file:line(function)`.\n\n"
     "A page opens in any browser from its one file, fetches nothing, and has the call\n"
-    "tree, the table and a histogram of each function: profcore report --html page.html FILE\n",
+    "tree, the table and a histogram of each function, and the slowest request of a timeline:\n"
+    "profcore report --html page.html --timeline service.pftrace service.json\n",
     options, 0, run,
 };

@@ -92,7 +92,7 @@ public:
     }
     ~timeline() { prof_timeline_close(raw_); }
 
-    /* Any .pftrace of any size; empty on failure. */
+    /* Any .pftrace or stream, of any size; empty on failure. */
     static timeline read_file(const char *path, error &why) noexcept
     {
         prof_timeline *made = nullptr;
@@ -114,6 +114,15 @@ public:
         prof_snapshot *made = nullptr;
         prof_timeline_snapshot(raw_, &made, why.get());
         return profcore::snapshot(made);
+    }
+
+    /* For the page that "html" writes of the snapshot. */
+    prof_status add_slowest(profcore::snapshot &to, error &why) const noexcept
+    {
+        prof_snapshot *const raw = to.release();
+        const prof_status status = prof_timeline_add_slowest(raw_, raw, why.get());
+        to = profcore::snapshot(raw);
+        return status;
     }
 
     prof_status write_file(const char *format, const char *path, error &why) const noexcept
@@ -152,6 +161,11 @@ public:
         profcore::snapshot made = snapshot(why);
         detail::check(why.status(), why);
         return made;
+    }
+    void add_slowest(profcore::snapshot &to) const
+    {
+        error why;
+        detail::check(add_slowest(to, why), why);
     }
     void write_file(const char *format, const char *path) const
     {

@@ -194,6 +194,20 @@ PROF_API prof_status prof_timeline_argument_get(const prof_timeline *timeline, u
 PROF_API prof_status prof_timeline_snapshot(const prof_timeline *timeline, prof_snapshot **snapshot, prof_error *err);
 
 /*
+ * Gives a snapshot the slowest request of a timeline, for the page that
+ * "html" writes: its slices with their threads, at most 4,000 of them, the
+ * longest.  Where no event names a request, a single call with all below it.
+ *
+ *   snapshot  Of the same run, such as the one above or its .json; what it
+ *             had of another timeline before is replaced.
+ *   returns   PROF_OK, also where the timeline has no slice; PROF_E_INVALID;
+ *             PROF_E_NO_MEMORY: the snapshot is as it was, without one.
+ *   threads   Nobody else uses the snapshot meanwhile.
+ *   since     0.1
+ */
+PROF_API prof_status prof_timeline_add_slowest(const prof_timeline *timeline, prof_snapshot *snapshot, prof_error *err);
+
+/*
  * Writes a timeline as "pftrace" (Perfetto's TrackEvent), "chrome" (Chrome's
  * trace events) or "nvtxt" (for Nsight Systems).
  *

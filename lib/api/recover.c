@@ -76,9 +76,7 @@ static prof_status make_views(recovered *r, const char *path, prof_error *err)
         status = profi_fail(err, PROF_E_UNAVAILABLE, "\"%.300s\": nothing was recorded", path);
     if (status == PROF_OK)
         status = profi_snapshot_of_dead(&r->dead, &r->snapshot, err);
-    if (status == PROF_OK)
-        status = profi_events_of_dead(&r->dead, &r->events, err);
-    return status == PROF_OK ? profi_slowest_find(r->events, r->snapshot, err) : status;
+    return status == PROF_OK ? profi_events_of_dead(&r->dead, &r->events, err) : status;
 }
 
 static prof_recovery describe(const profi_dead *dead)
@@ -93,6 +91,13 @@ static prof_recovery describe(const profi_dead *dead)
     found.last_unix_s = dead->last.unix_ns / 1000000000u;
     found.pid = dead->pid;
     return found;
+}
+
+static prof_status write_table(const profi_writer *writer, const recovered *r, const char *path, prof_error *err)
+{
+    prof_status status = writer->shows_slowest ? profi_slowest_find(r->events, r->snapshot, err) : PROF_OK;
+    const profi_result result = { .writer = writer, .snapshot = r->snapshot };
+    return status == PROF_OK ? profi_result_write_file(&result, path, err) : status;
 }
 
 /* Calls back for each format of a list; NULL: only looks whether there are such. */
@@ -111,7 +116,7 @@ static prof_status for_each_format(const char *formats, const recovered *r, cons
         if ((size_t)snprintf(path, sizeof(path), "%s.%s", stem, writer->name) >= sizeof(path))
             status = profi_fail(err, PROF_E_INVALID, "a path of more than %zu bytes: \"%.100s...\"", sizeof(path) - 1, stem);
         else if (writer->write != NULL && has_figures(&r->dead))
-            status = profi_result_write_file(&(profi_result){ .writer = writer, .snapshot = r->snapshot }, path, err);
+            status = write_table(writer, r, path, err);
         else if (writer->write == NULL && (r->dead.record.stats.event_count != 0 || r->dead.open_count != 0))
             status = profi_result_write_file(&(profi_result){ .writer = writer, .events = r->events }, path, err);
     }

@@ -7,6 +7,7 @@
 #include "../base/system.h"
 #include "../format/reader.h"
 #include "../model/events_snapshot.h"
+#include "../model/slowest.h"
 #include <profcore/timeline.h>
 
 #include <stdlib.h>
@@ -18,7 +19,7 @@ struct prof_timeline {
 };
 
 /* The structs as of version 0.1: no caller's is smaller. */
-enum { ABOUT_SIZE_0 = 136, PROCESS_SIZE_0 = 24, TRACK_SIZE_0 = 40, SLICE_SIZE_0 = 80, ARGUMENT_SIZE_0 = 40 };
+enum { ABOUT_SIZE_0 = 128, PROCESS_SIZE_0 = 24, TRACK_SIZE_0 = 40, SLICE_SIZE_0 = 80, ARGUMENT_SIZE_0 = 40 };
 
 /* ---- reading ---- */
 
@@ -261,6 +262,15 @@ prof_status prof_timeline_snapshot(const prof_timeline *timeline, prof_snapshot 
     if (timeline == NULL || snapshot == NULL)
         return profi_fail(err, PROF_E_INVALID, "prof_timeline_snapshot: %s is NULL", timeline ? "snapshot" : "timeline");
     return profi_snapshot_of_events(timeline->events, timeline->events->run_name, snapshot, err);
+}
+
+prof_status prof_timeline_add_slowest(const prof_timeline *timeline, prof_snapshot *snapshot, prof_error *err)
+{
+    PROFI_KEEP_ERRNO;
+    PROFI_NO_CANCELLATION;
+    if (timeline == NULL || snapshot == NULL)
+        return profi_fail(err, PROF_E_INVALID, "prof_timeline_add_slowest: %s is NULL", timeline ? "snapshot" : "timeline");
+    return profi_slowest_find(timeline->events, snapshot, err);
 }
 
 prof_status prof_timeline_write(const prof_timeline *timeline, const char *format, prof_write_callback write, void *user,

@@ -4,7 +4,6 @@
  * thread adds it to its node when it ends.
  */
 #include "events_snapshot.h"
-#include "slowest.h"
 
 #include "../base/array.h"
 #include "../base/error.h"
@@ -261,8 +260,6 @@ prof_status profi_snapshot_of_events(const profi_events *events, const char *wha
         status = profi_fail(err, PROF_E_NO_MEMORY, "%.300s: no memory for the table of its events", what);
     else if (t->overflow)
         status = profi_fail(err, PROF_E_LIMIT, "%.300s: the sum of its durations does not fit in 64 bits", what);
-    else
-        status = profi_slowest_find(events, t->snapshot, err);
     if (status == PROF_OK)
         *snapshot = t->snapshot;
     else if (t != NULL)

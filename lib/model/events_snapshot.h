@@ -10,7 +10,7 @@
  * histograms of its scopes, and its counters.  Of a recording of which no
  * event was lost, and whose scopes were all timed, it says what the run's own
  * says.  A scope that had not ended counts as a call with its time up to the
- * last event.  What is lost counts as lost.  It has the slowest request.
+ * last event.  What is lost counts as lost.
  * `what` names the source in a
  * message.
  */

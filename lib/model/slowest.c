@@ -32,7 +32,8 @@ typedef struct search {
     profi_number_map by_request;
     candidate chosen;
     uint64_t durations[PROFI_BUCKET_COUNT]; /* of its slices */
-    unsigned least;             /* bucket of those that are copied */
+    unsigned least;             /* bucket of those that are copied, */
+    uint64_t room_in_least;     /* and of how many of these, the first */
     prof_snapshot *snapshot;
     profi_slowest *into;
     profi_number_map site_map, track_map;
@@ -189,15 +190,21 @@ static int count_slice(search *s, const profi_slice *slice, uint64_t track, uint
     return goes_on;
 }
 
-/* The longest buckets that have room together: all of a bucket, or none. */
+/* The longest buckets that have room together: all of a bucket, or none, but of the first what there is room for. */
 static void choose_least(search *s)
 {
     uint64_t kept = 0;
     s->least = PROFI_BUCKET_COUNT;
+    s->room_in_least = UINT64_MAX;
     while (s->least > 0 && kept + s->durations[s->least - 1] <= PROFI_SLOWEST_SLICES)
         kept += s->durations[--s->least];
     for (unsigned i = 0; i < s->least; i++)
         s->into->left_out += s->durations[i];
+    if (kept == 0 && s->least > 0) {
+        s->room_in_least = PROFI_SLOWEST_SLICES;
+        s->into->left_out -= PROFI_SLOWEST_SLICES;
+        s->least--;
+    }
 }
 
 /* The number of a site in the excerpt. */
@@ -240,11 +247,20 @@ static uint32_t copy_track(search *s, uint64_t track)
     return at;
 }
 
+static int is_kept(search *s, unsigned bucket)
+{
+    if (bucket != s->least)
+        return bucket > s->least;
+    int has_room = s->room_in_least > 0;
+    s->room_in_least -= (uint64_t)has_room;
+    return has_room;
+}
+
 static int copy_slice(search *s, const profi_slice *slice, uint64_t track, uint64_t index)
 {
     profi_slowest *into = s->into;
     int goes_on;
-    if (!belongs(s, slice, index, &goes_on) || bucket_of(s, slice) < s->least)
+    if (!belongs(s, slice, index, &goes_on) || !is_kept(s, bucket_of(s, slice)))
         return goes_on;
     profi_slowest_slice copy = { .track = copy_track(s, track), .site = copy_site(s, slice->site), .depth = slice->depth,
                                  .kind = slice->kind, .is_open = slice->end_ns == PROFI_STILL_OPEN,

@@ -456,6 +456,12 @@ TEST(a_timeline_becomes_a_table)
     profcore::function found;
     CHECK(seen.snapshot(why).find("inner of the timeline", found));
     CHECK_U64(found.calls, 1);
+    profcore::snapshot table = seen.snapshot(why);
+    std::string with, without;
+    CHECK_I64(table.write("html", nullptr, without, why), PROF_OK);
+    CHECK_I64(seen.add_slowest(table, why), PROF_OK);
+    CHECK_I64(table.write("html", nullptr, with, why), PROF_OK);
+    CHECK(without.find("\"slowest\": null") != std::string::npos && with.find("\"slowest\": null") == std::string::npos);
 
     profcore::timeline moved(std::move(seen));
     CHECK(moved && !seen); /* NOLINT */

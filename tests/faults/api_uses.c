@@ -430,8 +430,10 @@ static void use_timelines(void)
     if (TRY(prof_timeline_write_file(timeline, "pftrace", "written.pftrace", &err)) &&
         TRY(prof_timeline_read_file("written.pftrace", &from_file, &err)))
         DO(prof_timeline_close(from_file));
-    if (TRY(prof_timeline_snapshot(timeline, &table, &err)))
+    if (TRY(prof_timeline_snapshot(timeline, &table, &err))) {
+        TRY(prof_timeline_add_slowest(timeline, table, &err));
         DO(prof_snapshot_close(table));
+    }
     DO(prof_timeline_close(timeline));
 }
 
@@ -503,7 +505,7 @@ static const struct {
     { " prof_snapshot_read prof_snapshot_read_file prof_snapshot_merge prof_snapshot_subtract_cost ", use_files },
     { " prof_timeline_read prof_timeline_read_file prof_timeline_looks_like prof_timeline_close prof_timeline_about_get "
       "prof_timeline_process_get prof_timeline_track_get prof_timeline_slice_get prof_timeline_argument_get "
-      "prof_timeline_snapshot prof_timeline_write prof_timeline_write_file ", use_timelines },
+      "prof_timeline_snapshot prof_timeline_add_slowest prof_timeline_write prof_timeline_write_file ", use_timelines },
     { " prof_recover ", use_recover },
     { " prof_snapshot_close ", use_close },
     { " prof_save ", use_save },

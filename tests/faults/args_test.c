@@ -634,6 +634,8 @@ static void args_timeline(void)
     }
     REFUSED(prof_timeline_snapshot(NULL, &made, &err));
     REFUSED(prof_timeline_snapshot(timeline, NULL, &err));
+    REFUSED(prof_timeline_add_slowest(timeline, NULL, &err));
+    REFUSED(prof_timeline_add_slowest(NULL, snapshot, &err));
     REFUSED(prof_timeline_write(NULL, "pftrace", take_nothing, NULL, &err));
     REFUSED(prof_timeline_write(timeline, NULL, take_nothing, NULL, &err));
     REFUSED(prof_timeline_write(timeline, "pdf", take_nothing, NULL, &err));
@@ -714,7 +716,7 @@ static const struct {
     { " prof_snapshot_print prof_events_write prof_stacks_write ", args_print },
     { " prof_timeline_read prof_timeline_read_file prof_timeline_looks_like prof_timeline_close prof_timeline_about_get "
       "prof_timeline_process_get prof_timeline_track_get prof_timeline_slice_get prof_timeline_argument_get "
-      "prof_timeline_snapshot prof_timeline_write prof_timeline_write_file ", args_timeline },
+      "prof_timeline_snapshot prof_timeline_add_slowest prof_timeline_write prof_timeline_write_file ", args_timeline },
     { " prof_snapshot_read prof_snapshot_read_file prof_snapshot_merge prof_snapshot_subtract_cost prof_snapshot_about "
       "prof_recover ", args_files },
 };

@@ -447,8 +447,17 @@ def _(folder):
         equal(summary_in(file.read()), json.loads(profcore("report", "--json", one, one).out), "the summary")
     equal(summary_in(profcore("report", "--html", "-", one).out), json.loads(profcore("report", "--json", one).out), "on standard output")
     equal(profcore("report", "--html=-", one).out, profcore("report", "-f", "html", one).out, "as a format")
+    traced = os.path.join(folder, "traced")
+    os.mkdir(traced)
+    trace, of_trace = timeline_of(traced)
+    def slowest_in(*arguments):
+        return json.loads(profcore("report", "--html", "-", *arguments).out.split('id="data">')[1].split("</script>")[0])["slowest"]
+    equal(slowest_in(of_trace), None, "of a table alone")
+    check(slowest_in(trace)["slices"], "of a timeline")
+    equal(slowest_in("--timeline", trace, of_trace), slowest_in(trace), "of a table beside its timeline")
     before = sorted(os.listdir(folder))
-    for arguments, status, text in ((["--html"], 2, "--html"), (["--html", "x.html"], 2, "which file?"), (["--html", "x.html", "--json", one], 2, "one of them"),
+    for arguments, status, text in ((["--html"], 2, "--html"), (["--timeline", trace, one], 2, "--html"),
+                                    (["--html", "x.html", "--timeline", one, one], 1, "timeline"), (["--html", "x.html"], 2, "which file?"), (["--html", "x.html", "--json", one], 2, "one of them"),
                                     (["--html", "x.html", "--limit", "3", one], 2, "for tables"), (["--html", "no/such/x.html", one], 1, "no folder"),
                                     (["--html", "x.html", "gone.json"], 1, "gone.json")):
         check(text in profcore("report", *arguments, folder=folder, status=status).err, f"{arguments}: {text}")
@@ -530,9 +539,11 @@ def _(folder):
     old, new = os.path.join(folder, "old.json"), os.path.join(folder, "new.json")
     same = [("work", "a.c", 1, 1, 5, 5, [5])]
     summary(old, same, [("queue wait", "q.c", 5, [1000] * 40), ("prefill", "q.c", 9, [50] * 3), ("gone", "q.c", 1, [7])],
-            [("queue depth", [4.0, 2.0]), ("balance", [-2.0]), ("old one", [1.0])])
+            [("queue depth", [4.0, 2.0]), ("balance", [-2.0]), ("old one", [1.0]),
+             ("almost none", [1e-300])])
     summary(new, same, [("queue wait", "q.c", 6, [3000] * 50), ("prefill", "/b/q.c", 9, [50] * 3), ("fresh", None, 0, [9, 11])],
-            [("queue depth", [4.0, 5.0]), ("balance", [-3.0]), ("new one", [0.25])])
+            [("queue depth", [4.0, 5.0]), ("balance", [-3.0]), ("new one", [0.25]),
+             ("almost none", [1e-4])])
     found = json.loads(profcore("diff", "--json", old, new).out)
     equal([(s["name"], s["state"]) for s in found["spans"]], [("queue wait", "both"), ("fresh", "new"), ("gone", "vanished"),
                                                               ("prefill", "both")], "spans, by the change in total time")
@@ -541,7 +552,7 @@ def _(folder):
            wait["new"]["line"]), (40, 50, 40000, 150000, 5, 6), "figures of a span")
     check(1000 <= wait["old"]["p50_ns"] <= 1125 and 3000 <= wait["new"]["p50_ns"] <= 3375 and wait["new"]["p99_ns"] is None, wait)
     equal([(c["name"], c["state"]) for c in found["counters"]], [("queue depth", "both"), ("balance", "both"), ("old one", "vanished"),
-                                                                 ("new one", "new")], "counters, by the change in mean")
+                                                                 ("new one", "new"), ("almost none", "both")], "counters, by the change in mean")
     equal([found["counters"][0][side] for side in ("old", "new")],
           [{"line": 0, "file": None, "count": 2, "last": 2.0, "mean": 3.0}, {"line": 0, "file": None, "count": 2, "last": 5.0, "mean": 4.5}],
           "figures of a counter")
@@ -550,7 +561,7 @@ def _(folder):
     for line in (r"\n +40 +50 +\+10 +\+25.0 %  queue wait \(q.c:6\)\n",
                  r"40.00 us +150.00 us +\+110.00 us +\+275.0 % +1.00 us +3.00 us +\+2.00 us +\+200.0 %  queue wait \(q.c:6\)\n",
                  r"\n +2 +5 +\+3 +\+150.0 % +3 +4.5 +\+1.5 +\+50.0 %  queue depth\n",
-                 r"\n +-2 +-3 +-1 +-50.0 % +-2 +-3 +-1 +-50.0 %  balance\n", r"  new one  \(new\)\n", r"  gone \(q.c:1\)  \(vanished\)\n"):
+                 r"\n +-2 +-3 +-1 +-50.0 % +-2 +-3 +-1 +-50.0 %  balance\n", r"\+1.0e\+298 %  almost none\n", r"  new one  \(new\)\n", r"  gone \(q.c:1\)  \(vanished\)\n"):
         check(re.search(line, text), f"{line} in\n{text}")
     percentiles = text[text.index("Percentiles of spans"):text.index("Counters")]
     check("queue wait" in percentiles and "prefill" not in percentiles, percentiles)

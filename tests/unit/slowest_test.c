@@ -51,6 +51,8 @@ static prof_snapshot *look(void)
     profi_events *events = NULL;
     CHECK_I64(profi_build_finish(&builder, "made", &events, NULL), PROF_OK);
     CHECK_I64(profi_snapshot_of_events(events, "made", &snapshot, NULL), PROF_OK);
+    CHECK(snapshot->slowest == NULL); /* only where somebody asks */
+    CHECK_I64(profi_slowest_find(events, snapshot, NULL), PROF_OK);
     profi_events_close(events);
     return snapshot;
 }
@@ -171,6 +173,21 @@ TEST(of_a_request_with_too_many_slices_the_shortest_are_left_out_and_counted)
     CHECK_U64(slowest->left_out, MANY - longer);
     for (size_t i = 1; i < slowest->slice_count; i++)
         CHECK_U64(slowest->slices[i].duration_ns, 1000);
+    prof_snapshot_close(snapshot);
+}
+
+TEST(of_too_many_slices_that_all_take_as_long_the_first_are_shown)
+{
+    start();
+    uint32_t one = track("one");
+    for (uint64_t i = 0; i < 2 * PROFI_SLOWEST_SLICES + 1; i++)
+        call(one, 10 * i, 10 * i + 5, "step", 9);
+    prof_snapshot *snapshot = look();
+    const profi_slowest *slowest = snapshot->slowest;
+    REQUIRE(slowest != NULL);
+    CHECK_U64(slowest->slice_count, PROFI_SLOWEST_SLICES);
+    CHECK_U64(slowest->left_out, PROFI_SLOWEST_SLICES + 1);
+    check_slice(slowest, PROFI_SLOWEST_SLICES - 1, "one", "step", 10 * (PROFI_SLOWEST_SLICES - 1), 5);
     prof_snapshot_close(snapshot);
 }
 
