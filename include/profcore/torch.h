@@ -156,7 +156,52 @@ PROF_API prof_status prof_torch_model_open(const char *path, const prof_torch_op
                                            prof_torch_model **model, prof_error *err);
 
 /*
- * Closes a model.  Values that it returned stay valid.
+ * Makes a second handle of a model, for a thread of its own.
+ *
+ * The two share code, what the first runs compiled, and the weights, by which
+ * are meant the parameters: a clone costs some kilobytes.  Buffers and all
+ * other attributes are copied, so that what a run stores in one shows in no
+ * other.  Each is closed for itself, in any order.  Several threads may also
+ * run one handle: clones are for models that keep state between calls.
+ *
+ *   model    Any, a clone too.
+ *   clone    Receives the handle, for prof_torch_model_close().
+ *   returns  PROF_OK; PROF_E_INVALID: an argument is NULL, or an attribute
+ *            cannot be copied (the message has libtorch's reason);
+ *            PROF_E_BUSY: prof_torch_model_to() is at work on it;
+ *            PROF_E_NO_MEMORY.
+ *   threads  Any, at once; while a run changes the model's attributes, not.
+ *   memory   The copied attributes, until the clone is closed.  The weights,
+ *            until the last of all these handles is.
+ *   since    0.1
+ */
+PROF_API prof_status prof_torch_model_clone(prof_torch_model *model, prof_torch_model **clone, prof_error *err);
+
+/*
+ * Moves a model's parameters and buffers to a device, or to another
+ * floating-point type, or both.
+ *
+ * Only this handle: clones stay as they are and keep the weights that they
+ * shared.  Integers keep their type.  Tensors that are no attributes but
+ * constants in the code stay what they are, so a frozen model cannot be moved
+ * usefully.  After a failure the model is as it was.
+ *
+ *   device   "cpu", "cuda", "cuda:1"; NULL: where it is.
+ *   dtype    PROF_TORCH_HALF, _BFLOAT16, _FLOAT32 or _FLOAT64; 0: as it is.
+ *            Inputs are not converted: give what the model then takes.
+ *   returns  PROF_OK; PROF_E_BUSY: another call is using the model;
+ *            PROF_E_UNSUPPORTED: as prof_torch_model_open(); PROF_E_INVALID;
+ *            PROF_E_NO_MEMORY.
+ *   threads  Any; calls on the model from other threads fail meanwhile, with
+ *            PROF_E_BUSY.
+ *   memory   Old and new weights together, while it works.
+ *   since    0.1
+ */
+PROF_API prof_status prof_torch_model_to(prof_torch_model *model, const char *device, int32_t dtype,
+                                         prof_error *err);
+
+/*
+ * Closes a model.  Values that it returned stay valid, and so do its clones.
  *
  *   model    NULL is ignored.  No call on it may be running.
  *   threads  Any.
@@ -182,7 +227,8 @@ PROF_API void prof_torch_model_close(prof_torch_model *model);
  *            which, and what), or the model refused the inputs or raised an
  *            exception (the message has its text); PROF_E_NOT_FOUND: there is
  *            no such method; PROF_E_NO_MEMORY; PROF_E_UNSUPPORTED: libtorch
- *            has no such operation for the device or type.  The model can be
+ *            has no such operation for the device or type; PROF_E_BUSY:
+ *            prof_torch_model_to() is at work on the model.  The model can be
  *            run again after each of them.
  *   threads  Any, at once on one model.  A buffer or value that a model writes
  *            to must not be in use by another thread.
@@ -191,6 +237,21 @@ PROF_API void prof_torch_model_close(prof_torch_model *model);
  */
 PROF_API prof_status prof_torch_run(prof_torch_model *model, const char *method, const prof_torch_input *inputs,
                                     size_t input_count, prof_torch_value **result, prof_error *err);
+
+/*
+ * Runs a method several times and drops what it returns: the first two runs
+ * with new shapes profile and compile, and take up to a hundred times as
+ * long.  A clone of a warm model is warm.
+ *
+ *   method, inputs, input_count  As prof_torch_run().  A method that changes
+ *            its inputs or the model does so each time.
+ *   times    How often; 2 suffices for one set of shapes.
+ *   returns  As prof_torch_run(), of the first run that failed.
+ *   threads  As prof_torch_run().
+ *   since    0.1
+ */
+PROF_API prof_status prof_torch_warm_up(prof_torch_model *model, const char *method, const prof_torch_input *inputs,
+                                        size_t input_count, uint32_t times, prof_error *err);
 
 /* ------------------------------------------------------------------------
  * Values

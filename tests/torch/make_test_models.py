@@ -201,6 +201,40 @@ class Encoder(torch.nn.Module):
         return self.layers(x)
 
 
+class Counter(torch.nn.Module):
+    """A submodule with a weight, and state that a run changes."""
+
+    steps: List[int]
+
+    def __init__(self):
+        super().__init__()
+        self.weight = torch.nn.Parameter(torch.full((256, 256), 2.0))
+        self.register_buffer("total", torch.zeros(1))
+        self.steps = []
+
+    def forward(self, x: Tensor) -> Tensor:
+        self.total += x.sum()
+        self.steps.append(x.numel())
+        return self.total * self.weight[0, 0]
+
+
+class Stateful(torch.nn.Module):
+    """Adds up what it is given; `again` is the same submodule by another name."""
+
+    def __init__(self):
+        super().__init__()
+        self.counter = Counter()
+        self.again = self.counter
+        self.register_buffer("table", torch.arange(4))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.counter(x)
+
+    @torch.jit.export
+    def parts(self) -> Tuple[Tensor, Tensor, Tensor, Tensor, int]:
+        return self.counter.weight, self.again.weight, self.counter.total, self.table, len(self.counter.steps)
+
+
 class Forks(torch.nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         one = torch.jit.fork(torch.neg, x)
@@ -236,7 +270,7 @@ def main():
         return os.path.join(folder, name)
 
     for name, module in (("inputs", Inputs()), ("outputs", Outputs()), ("picky", Picky()), ("cache", Cache()),
-                         ("encoder", Encoder()), ("forks", Forks()), ("training", Dropout())):
+                         ("encoder", Encoder()), ("forks", Forks()), ("training", Dropout()), ("stateful", Stateful())):
         torch.jit.script(module).save(path(name + ".pt"))
     with open(path("encoder.operators"), "w", encoding="utf-8") as file:
         file.writelines(f"{name} {count}\n" for name, count in sorted(profiled(path("encoder.pt")).items()))

@@ -44,6 +44,10 @@ static void args_model(void)
     REFUSED(prof_torch_run(NULL, NULL, NULL, 0, &result, &err));
     REFUSED(prof_torch_run(NULL, "forward", NULL, SIZE_MAX, NULL, &err));
     CHECK_I64(prof_torch_run(NULL, NULL, NULL, 1, NULL, NULL), PROF_E_INVALID);
+    REFUSED(prof_torch_warm_up(NULL, NULL, NULL, SIZE_MAX, UINT32_MAX, &err));
+    REFUSED(prof_torch_model_clone(NULL, &model, &err));
+    REFUSED(prof_torch_model_clone(NULL, NULL, &err));
+    REFUSED(prof_torch_model_to(NULL, "cpu", INT32_MIN, &err));
     prof_torch_model_close(NULL);
     CHECK(model == NULL && result == NULL);
 }
@@ -87,7 +91,8 @@ static const struct {
     { " prof_torch_version prof_torch_has_cuda prof_torch_intra_threads_get prof_torch_intra_threads_set "
       "prof_torch_inter_threads_get prof_torch_inter_threads_set ", args_process },
     { " prof_torch_operators_start prof_torch_operators_stop ", args_operators },
-    { " prof_torch_model_open prof_torch_model_close prof_torch_run ", args_model },
+    { " prof_torch_model_open prof_torch_model_close prof_torch_model_clone prof_torch_model_to prof_torch_run "
+      "prof_torch_warm_up ", args_model },
     { " prof_torch_value_retain prof_torch_value_close prof_torch_value_kind prof_torch_value_count prof_torch_value_at "
       "prof_torch_value_find prof_torch_value_key prof_torch_value_tensor prof_torch_value_int prof_torch_value_double "
       "prof_torch_value_truth prof_torch_value_string ", args_value },

@@ -71,7 +71,7 @@ static inline const char *model_path(const char *name)
 static inline prof_torch_value *run_on(prof_torch_model *model, const char *method, size_t count,
                                        const prof_torch_tensor *tensors)
 {
-    prof_torch_input inputs[8];
+    prof_torch_input inputs[8] = { PROF_TORCH_INPUT_TENSOR(NULL) };
     prof_torch_value *value = NULL;
     for (size_t i = 0; i < count; i++)
         inputs[i] = (prof_torch_input)PROF_TORCH_INPUT_TENSOR(&tensors[i]);

@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What a model handle holds, for the files that open, run, copy, move and
+ * describe one.
+ *
+ * Its invariant: while a call uses a model (profi_torch::use), nothing in it
+ * is replaced; what replaces something has the model for itself.
+ */
+#ifndef SHIM_MODEL_HPP
+#define SHIM_MODEL_HPP
+
+#include "shim_value.hpp"
+
+#include <torch/csrc/jit/api/module.h>
+
+#include <atomic>
+#include <string>
+
+struct prof_torch_model {
+    prof_torch_model(std::string path_, c10::Device device_, torch::jit::Module module_)
+        : path(std::move(path_)), device(device_), module(std::move(module_))
+    {
+    }
+
+    const std::string path;
+    c10::Device device;
+    torch::jit::Module module;
+    std::atomic<int32_t> use_count{ 0 }; /* calls that use it now; -1 while one replaces what is in it */
+};
+
+namespace profi_torch {
+
+/* One call's use of a model, shared with other calls or alone; it holds when `held`. */
+class use {
+public:
+    use(prof_torch_model *model, bool is_alone) : model_(model), is_alone_(is_alone)
+    {
+        int32_t count = model->use_count.load(std::memory_order_relaxed);
+        do {
+            if (count < 0 || (is_alone && count != 0))
+                return;
+        } while (!model->use_count.compare_exchange_weak(count, is_alone ? -1 : count + 1, std::memory_order_acquire,
+                                                         std::memory_order_relaxed));
+        held = true;
+    }
+
+    ~use()
+    {
+        if (held)
+            model_->use_count.fetch_add(is_alone_ ? 1 : -1, std::memory_order_release);
+    }
+
+    use(const use &) = delete;
+    use &operator=(const use &) = delete;
+
+    bool held = false;
+
+private:
+    prof_torch_model *model_;
+    bool is_alone_;
+};
+
+/* "cpu", "cuda", "cuda:1"; NULL is the CPU. */
+prof_status device_parse(const char *text, c10::Device *device, const task &doing, prof_error *err);
+
+/* The methods of a model as a message lists them. */
+std::string method_list(const torch::jit::Module &module);
+
+} // namespace profi_torch
+
+#endif
