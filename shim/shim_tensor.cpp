@@ -85,10 +85,16 @@ bool tensor_extent(const int64_t *shape, const int64_t *strides, size_t rank, in
 prof_status tensor_borrow(const prof_torch_tensor *given_by_caller, const char *name, at::Tensor *tensor,
                           const task &doing, prof_error *err)
 {
-    const size_t rank_most = 64;
     prof_torch_tensor given;
     if (prof_status status = struct_read(&given, given_by_caller, sizeof(given), name, doing, err))
         return status;
+    return tensor_wrap(given, name, context(nullptr, nullptr), tensor, doing, err);
+}
+
+prof_status tensor_wrap(const prof_torch_tensor &given, const char *name, context keeper, at::Tensor *tensor,
+                        const task &doing, prof_error *err)
+{
+    const size_t rank_most = 64;
     const dtype_row *row = row_of_dtype(given.dtype);
     if (row == nullptr)
         return fail(err, PROF_E_INVALID, doing, "%s has dtype %d, which is none", name, (int)given.dtype);
@@ -129,8 +135,14 @@ prof_status tensor_borrow(const prof_torch_tensor *given_by_caller, const char *
     const c10::Device device = given.device == PROF_TORCH_CPU
                                    ? c10::Device(c10::kCPU)
                                    : c10::Device(c10::kCUDA, static_cast<c10::DeviceIndex>(given.device_index));
-    *tensor = at::from_blob(given.data, c10::IntArrayRef(given.shape, given.rank),
-                            c10::IntArrayRef(strides, given.rank), at::TensorOptions().dtype(row->scalar).device(device));
+    at::TensorMaker maker = at::for_blob(given.data, c10::IntArrayRef(given.shape, given.rank));
+    if (keeper != nullptr) {
+        const auto deleter = keeper.get_deleter();
+        maker.context(keeper.release(), deleter);
+    }
+    *tensor = maker.strides(c10::IntArrayRef(strides, given.rank))
+                  .options(at::TensorOptions().dtype(row->scalar).device(device))
+                  .make_tensor();
     return PROF_OK;
 }
 

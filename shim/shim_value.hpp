@@ -17,6 +17,7 @@
 #include <ATen/core/ivalue.h>
 
 #include <atomic>
+#include <memory>
 #include <mutex>
 #include <vector>
 
@@ -60,6 +61,13 @@ bool has_cuda(int index);
 /* Wraps a caller's buffer, checked, without copying; `name` is how messages call it. */
 prof_status tensor_borrow(const prof_torch_tensor *given, const char *name, at::Tensor *tensor, const task &doing,
                           prof_error *err);
+
+/* What keeps a tensor's memory, and how it is given back. */
+using context = std::unique_ptr<void, void (*)(void *)>;
+
+/* The same for a buffer that `keeper` keeps: the tensor's afterwards, or given back when this fails. */
+prof_status tensor_wrap(const prof_torch_tensor &given, const char *name, context keeper, at::Tensor *tensor,
+                        const task &doing, prof_error *err);
 
 /* Describes a tensor of libtorch; the result points into it. */
 prof_status tensor_describe(const at::Tensor &tensor, uint32_t flags, prof_torch_tensor *described, const task &doing,

@@ -381,6 +381,49 @@ PROF_API prof_status prof_torch_value_tensor(prof_torch_value *value, uint32_t f
 
 #define PROF_TORCH_AS_IS 0x1u
 
+/* As the DLPack standard defines it (dlpack.h, before its version 1.0); only pointers to it cross this header. */
+struct DLManagedTensor;
+
+/*
+ * Makes a value of an array of somebody else's, without copying: the way for
+ * arrays that shall live longer than a call.
+ *
+ *   managed  Any rank to 64, steps from 0, in main memory (pinned too) or on
+ *            a GPU, of an element type that is listed above.  Consumed on
+ *            success: its deleter is called, once, by the thread that lets go
+ *            of the last value, result or model that refers to the array;
+ *            NULL as deleter is fine.  After a failure it is the caller's.
+ *   value    Receives a tensor with one reference, for prof_torch_value_close().
+ *            What is written to the array shows in it.
+ *   returns  PROF_OK; PROF_E_INVALID: malformed, or with negative steps, and
+ *            the message says what; PROF_E_UNSUPPORTED: an element type or a
+ *            device without a place here; PROF_E_NO_MEMORY.
+ *   threads  Any, at once.
+ *   memory   Some hundred bytes.
+ *   since    0.1
+ */
+PROF_API prof_status prof_torch_value_from_dlpack(struct DLManagedTensor *managed, prof_torch_value **value,
+                                                  prof_error *err);
+
+/*
+ * Hands a tensor on to whoever takes DLPack, without copying: as it lies, on
+ * the device and with the steps that it has.
+ *
+ *   value    A tensor, of any element type that DLPack has: complex ones too.
+ *   managed  Receives it.  The consumer calls its deleter, once, on any
+ *            thread; until then it keeps the tensor's memory, whatever is
+ *            closed meanwhile.
+ *   returns  PROF_OK; PROF_E_INVALID: not a tensor; PROF_E_UNSUPPORTED: sparse,
+ *            lazily negated or conjugated, or of a type that DLPack has not;
+ *            PROF_E_NO_MEMORY.
+ *   threads  Any, at once.  The memory is shared: who writes to it must be
+ *            alone with it.
+ *   memory   Some hundred bytes, until the deleter is called.
+ *   since    0.1
+ */
+PROF_API prof_status prof_torch_value_to_dlpack(prof_torch_value *value, struct DLManagedTensor **managed,
+                                                prof_error *err);
+
 /*
  * Read a value of the kind that the name says; _truth gives 0 or 1.
  *

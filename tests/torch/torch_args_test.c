@@ -55,6 +55,7 @@ static void args_model(void)
 static void args_value(void)
 {
     prof_torch_value *element = NULL;
+    struct DLManagedTensor *managed = NULL;
     prof_torch_tensor tensor = PROF_TORCH_TENSOR_INIT;
     const char *text = NULL;
     size_t bytes = 77;
@@ -73,6 +74,11 @@ static void args_value(void)
     REFUSED(prof_torch_value_double(NULL, &number, &err));
     REFUSED(prof_torch_value_truth(NULL, &truth, &err));
     REFUSED(prof_torch_value_string(NULL, &text, &bytes, &err));
+    REFUSED(prof_torch_value_from_dlpack(NULL, &element, &err));
+    REFUSED(prof_torch_value_from_dlpack(NULL, NULL, &err));
+    REFUSED(prof_torch_value_to_dlpack(NULL, &managed, &err));
+    REFUSED(prof_torch_value_to_dlpack(NULL, NULL, &err));
+    CHECK(managed == NULL);
     CHECK(element == NULL && text == NULL && bytes == 77 && integer == 77 && truth == 77 && number == 77);
 }
 
@@ -95,7 +101,8 @@ static const struct {
       "prof_torch_warm_up ", args_model },
     { " prof_torch_value_retain prof_torch_value_close prof_torch_value_kind prof_torch_value_count prof_torch_value_at "
       "prof_torch_value_find prof_torch_value_key prof_torch_value_tensor prof_torch_value_int prof_torch_value_double "
-      "prof_torch_value_truth prof_torch_value_string ", args_value },
+      "prof_torch_value_truth prof_torch_value_string prof_torch_value_from_dlpack prof_torch_value_to_dlpack ",
+      args_value },
 };
 
 static int is_swept(const char *name)
