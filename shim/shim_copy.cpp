@@ -121,7 +121,9 @@ prof_status prof_torch_model_clone(prof_torch_model *model, prof_torch_model **c
             return fail(err, PROF_E_BUSY, doing, "it is being moved by another thread");
         const c10::NoGradGuard no_gradients;
         object_copy copy([](const at::Tensor &old, bool is_parameter) { return is_parameter ? old : old.clone(); });
-        *clone = new prof_torch_model(model->path, model->device, copy.of(model->module));
+        auto made = std::make_unique<prof_torch_model>(model->path, model->device, copy.of(model->module));
+        made->extra_files = model->extra_files;
+        *clone = made.release();
         return PROF_OK;
     });
 }

@@ -5,11 +5,13 @@
  * What a model file is asked before libtorch sees it stands here; running
  * one is shim_run.cpp's.
  */
+#include "shim_archive.hpp"
 #include "shim_model.hpp"
 
 #include <torch/csrc/jit/serialization/import.h>
 
 #include <cerrno>
+#include <map>
 
 #include <fcntl.h>
 #include <sys/stat.h>
@@ -31,32 +33,71 @@ prof_status fail_errno(prof_error *err, int number, const task &doing)
     return fail_text(err, status, doing, strerror_r(number, reason, sizeof(reason)));
 }
 
-/* Says in the system's words why a file cannot be read; libtorch has one text for everything. */
-prof_status file_check(const char *path, const task &doing, prof_error *err)
+class open_file {
+public:
+    explicit open_file(const char *path) : number(open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)) {}
+    ~open_file()
+    {
+        if (number >= 0)
+            close(number);
+    }
+    open_file(const open_file &) = delete;
+    open_file &operator=(const open_file &) = delete;
+
+    const int number;
+};
+
+/* Says in the system's words why a file cannot be read, and in ours why it is no model; libtorch has one text for all. */
+prof_status file_check(const char *path, profi_torch::archive *contents, const task &doing, prof_error *err)
 {
-    const int file = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-    if (file < 0)
-        return fail_errno(err, errno, doing);
+    const open_file file(path);
     struct stat about;
     char start[4] = {};
     ssize_t bytes = 0;
-    int number = 0;
-    if (fstat(file, &about) != 0)
-        number = errno;
-    else if (S_ISREG(about.st_mode) && (bytes = pread(file, start, sizeof(start), 0)) < 0)
-        number = errno;
-    close(file);
-    if (number != 0)
-        return fail_errno(err, number, doing);
+    if (file.number < 0 || fstat(file.number, &about) != 0)
+        return fail_errno(err, errno, doing);
     if (S_ISDIR(about.st_mode))
         return fail_errno(err, EISDIR, doing);
     if (!S_ISREG(about.st_mode))
         return fail(err, PROF_E_IO, doing, "it is not a regular file");
+    if ((bytes = pread(file.number, start, sizeof(start), 0)) < 0)
+        return fail_errno(err, errno, doing);
     if (bytes == 0)
         return fail(err, PROF_E_FORMAT, doing, "the file is empty");
     if (bytes < 4 || std::memcmp(start, "PK\3\4", 4) != 0)
-        return fail(err, PROF_E_FORMAT, doing, "not a TorchScript file, which is a zip archive");
-    return PROF_OK;
+        return fail(err, PROF_E_FORMAT, doing, "not a model file, which is a zip archive");
+    return profi_torch::archive_read(file.number, static_cast<uint64_t>(about.st_size), contents, doing, err);
+}
+
+/* The names of the texts and files that were saved with a model. */
+torch::jit::ExtraFilesMap extra_files_of(const profi_torch::archive &contents)
+{
+    static const char folder[] = "extra/";
+    torch::jit::ExtraFilesMap files;
+    for (const profi_torch::record &one : contents.records)
+        if (one.name.size() >= sizeof(folder) && one.name.compare(0, sizeof(folder) - 1, folder) == 0)
+            files.emplace(one.name.substr(sizeof(folder) - 1), "");
+    return files;
+}
+
+c10::IValue dictionary_of(const torch::jit::ExtraFilesMap &files)
+{
+    std::map<std::string, std::string> sorted(files.begin(), files.end());
+    c10::Dict<std::string, std::string> dictionary;
+    for (const auto &one : sorted)
+        dictionary.insert(one.first, one.second);
+    return dictionary;
+}
+
+std::unique_ptr<prof_torch_model> script_open(const char *path, const c10::Device &device,
+                                              const profi_torch::archive &contents)
+{
+    torch::jit::ExtraFilesMap files = extra_files_of(contents);
+    std::unique_ptr<prof_torch_model> opened(
+        new prof_torch_model(path, device, torch::jit::load(path, device, files)));
+    opened->module.eval();
+    opened->extra_files = dictionary_of(files);
+    return opened;
 }
 
 } // namespace
@@ -107,12 +148,13 @@ prof_status prof_torch_model_open(const char *path, const prof_torch_options *op
         c10::Device device(c10::kCPU);
         if (prof_status status = device_parse(chosen.device, &device, doing, err))
             return status;
-        if (prof_status status = file_check(path, doing, err))
+        profi_torch::archive contents;
+        if (prof_status status = file_check(path, &contents, doing, err))
             return status;
-        std::unique_ptr<prof_torch_model> opened(
-            new prof_torch_model(path, device, torch::jit::load(path, device)));
-        opened->module.eval();
-        *model = opened.release();
+        if (contents.find("data.pkl") == nullptr || contents.find("constants.pkl") == nullptr)
+            return fail(err, PROF_E_FORMAT, doing, "it is a zip archive, but no TorchScript model: its folder '%.80s' has no %s",
+                        contents.folder.c_str(), contents.find("data.pkl") == nullptr ? "data.pkl" : "constants.pkl");
+        *model = script_open(path, device, contents).release();
         return PROF_OK;
     });
 }

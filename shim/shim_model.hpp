@@ -14,7 +14,25 @@
 #include <torch/csrc/jit/api/module.h>
 
 #include <atomic>
+#include <mutex>
 #include <string>
+#include <vector>
+
+namespace profi_torch {
+
+/* What a method is called with, as texts that prof_torch_method and prof_torch_argument point to. */
+struct signature {
+    struct argument {
+        std::string name, type, default_text;
+        bool has_default;
+        uint32_t flags;
+    };
+
+    std::string name, result;
+    std::vector<argument> arguments;
+};
+
+} // namespace profi_torch
 
 struct prof_torch_model {
     prof_torch_model(std::string path_, c10::Device device_, torch::jit::Module module_)
@@ -25,7 +43,12 @@ struct prof_torch_model {
     const std::string path;
     c10::Device device;
     torch::jit::Module module;
+    c10::IValue extra_files; /* a dictionary; clones share it */
     std::atomic<int32_t> use_count{ 0 }; /* calls that use it now; -1 while one replaces what is in it */
+
+    std::mutex lock; /* guards what follows, which is made when first asked for and then stays */
+    bool is_described = false;
+    std::vector<profi_torch::signature> methods;
 };
 
 namespace profi_torch {

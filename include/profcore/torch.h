@@ -131,6 +131,32 @@ typedef struct prof_torch_options {
 
 #define PROF_TORCH_OPTIONS_INIT { (uint32_t)sizeof(prof_torch_options), 0u, NULL, 0u }
 
+/* A method of a model; its texts live as long as the model. */
+typedef struct prof_torch_method {
+    uint32_t size;           /* sizeof(prof_torch_method) */
+    uint32_t flags;          /* PROF_TORCH_UNDECLARED */
+    const char *name;        /* for prof_torch_run() */
+    const char *result;      /* the type of what it returns, as Python writes it: "Tuple[Tensor, int]" */
+    uint64_t argument_count; /* without self */
+} prof_torch_method;
+
+#define PROF_TORCH_METHOD_INIT { (uint32_t)sizeof(prof_torch_method), 0u, NULL, NULL, 0u }
+
+/* An argument of a method; its texts live as long as the model. */
+typedef struct prof_torch_argument {
+    uint32_t size;            /* sizeof(prof_torch_argument) */
+    uint32_t flags;           /* PROF_TORCH_NAME_ONLY */
+    const char *name;         /* as prof_torch_input has it */
+    const char *type;         /* "Tensor", "Dict[str, Tensor]", "Optional[int]" */
+    const char *default_text; /* what it is when it is not given, "1." or "None"; NULL: it must be given */
+} prof_torch_argument;
+
+#define PROF_TORCH_ARGUMENT_INIT { (uint32_t)sizeof(prof_torch_argument), 0u, NULL, NULL, NULL }
+
+/* Flags of methods and arguments. */
+#define PROF_TORCH_UNDECLARED 0x1u /* the file does not say what arguments there are */
+#define PROF_TORCH_NAME_ONLY 0x2u  /* cannot be given by position */
+
 /* ------------------------------------------------------------------------
  * Models
  */
@@ -252,6 +278,61 @@ PROF_API prof_status prof_torch_run(prof_torch_model *model, const char *method,
  */
 PROF_API prof_status prof_torch_warm_up(prof_torch_model *model, const char *method, const prof_torch_input *inputs,
                                         size_t input_count, uint32_t times, prof_error *err);
+
+/*
+ * How many methods a model has.
+ *
+ *   model    NULL has none.
+ *   returns  The count, at least 1 for a model that can be run; 0 also when
+ *            memory is spent, or while prof_torch_model_to() is at work.
+ *   threads  Any, at once.
+ *   memory   Texts about all methods, at the first of these calls, kept with
+ *            the model.
+ *   since    0.1
+ */
+PROF_API size_t prof_torch_model_method_count(prof_torch_model *model);
+
+/*
+ * Says what a method is called, what it takes and what it returns.
+ *
+ *   index    From 0, below prof_torch_model_method_count(), in the file's order.
+ *   method   Its size field set (PROF_TORCH_METHOD_INIT); receives the rest.
+ *   returns  PROF_OK; PROF_E_NOT_FOUND: index is beyond the last;
+ *            PROF_E_INVALID; PROF_E_BUSY: prof_torch_model_to() is at work on
+ *            the model; PROF_E_NO_MEMORY.
+ *   threads, memory  As prof_torch_model_method_count().
+ *   since    0.1
+ */
+PROF_API prof_status prof_torch_model_method(prof_torch_model *model, size_t index, prof_torch_method *method,
+                                             prof_error *err);
+
+/*
+ * Says what one argument of a method is.
+ *
+ *   method   Its name; NULL for "forward".
+ *   index    From 0, without self.
+ *   argument  Its size field set (PROF_TORCH_ARGUMENT_INIT); receives the rest.
+ *   returns  As prof_torch_model_method(); PROF_E_NOT_FOUND also when there is
+ *            no such method: the message lists those that are.
+ *   threads, memory  As prof_torch_model_method_count().
+ *   since    0.1
+ */
+PROF_API prof_status prof_torch_model_argument(prof_torch_model *model, const char *method, size_t index,
+                                               prof_torch_argument *argument, prof_error *err);
+
+/*
+ * Gives the files that were saved in the model's file beside it
+ * (torch.jit.save(…, _extra_files={…})): vocabularies, configurations.
+ *
+ *   files    Receives a dictionary, names as keys, contents as strings, which
+ *            may have any bytes; sorted by name, empty where there are none.
+ *            For prof_torch_value_close(); it outlives the model.
+ *   returns  PROF_OK; PROF_E_INVALID; PROF_E_NO_MEMORY.
+ *   threads  Any, at once.
+ *   memory   They are read when the model is opened, and kept with it.
+ *   since    0.1
+ */
+PROF_API prof_status prof_torch_model_extra_files(prof_torch_model *model, prof_torch_value **files, prof_error *err);
 
 /* ------------------------------------------------------------------------
  * Values

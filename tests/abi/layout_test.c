@@ -246,6 +246,18 @@ AT(prof_torch_options, size, 0);
 AT(prof_torch_options, flags, 4);
 AT(prof_torch_options, device, 8);
 AT(prof_torch_options, reserved, 16);
+SIZE(prof_torch_method, 32);
+AT(prof_torch_method, size, 0);
+AT(prof_torch_method, flags, 4);
+AT(prof_torch_method, name, 8);
+AT(prof_torch_method, result, 16);
+AT(prof_torch_method, argument_count, 24);
+SIZE(prof_torch_argument, 32);
+AT(prof_torch_argument, size, 0);
+AT(prof_torch_argument, flags, 4);
+AT(prof_torch_argument, name, 8);
+AT(prof_torch_argument, type, 16);
+AT(prof_torch_argument, default_text, 24);
 
 /* Layout 1 of inline.h: with a number here, the ends of its symbols' names change. */
 SIZE(prof_inline_node, 96);

@@ -274,6 +274,8 @@ def main():
         torch.jit.script(module).save(path(name + ".pt"))
     with open(path("encoder.operators"), "w", encoding="utf-8") as file:
         file.writelines(f"{name} {count}\n" for name, count in sorted(profiled(path("encoder.pt")).items()))
+    torch.jit.script(Encoder()).save(path("extra.pt"), _extra_files={
+        "vocabulary.txt": "naïve\n[CLS]\n", "folder/bytes": bytes(range(256)), "empty": ""})
     torch.jit.freeze(torch.jit.script(Encoder().eval())).save(path("frozen.pt"))
     torch.save(Encoder().state_dict(), path("state.pt"))
     with zipfile.ZipFile(path("archive.pt"), "w") as archive:

@@ -35,6 +35,8 @@ static void args_model(void)
     prof_torch_options options = PROF_TORCH_OPTIONS_INIT;
     prof_torch_model *model = NULL;
     prof_torch_value *result = NULL;
+    prof_torch_method method = PROF_TORCH_METHOD_INIT;
+    prof_torch_argument argument = PROF_TORCH_ARGUMENT_INIT;
     REFUSED(prof_torch_model_open(NULL, NULL, &model, &err));
     REFUSED(prof_torch_model_open("model", NULL, NULL, &err));
     for (size_t i = 0; i < COUNT(sizes); i++) {
@@ -48,8 +50,15 @@ static void args_model(void)
     REFUSED(prof_torch_model_clone(NULL, &model, &err));
     REFUSED(prof_torch_model_clone(NULL, NULL, &err));
     REFUSED(prof_torch_model_to(NULL, "cpu", INT32_MIN, &err));
+    REFUSED(prof_torch_model_method(NULL, SIZE_MAX, &method, &err));
+    REFUSED(prof_torch_model_method(NULL, 0, NULL, &err));
+    REFUSED(prof_torch_model_argument(NULL, NULL, SIZE_MAX, &argument, &err));
+    REFUSED(prof_torch_model_argument(NULL, "forward", 0, NULL, &err));
+    REFUSED(prof_torch_model_extra_files(NULL, &result, &err));
+    REFUSED(prof_torch_model_extra_files(NULL, NULL, &err));
+    CHECK_U64(prof_torch_model_method_count(NULL), 0);
     prof_torch_model_close(NULL);
-    CHECK(model == NULL && result == NULL);
+    CHECK(model == NULL && result == NULL && method.name == NULL && argument.name == NULL);
 }
 
 static void args_value(void)
@@ -98,7 +107,8 @@ static const struct {
       "prof_torch_inter_threads_get prof_torch_inter_threads_set ", args_process },
     { " prof_torch_operators_start prof_torch_operators_stop ", args_operators },
     { " prof_torch_model_open prof_torch_model_close prof_torch_model_clone prof_torch_model_to prof_torch_run "
-      "prof_torch_warm_up ", args_model },
+      "prof_torch_warm_up prof_torch_model_method_count prof_torch_model_method prof_torch_model_argument "
+      "prof_torch_model_extra_files ", args_model },
     { " prof_torch_value_retain prof_torch_value_close prof_torch_value_kind prof_torch_value_count prof_torch_value_at "
       "prof_torch_value_find prof_torch_value_key prof_torch_value_tensor prof_torch_value_int prof_torch_value_double "
       "prof_torch_value_truth prof_torch_value_string prof_torch_value_from_dlpack prof_torch_value_to_dlpack ",

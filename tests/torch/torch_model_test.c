@@ -65,10 +65,10 @@ TEST(empty_text_and_foreign_zip_files_are_no_models)
     CHECK_FAILS(prof_torch_model_open(path, NULL, &model, &err), PROF_E_FORMAT, "the file is empty");
     unlink(path);
     path = write_file("short.pt", "PK", 2);
-    CHECK_FAILS(prof_torch_model_open(path, NULL, &model, &err), PROF_E_FORMAT, "not a TorchScript file");
+    CHECK_FAILS(prof_torch_model_open(path, NULL, &model, &err), PROF_E_FORMAT, "not a model file");
     unlink(path);
     CHECK_FAILS(prof_torch_model_open(model_path("text.pt"), NULL, &model, &err), PROF_E_FORMAT,
-                "not a TorchScript file");
+                "not a model file");
     CHECK_FAILS(prof_torch_model_open(model_path("archive.pt"), NULL, &model, &err), PROF_E_FORMAT, "archive.pt'");
     CHECK_FAILS(prof_torch_model_open(model_path("state.pt"), NULL, &model, &err), PROF_E_FORMAT, "state.pt'");
     CHECK(model == NULL);
