@@ -121,7 +121,9 @@ prof_status prof_torch_model_clone(prof_torch_model *model, prof_torch_model **c
             return fail(err, PROF_E_BUSY, doing, "it is being moved by another thread");
         const c10::NoGradGuard no_gradients;
         object_copy copy([](const at::Tensor &old, bool is_parameter) { return is_parameter ? old : old.clone(); });
-        auto made = std::make_unique<prof_torch_model>(model->path, model->device, copy.of(model->module));
+        auto made = std::make_unique<prof_torch_model>(model->path, model->device,
+                                                       model->package ? model->module : copy.of(model->module));
+        made->package = model->package;
         made->extra_files = model->extra_files;
         *clone = made.release();
         return PROF_OK;
@@ -137,6 +139,8 @@ prof_status prof_torch_model_to(prof_torch_model *model, const char *device, int
     if (dtype != 0 && !dtype_parse(dtype, &scalar))
         return fail(err, PROF_E_INVALID, doing, "dtype %d is no floating-point type", (int)dtype);
     return guarded(err, PROF_E_INVALID, doing, [&]() -> prof_status {
+        if (model->package)
+            return fail(err, PROF_E_UNSUPPORTED, doing, "a compiled package stays what it was compiled for");
         const use alone(model, true);
         if (!alone.held)
             return fail(err, PROF_E_BUSY, doing, "another call is using it");

@@ -53,8 +53,12 @@ prof_status describe(prof_torch_model *model, const std::vector<signature> **met
     const std::lock_guard<std::mutex> guard(model->lock);
     if (!model->is_described) {
         std::vector<signature> made;
-        for (const torch::jit::Method &method : model->module.get_methods())
-            made.push_back(describe_method(method));
+        if (model->package) {
+            made.push_back({ "forward", "Any", {}, PROF_TORCH_UNDECLARED });
+        } else {
+            for (const torch::jit::Method &method : model->module.get_methods())
+                made.push_back(describe_method(method));
+        }
         model->methods.swap(made);
         model->is_described = true;
     }
@@ -105,6 +109,7 @@ prof_status prof_torch_model_method(prof_torch_model *model, size_t index, prof_
             return fail(err, PROF_E_NOT_FOUND, doing, "there is no method %zu: it has %zu", index, methods->size());
         const signature &found = (*methods)[index];
         prof_torch_method out = PROF_TORCH_METHOD_INIT;
+        out.flags = found.flags;
         out.name = found.name.c_str();
         out.result = found.result.c_str();
         out.argument_count = found.arguments.size();

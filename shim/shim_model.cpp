@@ -8,6 +8,7 @@
 #include "shim_archive.hpp"
 #include "shim_model.hpp"
 
+#include <caffe2/serialize/inline_container.h>
 #include <torch/csrc/jit/serialization/import.h>
 
 #include <cerrno>
@@ -89,6 +90,31 @@ c10::IValue dictionary_of(const torch::jit::ExtraFilesMap &files)
     return dictionary;
 }
 
+/* The same with their contents, for packages, whose loader does not give them. */
+torch::jit::ExtraFilesMap extra_files_read(const char *path, const profi_torch::archive &contents)
+{
+    torch::jit::ExtraFilesMap files = extra_files_of(contents);
+    if (files.empty())
+        return files;
+    caffe2::serialize::PyTorchStreamReader reader{ std::string(path) };
+    for (auto &one : files) {
+        const auto content = reader.getRecord("extra/" + one.first);
+        one.second.assign(static_cast<const char *>(std::get<0>(content).get()), std::get<1>(content));
+    }
+    return files;
+}
+
+prof_status script_check(const profi_torch::archive &contents, const task &doing, prof_error *err)
+{
+    for (const char *needed : { "data.pkl", "constants.pkl" })
+        if (contents.find(needed) == nullptr)
+            return fail(err, PROF_E_FORMAT, doing,
+                        "it is a zip archive, but neither a TorchScript model nor an AOTInductor package: its folder "
+                        "'%.80s' has no %s",
+                        contents.folder.c_str(), needed);
+    return PROF_OK;
+}
+
 std::unique_ptr<prof_torch_model> script_open(const char *path, const c10::Device &device,
                                               const profi_torch::archive &contents)
 {
@@ -121,10 +147,12 @@ prof_status device_parse(const char *text, c10::Device *device, const task &doin
     return PROF_OK;
 }
 
-std::string method_list(const torch::jit::Module &module)
+std::string method_list(const prof_torch_model &model)
 {
+    if (model.package)
+        return "'forward'";
     std::string list;
-    for (const torch::jit::Method &method : module.get_methods())
+    for (const torch::jit::Method &method : model.module.get_methods())
         list += (list.empty() ? "'" : ", '") + method.name() + "'";
     return list.empty() ? "none" : list;
 }
@@ -151,10 +179,19 @@ prof_status prof_torch_model_open(const char *path, const prof_torch_options *op
         profi_torch::archive contents;
         if (prof_status status = file_check(path, &contents, doing, err))
             return status;
-        if (contents.find("data.pkl") == nullptr || contents.find("constants.pkl") == nullptr)
-            return fail(err, PROF_E_FORMAT, doing, "it is a zip archive, but no TorchScript model: its folder '%.80s' has no %s",
-                        contents.folder.c_str(), contents.find("data.pkl") == nullptr ? "data.pkl" : "constants.pkl");
-        *model = script_open(path, device, contents).release();
+        std::unique_ptr<prof_torch_model> opened;
+        if (profi_torch::is_package(contents)) {
+            opened.reset(new prof_torch_model(path, device, torch::jit::Module()));
+            opened->extra_files = dictionary_of(extra_files_read(path, contents));
+            if (prof_status status = profi_torch::package_open(path, contents, chosen.device != nullptr,
+                                                               &opened->device, &opened->package, doing, err))
+                return status;
+        } else if (prof_status status = script_check(contents, doing, err)) {
+            return status;
+        } else {
+            opened = script_open(path, device, contents);
+        }
+        *model = opened.release();
         return PROF_OK;
     });
 }

@@ -9,6 +9,7 @@
 #ifndef SHIM_MODEL_HPP
 #define SHIM_MODEL_HPP
 
+#include "shim_package.hpp"
 #include "shim_value.hpp"
 
 #include <torch/csrc/jit/api/module.h>
@@ -30,6 +31,7 @@ struct signature {
 
     std::string name, result;
     std::vector<argument> arguments;
+    uint32_t flags = 0;
 };
 
 } // namespace profi_torch
@@ -42,7 +44,8 @@ struct prof_torch_model {
 
     const std::string path;
     c10::Device device;
-    torch::jit::Module module;
+    torch::jit::Module module;                      /* of TorchScript; empty when there is a package */
+    std::shared_ptr<profi_torch::package> package; /* of AOTInductor, or NULL; clones share it */
     c10::IValue extra_files; /* a dictionary; clones share it */
     std::atomic<int32_t> use_count{ 0 }; /* calls that use it now; -1 while one replaces what is in it */
 
@@ -87,7 +90,7 @@ private:
 prof_status device_parse(const char *text, c10::Device *device, const task &doing, prof_error *err);
 
 /* The methods of a model as a message lists them. */
-std::string method_list(const torch::jit::Module &module);
+std::string method_list(const prof_torch_model &model);
 
 } // namespace profi_torch
 

@@ -133,11 +133,13 @@ prof_status arguments_read(const prof_torch_input *inputs, size_t count, const c
     return PROF_OK;
 }
 
-prof_torch_value *call(const torch::jit::Method &method, arguments *given)
+/* Runs `method`, which returns an IValue, and sees that nothing keeps a caller's buffer, however it ends. */
+template <class Method>
+prof_torch_value *call(arguments *given, Method &&method)
 {
     prof_torch_value *value;
     try {
-        value = new prof_torch_value(method(std::move(given->positional), given->named));
+        value = new prof_torch_value(method());
         given->positional.clear();
         given->named.clear();
     } catch (...) {
@@ -156,6 +158,37 @@ prof_torch_value *call(const torch::jit::Method &method, arguments *given)
     return value;
 }
 
+/* What a package returns, as a script would: one tensor, or a tuple of several. */
+c10::IValue package_call(profi_torch::package *package, const arguments &given)
+{
+    std::vector<at::Tensor> inputs, outputs;
+    for (const c10::IValue &one : given.positional)
+        inputs.push_back(one.toTensor());
+    outputs = package->run(inputs);
+    if (outputs.size() == 1)
+        return outputs[0];
+    std::vector<c10::IValue> elements(outputs.begin(), outputs.end());
+    return c10::ivalue::Tuple::create(std::move(elements));
+}
+
+prof_status package_run(prof_torch_model *model, arguments *given, prof_torch_value **result, const task &doing,
+                        prof_error *err)
+{
+    if (!given->named.empty())
+        return fail(err, PROF_E_INVALID, doing, "a compiled package takes its inputs by position, without names");
+    for (size_t i = 0; i < given->positional.size(); i++)
+        if (!given->positional[i].isTensor() || !given->positional[i].toTensor().defined())
+            return fail(err, PROF_E_INVALID, doing, "input %zu is no tensor, and a compiled package takes nothing else", i);
+    *result = call(given, [&] { return package_call(model->package.get(), *given); });
+    return PROF_OK;
+}
+
+prof_status fail_method(const prof_torch_model &model, const char *method, const task &doing, prof_error *err)
+{
+    return fail(err, PROF_E_NOT_FOUND, doing, "it has no method %s; it has: %s",
+                method != nullptr ? "of this name" : "'forward'", profi_torch::method_list(model).c_str());
+}
+
 /* Runs a method once on inputs that the caller keeps. */
 prof_status run(prof_torch_model *model, const char *method, const prof_torch_input *inputs, size_t input_count,
                 prof_torch_value **result, const task &doing, prof_error *err)
@@ -164,15 +197,21 @@ prof_status run(prof_torch_model *model, const char *method, const prof_torch_in
     if (!used.held)
         return fail(err, PROF_E_BUSY, doing, "it is being moved by another thread");
     const c10::InferenceMode inference;
-    const auto found = model->module.find_method(method != nullptr ? method : "forward");
-    if (!found)
-        return fail(err, PROF_E_NOT_FOUND, doing, "it has no method %s; it has: %s",
-                    method != nullptr ? "of this name" : "'forward'",
-                    profi_torch::method_list(model->module).c_str());
+    const char *name = method != nullptr ? method : "forward";
     arguments given;
+    if (model->package) {
+        if (std::strcmp(name, "forward") != 0)
+            return fail_method(*model, method, doing, err);
+        if (prof_status status = arguments_read(inputs, input_count, model->device, &given, doing, err))
+            return status;
+        return package_run(model, &given, result, doing, err);
+    }
+    const auto found = model->module.find_method(name);
+    if (!found)
+        return fail_method(*model, method, doing, err);
     if (prof_status status = arguments_read(inputs, input_count, model->device, &given, doing, err))
         return status;
-    *result = call(*found, &given);
+    *result = call(&given, [&] { return (*found)(std::move(given.positional), given.named); });
     return PROF_OK;
 }
 

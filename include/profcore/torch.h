@@ -2,7 +2,7 @@
 /*
  * libprofcore_torch: libtorch from C.
  *
- * Opens a TorchScript file, runs it on buffers that the caller owns, and
+ * Opens a model file, runs it on buffers that the caller owns, and
  * reads what it returns without copying.  Tensors can be kept between calls,
  * so that a key/value cache goes from one step into the next untouched.
  *
@@ -162,17 +162,34 @@ typedef struct prof_torch_argument {
  */
 
 /*
- * Opens a model file and makes it ready to run: TorchScript, as
- * torch.jit.save() writes it.  It is put in evaluation mode.
+ * Opens a model file and makes it ready to run: TorchScript (.pt), as
+ * torch.jit.save() writes it, or a package that AOTInductor compiled (.pt2),
+ * as torch._inductor.aoti_compile_and_package() does.  A script is put in
+ * evaluation mode.
  *
- *   path     The file.
+ * A model is a program.  A package holds a shared library: opening one
+ * unpacks it to a folder under /tmp and runs its code with the rights of the
+ * process.  A script is confined to libtorch's operators, which can read and
+ * write files.  Open what you would also run.  Files that are damaged, or
+ * made to trouble whoever opens them, are refused: their directory is held
+ * against the file before libtorch sees it.
+ *
+ * A package needs libtorch 2.6 or later and runs on the kind of device, and
+ * of processor, that it was compiled for.  It has one method, "forward", whose
+ * inputs are tensors by position; it returns a tensor, or a tuple of several.
+ * Its code checks shapes and types only where AOTI_RUNTIME_CHECK_INPUTS is in
+ * the environment; opening one sets it to 1 unless it is there, so open the
+ * first before threads start that read the environment.
+ *
+ *   path     The file.  What is in it decides, not its name.
  *   options  NULL for the defaults.
  *   model    Receives the handle, for prof_torch_model_close().
  *   returns  PROF_OK; PROF_E_NOT_FOUND: there is no such file; PROF_E_IO: it
  *            cannot be read, and the message has the system's reason;
  *            PROF_E_FORMAT: it is empty, damaged, or not such a model;
- *            PROF_E_UNSUPPORTED: the device is not there, or libtorch was
- *            built without it; PROF_E_INVALID; PROF_E_NO_MEMORY.
+ *            PROF_E_UNSUPPORTED: the device is not there, libtorch was built
+ *            without it, or the file is a package for another device or needs
+ *            a newer libtorch; PROF_E_INVALID; PROF_E_NO_MEMORY.
  *   threads  Any, at once.
  *   memory   The weights, until the model is closed.  Loading needs up to the
  *            size of the file besides.
@@ -188,7 +205,8 @@ PROF_API prof_status prof_torch_model_open(const char *path, const prof_torch_op
  * are meant the parameters: a clone costs some kilobytes.  Buffers and all
  * other attributes are copied, so that what a run stores in one shows in no
  * other.  Each is closed for itself, in any order.  Several threads may also
- * run one handle: clones are for models that keep state between calls.
+ * run one handle: clones are for models that keep state between calls.  Clones
+ * of a package share everything; up to 16 runs of one package go on at once.
  *
  *   model    Any, a clone too.
  *   clone    Receives the handle, for prof_torch_model_close().
@@ -216,7 +234,7 @@ PROF_API prof_status prof_torch_model_clone(prof_torch_model *model, prof_torch_
  *   dtype    PROF_TORCH_HALF, _BFLOAT16, _FLOAT32 or _FLOAT64; 0: as it is.
  *            Inputs are not converted: give what the model then takes.
  *   returns  PROF_OK; PROF_E_BUSY: another call is using the model;
- *            PROF_E_UNSUPPORTED: as prof_torch_model_open(); PROF_E_INVALID;
+ *            PROF_E_UNSUPPORTED: as prof_torch_model_open(), or a package; PROF_E_INVALID;
  *            PROF_E_NO_MEMORY.
  *   threads  Any; calls on the model from other threads fail meanwhile, with
  *            PROF_E_BUSY.

@@ -262,6 +262,35 @@ def profiled(path):
     return {event.key: event.count for event in seen.key_averages()}
 
 
+class Compiled(torch.nn.Module):
+    """What AOTInductor compiles: two inputs, two outputs."""
+
+    def __init__(self):
+        super().__init__()
+        self.linear = torch.nn.Linear(4, 3)
+        torch.nn.init.constant_(self.linear.weight, 0.5)
+        torch.nn.init.constant_(self.linear.bias, 0.25)
+
+    def forward(self, x: Tensor, y: Tensor) -> Tuple[Tensor, Tensor]:
+        return self.linear(x) + y, x * 2
+
+
+def make_package(path, folder):
+    """Compiles a package, or says why not: this needs torch 2.6 and a C++ compiler at work."""
+    os.environ.setdefault("TORCHINDUCTOR_CACHE_DIR", os.path.join(folder, "inductor"))
+    if os.path.exists(path):
+        os.unlink(path)
+    try:
+        from torch._inductor import aoti_compile_and_package
+
+        example = (torch.zeros(2, 4), torch.zeros(3))
+        program = torch.export.export(Compiled().eval(), example,
+                                      dynamic_shapes={"x": {0: torch.export.Dim("batch", min=1, max=64)}, "y": None})
+        aoti_compile_and_package(program, package_path=path)
+    except Exception as error:  # whatever torch or the compiler raises: the tests then skip aloud
+        print(f"no AOTInductor package: {type(error).__name__}: {str(error)[:300]}")
+
+
 def main():
     folder = sys.argv[1]
     os.makedirs(folder, exist_ok=True)
@@ -282,6 +311,7 @@ def main():
         archive.writestr("readme.txt", "a zip archive, but no model\n")
     with open(path("text.pt"), "w", encoding="utf-8") as file:
         file.write("this is text, and no model\n")
+    make_package(path("compiled.pt2"), folder)
     with open(path("stamp"), "w", encoding="utf-8") as file:
         file.write(torch.__version__ + "\n")
 
