@@ -7,6 +7,7 @@
  */
 #include "shim_archive.hpp"
 #include "shim_model.hpp"
+#include "shim_pickle.hpp"
 
 #include <caffe2/serialize/inline_container.h>
 #include <torch/csrc/jit/serialization/import.h>
@@ -104,7 +105,13 @@ torch::jit::ExtraFilesMap extra_files_read(const char *path, const profi_torch::
     return files;
 }
 
-prof_status script_check(const profi_torch::archive &contents, const task &doing, prof_error *err)
+bool ends_with(const std::string &text, const std::string &end)
+{
+    return text.size() >= end.size() && text.compare(text.size() - end.size(), end.size(), end) == 0;
+}
+
+/* Holds what libtorch would believe of a script against the file. */
+prof_status script_check(const char *path, const profi_torch::archive &contents, const task &doing, prof_error *err)
 {
     for (const char *needed : { "data.pkl", "constants.pkl" })
         if (contents.find(needed) == nullptr)
@@ -112,6 +119,20 @@ prof_status script_check(const profi_torch::archive &contents, const task &doing
                         "it is a zip archive, but neither a TorchScript model nor an AOTInductor package: its folder "
                         "'%.80s' has no %s",
                         contents.folder.c_str(), needed);
+    caffe2::serialize::PyTorchStreamReader reader{ std::string(path) };
+    for (const profi_torch::record &one : contents.records) {
+        const char *name = one.name.c_str();
+        const bool is_source = one.name.compare(0, 5, "code/") == 0 && ends_with(one.name, ".py");
+        if (!is_source && !ends_with(one.name, "pkl"))
+            continue;
+        const auto content = reader.getRecord(one.name);
+        const void *data = std::get<0>(content).get();
+        const size_t bytes = std::get<1>(content);
+        const std::string folder = one.name == "data.pkl" ? "data/" : one.name == "constants.pkl" ? "constants/" : "";
+        if (prof_status status = is_source ? profi_torch::source_check(name, data, bytes, doing, err)
+                                           : profi_torch::pickle_check(contents, name, folder, data, bytes, doing, err))
+            return status;
+    }
     return PROF_OK;
 }
 
@@ -186,7 +207,7 @@ prof_status prof_torch_model_open(const char *path, const prof_torch_options *op
             if (prof_status status = profi_torch::package_open(path, contents, chosen.device != nullptr,
                                                                &opened->device, &opened->package, doing, err))
                 return status;
-        } else if (prof_status status = script_check(contents, doing, err)) {
+        } else if (prof_status status = script_check(path, contents, doing, err)) {
             return status;
         } else {
             opened = script_open(path, device, contents);

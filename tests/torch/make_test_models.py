@@ -14,6 +14,10 @@ from typing import Dict, List, NamedTuple, Optional, Tuple
 
 warnings.filterwarnings("ignore")
 
+sys.dont_write_bytecode = True
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+
+import hostile_models  # noqa: E402
 import torch  # noqa: E402
 from torch import Tensor  # noqa: E402
 
@@ -312,6 +316,7 @@ def main():
     with open(path("text.pt"), "w", encoding="utf-8") as file:
         file.write("this is text, and no model\n")
     make_package(path("compiled.pt2"), folder)
+    hostile_models.make(path("encoder.pt"), path("hostile"))
     with open(path("stamp"), "w", encoding="utf-8") as file:
         file.write(torch.__version__ + "\n")
 
