@@ -193,6 +193,8 @@ typedef struct prof_torch_argument {
  *   threads  Any, at once.
  *   memory   The weights, until the model is closed.  Loading needs up to the
  *            size of the file besides.
+ *            The code of a package stays mapped after it is closed (its
+ *            compiler marks it so), with each opening anew: open it once.
  *   since    0.1
  */
 PROF_API prof_status prof_torch_model_open(const char *path, const prof_torch_options *options,
