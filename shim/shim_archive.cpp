@@ -220,28 +220,35 @@ prof_status overlap_check(const std::vector<record> &records, const task &doing,
     return PROF_OK;
 }
 
-/* Takes the folder that everything lies in off the names; what lies elsewhere libtorch does not find either. */
+/*
+ * Takes the folder that everything lies in off the names, and drops what lies
+ * elsewhere, which libtorch does not find either.  Sorts for archive::find().
+ */
 void folder_take(archive *to)
 {
-    const size_t slash = to->records.empty() ? std::string::npos : to->records[0].name.find('/');
-    if (slash == std::string::npos)
-        return;
-    to->folder = to->records[0].name.substr(0, slash);
-    for (record &one : to->records)
-        if (one.name.compare(0, slash + 1, to->folder + "/") == 0)
-            one.name.erase(0, slash + 1);
-        else
-            one.name.clear();
+    const size_t slash = to->records[0].name.find('/');
+    if (slash != std::string::npos) {
+        const std::string start = to->records[0].name.substr(0, slash + 1);
+        std::vector<record> kept;
+        for (record &one : to->records) {
+            if (one.name.compare(0, start.size(), start) != 0)
+                continue;
+            one.name.erase(0, start.size());
+            kept.push_back(std::move(one));
+        }
+        to->folder = start.substr(0, slash);
+        to->records.swap(kept);
+    }
+    std::sort(to->records.begin(), to->records.end(), [](const record &a, const record &b) { return a.name < b.name; });
 }
 
 } // namespace
 
 const record *archive::find(const std::string &name) const
 {
-    for (const record &one : records)
-        if (one.name == name)
-            return &one;
-    return nullptr;
+    const auto found = std::lower_bound(records.begin(), records.end(), name,
+                                        [](const record &one, const std::string &wanted) { return one.name < wanted; });
+    return found != records.end() && found->name == name ? &*found : nullptr;
 }
 
 prof_status archive_read(int file, uint64_t file_bytes, archive *to, const task &doing, prof_error *err)

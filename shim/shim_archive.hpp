@@ -28,7 +28,7 @@ struct record {
 
 struct archive {
     std::string folder; /* what libtorch calls the archive's name */
-    std::vector<record> records;
+    std::vector<record> records; /* of this folder, sorted by name */
 
     const record *find(const std::string &name) const;
 };

@@ -54,7 +54,7 @@ prof_status file_check(const char *path, profi_torch::archive *contents, const t
 {
     const open_file file(path);
     struct stat about;
-    char start[4] = {};
+    char start[8] = {};
     ssize_t bytes = 0;
     if (file.number < 0 || fstat(file.number, &about) != 0)
         return fail_errno(err, errno, doing);
@@ -66,7 +66,8 @@ prof_status file_check(const char *path, profi_torch::archive *contents, const t
         return fail_errno(err, errno, doing);
     if (bytes == 0)
         return fail(err, PROF_E_FORMAT, doing, "the file is empty");
-    if (bytes < 4 || std::memcmp(start, "PK\3\4", 4) != 0)
+    /* What has PTMF there libtorch takes for another format, which has no directory. */
+    if (bytes < 8 || std::memcmp(start, "PK\3\4", 4) != 0 || std::memcmp(start + 4, "PTMF", 4) == 0)
         return fail(err, PROF_E_FORMAT, doing, "not a model file, which is a zip archive");
     return profi_torch::archive_read(file.number, static_cast<uint64_t>(about.st_size), contents, doing, err);
 }
@@ -110,6 +111,12 @@ bool ends_with(const std::string &text, const std::string &end)
     return text.size() >= end.size() && text.compare(text.size() - end.size(), end.size(), end) == 0;
 }
 
+/* Whether libtorch reads a record as a pickle.  Not traced_inputs.pkl, whose tensors torch leaves out of the file. */
+bool is_pickle_read(const std::string &name)
+{
+    return name == "data.pkl" || name == "constants.pkl" || ends_with(name, ".debug_pkl");
+}
+
 /* Holds what libtorch would believe of a script against the file. */
 prof_status script_check(const char *path, const profi_torch::archive &contents, const task &doing, prof_error *err)
 {
@@ -119,18 +126,19 @@ prof_status script_check(const char *path, const profi_torch::archive &contents,
                         "it is a zip archive, but neither a TorchScript model nor an AOTInductor package: its folder "
                         "'%.80s' has no %s",
                         contents.folder.c_str(), needed);
+    if (contents.find("model.json") != nullptr)
+        return fail(err, PROF_E_FORMAT, doing, "it is of PyTorch's first format (model.json): save it anew");
     caffe2::serialize::PyTorchStreamReader reader{ std::string(path) };
     for (const profi_torch::record &one : contents.records) {
         const char *name = one.name.c_str();
         const bool is_source = one.name.compare(0, 5, "code/") == 0 && ends_with(one.name, ".py");
-        if (!is_source && !ends_with(one.name, "pkl"))
+        if (!is_source && !is_pickle_read(one.name))
             continue;
         const auto content = reader.getRecord(one.name);
         const void *data = std::get<0>(content).get();
         const size_t bytes = std::get<1>(content);
-        const std::string folder = one.name == "data.pkl" ? "data/" : one.name == "constants.pkl" ? "constants/" : "";
         if (prof_status status = is_source ? profi_torch::source_check(name, data, bytes, doing, err)
-                                           : profi_torch::pickle_check(contents, name, folder, data, bytes, doing, err))
+                                           : profi_torch::pickle_check(contents, name, data, bytes, doing, err))
             return status;
     }
     return PROF_OK;

@@ -19,6 +19,8 @@ namespace {
 
 const uint32_t depth_most = 512;
 const size_t rank_most = 64;
+/* A pickle that was deflated may hold this many values, and two for each byte that it takes in the file. */
+const uint64_t values_free = 1u << 19;
 
 struct item {
     enum { OTHER, NUMBER, TEXT, TUPLE, STORAGE } kind;
@@ -51,11 +53,11 @@ int64_t item_bytes_of(const std::string &storage)
 
 class machine {
 public:
-    machine(const archive &contents, const std::string &folder, const unsigned char *data, size_t bytes)
-        : folder_(folder), at_(data), end_(data + bytes)
+    machine(const archive &contents, const std::string &folder, const unsigned char *data, size_t bytes,
+            uint64_t stored_bytes)
+        : contents_(contents), folder_(folder), at_(data), end_(data + bytes),
+          values_most_(values_free + 2 * stored_bytes)
     {
-        for (const record &one : contents.records)
-            records_.emplace(one.name, one.bytes);
     }
 
     /* Runs to the end; NULL when all is well, else what is wrong. */
@@ -65,6 +67,8 @@ public:
             if (at_ == end_)
                 return "ends early";
             step(*at_++);
+            if (stack_.size() + held_.size() + memo_.size() > values_most_)
+                return "has more values than its size in the file allows";
         }
         return fault_;
     }
@@ -182,7 +186,7 @@ private:
 
     void push_text(uint64_t bytes)
     {
-        const unsigned char *text = bytes <= static_cast<size_t>(end_ - at_) ? take(static_cast<size_t>(bytes)) : take(static_cast<size_t>(end_ - at_) + 1);
+        const unsigned char *text = take(static_cast<size_t>(bytes));
         push({ item::TEXT, 0, reinterpret_cast<const char *>(text), static_cast<size_t>(bytes), 0, 1, false });
     }
 
@@ -284,13 +288,13 @@ private:
         if (fault_ != nullptr)
             return;
         const int64_t each = item_bytes_of(std::string(type->text, type->count));
-        const auto found = records_.find(folder_ + std::string(key->text, key->count));
+        const record *found = contents_.find(folder_ + std::string(key->text, key->count));
         int64_t bytes = 0;
         if (each == 0)
             fault_ = "has a tensor of a type unknown here";
         else if (count->number < 0 || __builtin_mul_overflow(count->number, each, &bytes))
             fault_ = "has a tensor larger than any memory";
-        else if (bytes > 0 && (found == records_.end() || static_cast<uint64_t>(bytes) > found->second))
+        else if (bytes > 0 && (found == nullptr || static_cast<uint64_t>(bytes) > found->bytes))
             fault_ = "has a tensor that is larger than its record, or has none";
         stack_.pop_back();
         push({ item::STORAGE, bytes, nullptr, static_cast<size_t>(each), 0, 1, false });
@@ -323,22 +327,26 @@ private:
             fault_ = "has a tensor that reaches beyond its storage";
     }
 
+    const archive &contents_;
     const std::string &folder_;
     const unsigned char *at_, *const end_;
+    const uint64_t values_most_;
     bool is_over_ = false;
     const char *fault_ = nullptr;
     std::vector<item> stack_, held_; /* held_: the elements of all tuples */
     std::vector<size_t> marks_;
     std::unordered_map<uint64_t, item> memo_;
-    std::unordered_map<std::string, uint64_t> records_;
 };
 
 } // namespace
 
-prof_status pickle_check(const archive &contents, const char *name, const std::string &folder, const void *data,
-                         size_t data_bytes, const task &doing, prof_error *err)
+prof_status pickle_check(const archive &contents, const char *name, const void *data, size_t data_bytes,
+                         const task &doing, prof_error *err)
 {
-    machine judge(contents, folder, static_cast<const unsigned char *>(data), data_bytes);
+    const record *here = contents.find(name);
+    const std::string folder = std::string(name).substr(0, std::string(name).rfind('.')) + "/";
+    machine judge(contents, folder, static_cast<const unsigned char *>(data), data_bytes,
+                  here != nullptr ? here->stored_bytes : 0);
     const char *fault = judge.run();
     return fault == nullptr ? PROF_OK : fail(err, PROF_E_FORMAT, doing, "its record '%.80s' %s", name, fault);
 }

@@ -15,12 +15,13 @@ namespace profi_torch {
 
 /*
  *   data      The content of `name`, such as "data.pkl"; its tensors' records
- *             lie in `folder`, such as "data/".
+ *             lie in the folder that is called so without ".pkl".
  *   returns   PROF_OK; PROF_E_FORMAT.  Throws std::bad_alloc.
- *   memory    Some 50 times data_bytes at most.
+ *   memory    80 MiB, and some 300 times what the record takes in the file, at
+ *             most; of what TorchScript writes, a few times data_bytes.
  */
-prof_status pickle_check(const archive &contents, const char *name, const std::string &folder, const void *data,
-                         size_t data_bytes, const task &doing, prof_error *err);
+prof_status pickle_check(const archive &contents, const char *name, const void *data, size_t data_bytes,
+                         const task &doing, prof_error *err);
 
 /* Checks that brackets in source text are nested no deeper than libtorch's parser, which recurses, can stand. */
 prof_status source_check(const char *name, const void *data, size_t data_bytes, const task &doing, prof_error *err);

@@ -44,6 +44,13 @@ def make(good, folder):
             for record, content in deflated:
                 archive.writestr(record, content, zipfile.ZIP_DEFLATED)
 
+    def write_deflated(name, record, content):
+        with zipfile.ZipFile(os.path.join(folder, name), "w") as archive:
+            for other in records:
+                if other != record:
+                    archive.writestr(f"{top}/{other}", records[other])
+            archive.writestr(f"{top}/{record}", content, zipfile.ZIP_DEFLATED)
+
     def write_patched(name, patch, base=os.path.join(folder, "good.pt")):
         """A model's bytes, changed; patch() gets them and where the directory and the end record begin."""
         with open(base, "rb") as file:
@@ -62,6 +69,7 @@ def make(good, folder):
                 archive.writestr(zipfile.ZipInfo(record), "int main;")
 
     write("good.pt")
+    write("legacy.pt", [("model.json", "{}")])
     write("upwards.pt", extra=[(f"{top}/extra/../../../profcore-torch-escaped", "x")])
     write("absolute.pt", extra=[("/tmp/profcore-torch-escaped", "x")])
     write("backslash.pt", extra=[(f"{top}\\..\\x", "x")])
@@ -92,7 +100,10 @@ def make(good, folder):
     def shift(content, _directory, end):
         struct.pack_into("<I", content, end + 16, 0xfffffff0)
 
-    for name, patch in (("claims.pt", claim), ("grows.pt", claim_more), ("overlaps.pt", overlap), ("encrypted.pt", encrypt),
+    def flatbuffer(content, _directory, _end):
+        content[4:8] = b"PTMF"
+
+    for name, patch in (("flatbuffer.pt", flatbuffer), ("claims.pt", claim), ("grows.pt", claim_more), ("overlaps.pt", overlap), ("encrypted.pt", encrypt),
                         ("wide-directory.pt", widen), ("many-records.pt", count), ("far-directory.pt", shift)):
         write_patched(name, patch)
 
@@ -131,6 +142,9 @@ def make(good, folder):
     write("pickle-operation.pt", data(b"cos\nsystem\n" + text(b"true") + b"\x85\x93"))
     write("pickle-memo.pt", data(b"h\x07"))
     write("pickle-long.pt", [("data.pkl", b"\x80\x02X\xff\xff\xff\xffabc")])
+    # 4 MB of values, deflated to less than 100 KB: with what does not deflate it grows no more than a text may.
+    noise = bytes(number * number * 2654435761 >> 13 & 0xff for number in range(1 << 16))
+    write_deflated("pickle-values.pt", "data.pkl", b"\x80\x02" + text(noise) + b"N" * (4 << 20) + b".")
     write("source-depth.pt", [("code/__torch__.py", b"x = " + b"(" * 100000)])
     source = records["code/__torch__.py"]
     write("source-indent.pt", [("code/__torch__.py", source + b"".join(b" " * (2 * i) + b"if x:\n" for i in range(2000)))])

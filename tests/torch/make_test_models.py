@@ -280,10 +280,11 @@ class Compiled(torch.nn.Module):
 
 
 def make_package(path, folder):
-    """Compiles a package, or says why not: this needs torch 2.6 and a C++ compiler at work."""
+    """Compiles a package, or leaves a text that says why not: this needs torch 2.6 and a C++ compiler at work."""
     os.environ.setdefault("TORCHINDUCTOR_CACHE_DIR", os.path.join(folder, "inductor"))
-    if os.path.exists(path):
-        os.unlink(path)
+    for old in (path, path + ".missing"):
+        if os.path.exists(old):
+            os.unlink(old)
     try:
         from torch._inductor import aoti_compile_and_package
 
@@ -292,7 +293,10 @@ def make_package(path, folder):
                                       dynamic_shapes={"x": {0: torch.export.Dim("batch", min=1, max=64)}, "y": None})
         aoti_compile_and_package(program, package_path=path)
     except Exception as error:  # whatever torch or the compiler raises: the tests then skip aloud
-        print(f"no AOTInductor package: {type(error).__name__}: {str(error)[:300]}")
+        reason = " ".join(f"{type(error).__name__}: {error}".split())[:300]
+        print("no AOTInductor package:", reason)
+        with open(path + ".missing", "w", encoding="utf-8") as file:
+            file.write(reason + "\n")
 
 
 def main():
@@ -307,6 +311,7 @@ def main():
         torch.jit.script(module).save(path(name + ".pt"))
     with open(path("encoder.operators"), "w", encoding="utf-8") as file:
         file.writelines(f"{name} {count}\n" for name, count in sorted(profiled(path("encoder.pt")).items()))
+    torch.jit.trace(Encoder().eval(), torch.ones(3, 32)).save(path("traced.pt"))  # the file has its input, too
     torch.jit.script(Encoder()).save(path("extra.pt"), _extra_files={
         "vocabulary.txt": "naïve\n[CLS]\n", "folder/bytes": bytes(range(256)), "empty": ""})
     torch.jit.freeze(torch.jit.script(Encoder().eval())).save(path("frozen.pt"))

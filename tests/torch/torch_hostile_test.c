@@ -13,6 +13,8 @@ static const struct {
     { "backslash.pt", "has a backslash" },
     { "upwards.pt2", "leads upwards" },
     { "bomb.pt", "claims to grow from" },
+    { "legacy.pt", "first format" },
+    { "flatbuffer.pt", "not a model file" },
     { "claims.pt", "claims 4294967294 bytes" },
     { "claims-2-40.pt", "claims 1099511627776 bytes" },
     { "grows.pt", "claims 4294967294" },
@@ -41,6 +43,7 @@ static const struct {
     { "pickle-operation.pt", "an operation that no TorchScript file has" },
     { "pickle-memo.pt", "what it never kept" },
     { "pickle-long.pt", "ends early" },
+    { "pickle-values.pt", "more values than its size in the file allows" },
     { "source-depth.pt", "'code/__torch__.py' is nested too deeply" },
     { "source-indent.pt", "'code/__torch__.py' is nested too deeply" },
 };
@@ -114,23 +117,31 @@ static char *read_file(const char *path, size_t *bytes)
     return data;
 }
 
-/* Opens a copy with one byte changed; what libtorch makes of it is its own, but it is one or the other. */
-static void open_changed(const char *path, char *data, size_t bytes, size_t place, char change)
+/* Opens what it writes to a file; what libtorch makes of it is its own, but it is one or the other. */
+static void open_bytes(const char *data, size_t bytes, const char *what, size_t place)
 {
+    char path[64];
     prof_torch_model *model = NULL;
+    snprintf(path, sizeof(path), "/tmp/profcore-torch-test-%ld-changed.pt", (long)getpid());
     FILE *file = fopen(path, "wb");
     REQUIRE(file != NULL);
-    data[place] ^= change;
     fwrite(data, 1, bytes, file);
-    data[place] ^= change;
     fclose(file);
     err.message[0] = '\0';
     const prof_status status = prof_torch_model_open(path, NULL, &model, &err);
     if ((status == PROF_OK) != (model != NULL) || (status != PROF_OK && err.message[0] == '\0')) {
-        printf("# byte %zu changed by 0x%02x: status %d, %s\n", place, (unsigned char)change, status, err.message);
+        printf("# %s at byte %zu: status %d, %s\n", what, place, status, err.message);
         test_failed = 1;
     }
     prof_torch_model_close(model);
+    unlink(path);
+}
+
+static void open_changed(char *data, size_t bytes, size_t place, char change)
+{
+    data[place] ^= change;
+    open_bytes(data, bytes, "changed", place);
+    data[place] ^= change;
 }
 
 TEST(a_changed_byte_anywhere_is_refused_or_harmless)
@@ -138,19 +149,38 @@ TEST(a_changed_byte_anywhere_is_refused_or_harmless)
     NEED_MODELS();
     static const char changes[] = { 0x01, (char)0x80, (char)0xff };
     size_t bytes;
-    char path[64], *data = read_file(model_path("hostile/good.pt"), &bytes);
+    char *data = read_file(model_path("hostile/good.pt"), &bytes);
     REQUIRE(bytes > 4096);
-    snprintf(path, sizeof(path), "/tmp/profcore-torch-test-%ld-changed.pt", (long)getpid());
     size_t directory = bytes;
     while (directory > 4 && memcmp(data + directory - 4, "PK\1\2", 4) != 0)
         directory--;
     while (directory > 4 && bytes - directory < 900)
         directory--;
     for (size_t i = directory; i < bytes; i++)
-        open_changed(path, data, bytes, i, changes[i % COUNT(changes)]);
+        open_changed(data, bytes, i, changes[i % COUNT(changes)]);
     for (size_t i = 0; i < directory; i += 61)
-        open_changed(path, data, bytes, i, changes[i % COUNT(changes)]);
-    unlink(path);
+        open_changed(data, bytes, i, changes[i % COUNT(changes)]);
+    free(data);
+}
+
+/* libtorch's own files have 64-bit ends, padded records, and deflated ones. */
+TEST(an_archive_of_libtorchs_with_extreme_numbers_or_cut_short_is_refused_or_harmless)
+{
+    NEED_MODELS();
+    static const uint64_t numbers[] = { 0, 1, 0x7fff, 0xffff, 0x7fffffff, 0xfffffffe, 0xffffffff, INT64_MAX, UINT64_MAX - 29, UINT64_MAX };
+    size_t bytes, directory = 0;
+    char kept[8], *data = read_file(model_path("extra.pt"), &bytes);
+    REQUIRE(bytes > 4096);
+    while (directory + 4 < bytes && memcmp(data + directory, "PK\1\2", 4) != 0)
+        directory++;
+    for (size_t i = 0, place = directory; place + sizeof(kept) <= bytes; i++, place += 7) {
+        memcpy(kept, data + place, sizeof(kept));
+        memcpy(data + place, &numbers[i % COUNT(numbers)], (size_t)2 << (i / 3 % 3));
+        open_bytes(data, bytes, "number", place);
+        memcpy(data + place, kept, sizeof(kept));
+    }
+    for (size_t i = 0; i < 64; i++)
+        open_bytes(data, i < 32 ? bytes - 1 - i : bytes * (i - 32) / 32, "cut", i);
     free(data);
 }
 

@@ -209,9 +209,10 @@ TEST(a_model_saved_in_training_mode_runs_in_evaluation_mode)
     prof_torch_model_close(model);
 }
 
-TEST(a_frozen_model_runs)
+/* Runs a model of the encoder's shapes. */
+static void check_encodes(const char *name)
 {
-    OPEN(model, "frozen.pt");
+    OPEN(model, name);
     static float data[3 * 32];
     int64_t shape[] = { 3, 32 };
     const prof_torch_tensor x = FLOATS(shape, data);
@@ -221,6 +222,16 @@ TEST(a_frozen_model_runs)
     CHECK(out.rank == 2 && out.shape[0] == 3 && out.shape[1] == 16);
     prof_torch_value_close(value);
     prof_torch_model_close(model);
+}
+
+TEST(a_frozen_model_runs)
+{
+    check_encodes("frozen.pt");
+}
+
+TEST(a_traced_model_whose_file_has_its_example_too_runs)
+{
+    check_encodes("traced.pt");
 }
 
 /* Runs a method of picky.pt that must fail, then one that must not. */
