@@ -158,13 +158,26 @@ prof_torch_value *call(arguments *given, Method &&method)
     return value;
 }
 
-/* What a package returns, as a script would: one tensor, or a tuple of several. */
+/*
+ * What a package returns, as a script would: one tensor, or a tuple of several.
+ *
+ * It gets tensors of its own, over the same memory: when a run is refused,
+ * libtorch 2.13 never lets go of them, and they shall not keep that memory.
+ */
 c10::IValue package_call(profi_torch::package *package, const arguments &given)
 {
     std::vector<at::Tensor> inputs, outputs;
-    for (const c10::IValue &one : given.positional)
-        inputs.push_back(one.toTensor());
-    outputs = package->run(inputs);
+    for (const c10::IValue &one : given.positional) {
+        const c10::TensorImpl *tensor = one.toTensor().unsafeGetTensorImpl();
+        inputs.emplace_back(tensor->shallow_copy_and_detach(tensor->version_counter(), true));
+    }
+    try {
+        outputs = package->run(inputs);
+    } catch (...) {
+        for (const at::Tensor &one : inputs)
+            one.unsafeGetTensorImpl()->release_resources();
+        throw;
+    }
     if (outputs.size() == 1)
         return outputs[0];
     std::vector<c10::IValue> elements(outputs.begin(), outputs.end());

@@ -4,27 +4,11 @@
 
 #include <pthread.h>
 #include <stdatomic.h>
-#include <sys/stat.h>
 
 static float ones[4 * 65];
 static float ten_twenty_thirty[] = { 10, 20, 30, 40 };
 static double doubles[8];
 static int64_t two_by_four[] = { 2, 4 }, three[] = { 3 };
-
-/* Opens the package, or leaves the case where there is none. */
-#define OPEN_PACKAGE(model)                                                                            \
-    prof_torch_model *model = NULL;                                                                    \
-    struct stat about_;                                                                                \
-    NEED_MODELS();                                                                                     \
-    if (stat(model_path("compiled.pt2"), &about_) != 0)                                                \
-        SKIP("torch could not compile a package here");                                                \
-    const prof_status opened_ = prof_torch_model_open(model_path("compiled.pt2"), NULL, &model, &err); \
-    if (opened_ == PROF_E_UNSUPPORTED) {                                                               \
-        CHECK_HAS(err.message, "libtorch 2.6 or later is needed");                                     \
-        SKIP("this libtorch has no loader for packages");                                              \
-    }                                                                                                  \
-    CHECK_OK(opened_);                                                                                 \
-    REQUIRE(model != NULL)
 
 static prof_torch_tensor x_of(int64_t *shape)
 {

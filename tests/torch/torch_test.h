@@ -47,6 +47,35 @@ static inline const char *model_path(const char *name)
             SKIP("no Python torch was found to make the models with"); \
     } while (0)
 
+/* Why make_test_models.py could make no package; NULL when there is one. */
+static inline const char *package_missing(void)
+{
+    static char why[400] = "torch could not compile a package: ";
+    const size_t start = strlen("torch could not compile a package: ");
+    FILE *file = fopen(model_path("compiled.pt2.missing"), "r");
+    if (file == NULL)
+        return NULL;
+    if (fgets(why + start, (int)(sizeof(why) - start), file) == NULL)
+        why[start] = '\0';
+    why[strcspn(why, "\n")] = '\0';
+    fclose(file);
+    return why;
+}
+
+/* Opens the package, or leaves the case where there is none. */
+#define OPEN_PACKAGE(model)                                                                                     \
+    prof_torch_model *model = NULL;                                                                             \
+    do {                                                                                                        \
+        NEED_MODELS();                                                                                          \
+        if (package_missing() != NULL)                                                                          \
+            SKIP(package_missing());                                                                            \
+        const prof_status opened_ = prof_torch_model_open(model_path("compiled.pt2"), NULL, &model, &err);      \
+        if (opened_ == PROF_E_UNSUPPORTED && strstr(err.message, "libtorch 2.6 or later is needed") != NULL)    \
+            SKIP("this libtorch has no loader for packages");                                                   \
+        CHECK_OK(opened_);                                                                                      \
+        REQUIRE(model != NULL);                                                                                 \
+    } while (0)
+
 /* A call that must succeed: prints the message when it does not. */
 #define CHECK_OK(call)                                                          \
     do {                                                                        \
