@@ -20,6 +20,8 @@ using profi_torch::task;
 
 namespace {
 
+const uint8_t code_bool = 6; /* libtorch 1.13 has no name for it, and hands no such tensor on */
+
 /* An array on its way in; it is ours to give back once the value is made. */
 struct guest {
     DLManagedTensor *managed;
@@ -43,7 +45,7 @@ int32_t dtype_of(const DLDataType &type)
         { kDLInt, 8, PROF_TORCH_INT8 },      { kDLInt, 16, PROF_TORCH_INT16 },      { kDLInt, 32, PROF_TORCH_INT32 },
         { kDLInt, 64, PROF_TORCH_INT64 },    { kDLUInt, 8, PROF_TORCH_UINT8 },      { kDLFloat, 16, PROF_TORCH_HALF },
         { kDLFloat, 32, PROF_TORCH_FLOAT32 }, { kDLFloat, 64, PROF_TORCH_FLOAT64 }, { kDLBfloat, 16, PROF_TORCH_BFLOAT16 },
-        { 6 /* bool; libtorch 1.13 has no name for it */, 8, PROF_TORCH_BOOL },
+        { code_bool, 8, PROF_TORCH_BOOL },
     };
     for (const auto &row : rows)
         if (row.code == type.code && row.bits == type.bits && type.lanes == 1)
@@ -113,7 +115,11 @@ prof_status prof_torch_value_to_dlpack(prof_torch_value *value, struct DLManaged
             return fail(err, PROF_E_UNSUPPORTED, doing, "its %s lies in memory", tensor.is_neg() ? "negative" : "conjugate");
         if (tensor.is_cuda())
             torch::cuda::synchronize(tensor.device().index());
-        *managed = at::toDLPack(tensor);
+        const bool is_bool = tensor.scalar_type() == at::kBool;
+        DLManagedTensor *made = at::toDLPack(is_bool ? tensor.view(at::kByte) : tensor);
+        if (is_bool)
+            made->dl_tensor.dtype.code = code_bool;
+        *managed = made;
         return PROF_OK;
     });
 }

@@ -103,7 +103,8 @@ def make(good, folder):
     def flatbuffer(content, _directory, _end):
         content[4:8] = b"PTMF"
 
-    for name, patch in (("flatbuffer.pt", flatbuffer), ("claims.pt", claim), ("grows.pt", claim_more), ("overlaps.pt", overlap), ("encrypted.pt", encrypt),
+    for name, patch in (("flatbuffer.pt", flatbuffer), ("claims.pt", claim), ("grows.pt", claim_more),
+                        ("overlaps.pt", overlap), ("encrypted.pt", encrypt),
                         ("wide-directory.pt", widen), ("many-records.pt", count), ("far-directory.pt", shift)):
         write_patched(name, patch)
 

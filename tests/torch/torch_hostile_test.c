@@ -167,7 +167,8 @@ TEST(a_changed_byte_anywhere_is_refused_or_harmless)
 TEST(an_archive_of_libtorchs_with_extreme_numbers_or_cut_short_is_refused_or_harmless)
 {
     NEED_MODELS();
-    static const uint64_t numbers[] = { 0, 1, 0x7fff, 0xffff, 0x7fffffff, 0xfffffffe, 0xffffffff, INT64_MAX, UINT64_MAX - 29, UINT64_MAX };
+    static const uint64_t numbers[] = { 0,          1,          0x7fff,    0xffff,          0x7fffffff,
+                                        0xfffffffe, 0xffffffff, INT64_MAX, UINT64_MAX - 29, UINT64_MAX };
     size_t bytes, directory = 0;
     char kept[8], *data = read_file(model_path("extra.pt"), &bytes);
     REQUIRE(bytes > 4096);
