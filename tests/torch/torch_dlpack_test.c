@@ -318,6 +318,22 @@ TEST(the_last_of_several_threads_gives_the_array_back)
     CHECK_I64(deletions, 1);
 }
 
+TEST(a_package_that_refuses_an_array_lets_go_of_it)
+{
+    OPEN_PACKAGE(model);
+    float data[10] = { 0 };
+    int64_t shape[] = { 2, 5 };
+    atomic_int deletions = 0;
+    DLManagedTensor array = array_of(2, shape, data, &deletions);
+    prof_torch_value *value = NULL, *result = NULL;
+    CHECK_OK(prof_torch_value_from_dlpack(&array, &value, &err));
+    const prof_torch_input inputs[] = { PROF_TORCH_INPUT_VALUE(value), PROF_TORCH_INPUT_VALUE(value) };
+    CHECK_FAILS(prof_torch_run(model, NULL, inputs, 2, &result, &err), PROF_E_INVALID, "expected: 4, but got: 5");
+    prof_torch_value_close(value);
+    CHECK_I64(deletions, 1);
+    prof_torch_model_close(model);
+}
+
 int main(int argc, char **argv)
 {
     return test_main(argc, argv);
