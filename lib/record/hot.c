@@ -45,14 +45,33 @@ SAME_PLACE(profi_thread, prof_inline_thread, cell_end);
 SAME_PLACE(profi_thread, prof_inline_thread, event_min);
 SAME_PLACE(profi_thread, prof_inline_thread, filtered);
 
-/* Begins a call of a sampled site that is counted but not timed; all else is rare. */
+/* Begins a call of a node that is not what followed the last time; the next time it is. */
+static inline prof_scope begin_guessed(profi_thread *self, profi_node *node)
+{
+    profi_node *previous = self->current->last;
+    if (previous != &profi_nobody)
+        previous->follower = node;
+    PROFI_PUT(self->current, node);
+    __atomic_signal_fence(__ATOMIC_SEQ_CST);
+    PROFI_RELEASE(node->start, profi_clock_ticks());
+    return (prof_scope){ (uintptr_t)node };
+}
+
+/* Begins a call of a sampled site that is counted but not timed, or one that is where another was expected; all else is rare. */
 static inline prof_scope begin_untimed(prof_site *site)
 {
     profi_thread *self = profi_self;
     profi_node *node = self->current->last->follower;
     if (!profi_is_recording())
         return PROF_SCOPE_NONE;
-    if (site == NULL || node->sampled_key != (uintptr_t)PROFI_GET(site->intern) || !profi_sample_skips(node))
+    if (site == NULL)
+        return PROF_SCOPE_NONE;
+    uintptr_t intern = (uintptr_t)PROFI_GET(site->intern);
+    if (node->sampled_key != intern) {
+        node = *profi_guess_at(self, self->current, intern);
+        return node != NULL && node->key == intern && node->parent == self->current ? begin_guessed(self, node) : profi_begin_slow(site);
+    }
+    if (!profi_sample_skips(node))
         return profi_begin_slow(site);
     PROFI_PUT(self->current, node);
     __atomic_signal_fence(__ATOMIC_SEQ_CST);

@@ -138,6 +138,8 @@ struct profi_span_total {
     uint64_t *histogram; /* PROFI_BUCKET_COUNT counts; NULL: no memory for one */
 };
 
+enum { PROFI_GUESS_BITS = 8, PROFI_GUESSES = 1 << PROFI_GUESS_BITS };
+
 typedef struct profi_thread profi_thread;
 struct profi_thread {
     /* As prof_inline_thread. */
@@ -169,7 +171,20 @@ struct profi_thread {
     int32_t tid;
     uint32_t ending_rounds; /* of its destructors that have come by */
     uint32_t exited; /* 1 in the one that gathers what exited threads left */
+    profi_node *guesses[PROFI_GUESSES]; /* see profi_guess_at(); the owner's alone */
 };
+
+/*
+ * Where the child of `parent` for a site may be found when it is not the
+ * follower, as in code that branches: a hint like that, which a node's key and
+ * parent confirm or not.
+ */
+static inline profi_node **profi_guess_at(profi_thread *self, const profi_node *parent, uintptr_t intern)
+{
+    const uint64_t golden = 0x9e3779b97f4a7c15u;
+    uint64_t hash = ((uintptr_t)parent + 3 * intern) * golden;
+    return &self->guesses[hash >> (64 - PROFI_GUESS_BITS)];
+}
 
 /*
  * The thread that calls: &profi_detached before its first scope; &profi_away

@@ -166,8 +166,11 @@ static profi_thread *attached(void)
 /* The node of `site` below where the thread stands, made if need be; NULL when memory is spent. */
 static profi_node *find_node(profi_thread *self, profi_site *site)
 {
-    profi_node *guess = self->current->last->follower;
-    return guess->site == site ? guess : profi_node_child(self, self->current, site);
+    profi_node *parent = self->current, *guess = parent->last->follower;
+    if (guess->site == site)
+        return guess;
+    guess = *profi_guess_at(self, parent, (uintptr_t)site);
+    return guess != NULL && guess->site == site && guess->parent == parent ? guess : profi_node_child(self, parent, site);
 }
 
 /*
@@ -205,6 +208,7 @@ static prof_scope begin_at(prof_site *handle, uint64_t now)
     profi_node *previous = self->current->last;
     if (previous != &profi_nobody)
         previous->follower = node;
+    *profi_guess_at(self, self->current, (uintptr_t)site) = node;
     if (node->watch != NULL) {
         PROFI_PUT(self->current, self->busy);
         profi_kept_begin(self, node);

@@ -238,6 +238,62 @@ TEST(end_current_closes_the_innermost_scope)
     CHECK_U64(row("current outer").self_ns, 4);
 }
 
+/* More paths than there is room for guesses at what comes next, so that these are wrong in each way. */
+TEST(calls_that_follow_each_other_at_random_are_booked_on_their_own_path)
+{
+    enum { CALLERS = 64, CALLEES = PROFI_GUESSES / 4, ROUNDS = 40000 };
+    static uint64_t calls[CALLERS][CALLEES], time[CALLERS][CALLEES];
+    static prof_site *callers[CALLERS], *callees[CALLEES];
+    uint64_t random = 7;
+    char name[32];
+    for (int i = 0; i < CALLERS; i++) {
+        snprintf(name, sizeof(name), "random caller %d", i);
+        callers[i] = site(name);
+    }
+    for (int i = 0; i < CALLEES; i++) {
+        snprintf(name, sizeof(name), "random callee %d", i);
+        callees[i] = site(name);
+    }
+    start();
+    for (int round = 0; round < ROUNDS; round++) {
+        random = random * UINT64_C(6364136223846793005) + 1442695040888963407u;
+        unsigned caller = (unsigned)(random >> 58) % CALLERS, callee = (unsigned)(random >> 40) % CALLEES;
+        unsigned count = round % 3 == 0 ? 1 : 3; /* the same one again, too */
+        prof_scope outer = prof_begin(callers[caller]);
+        for (unsigned i = 0; i < count; i++) {
+            unsigned at = (callee + i / 2) % CALLEES;
+            prof_scope inner = prof_begin(callees[at]);
+            pass(1 + at);
+            prof_end(inner);
+            calls[caller][at]++;
+            time[caller][at] += 1 + at;
+        }
+        prof_end(outer);
+    }
+    stop();
+    prof_snapshot *snapshot = NULL;
+    REQUIRE(prof_snapshot_take(&snapshot, NULL) == PROF_OK);
+    for (int at = 0; at < CALLEES; at++) {
+        uint32_t id = 0;
+        uint64_t seen = 0;
+        snprintf(name, sizeof(name), "random callee %d", at);
+        CHECK_I64(prof_snapshot_find(snapshot, name, &id, NULL), PROF_OK);
+        for (uint32_t i = 0; i < prof_snapshot_caller_count(snapshot, id); i++) {
+            prof_function from = PROF_FUNCTION_INIT;
+            CHECK_I64(prof_snapshot_caller(snapshot, id, i, &from, NULL), PROF_OK);
+            unsigned long caller = strtoul(from.name + strlen("random caller "), NULL, 10);
+            REQUIRE(caller < CALLERS);
+            CHECK_U64(from.calls, calls[caller][at]);
+            CHECK_U64(from.cumulative_ns, time[caller][at]);
+            seen += from.calls;
+        }
+        for (int caller = 0; caller < CALLERS; caller++)
+            seen -= calls[caller][at];
+        CHECK_U64(seen, 0);
+    }
+    prof_snapshot_close(snapshot);
+}
+
 TEST(a_scope_open_at_stop_is_recorded_to_its_end_and_one_open_at_start_is_not)
 {
     prof_scope before = prof_begin(site("before start"));
