@@ -40,45 +40,58 @@ struct open_operator final : at::ObserverContext {
     static void operator delete(void *block);
 };
 
+/* Without a constructor or destructor, which each use would have to ask for, and where no call is needed to find it. */
 struct unused_operators {
-    open_operator *first = nullptr;
-    unsigned count = 0;
-    ~unused_operators();
+    open_operator *first;
+    unsigned room; /* for so many more; none before the thread's first operator, and after its end */
+    bool has_end;
+};
+__attribute__((tls_model("initial-exec"))) thread_local unused_operators unused;
+
+struct end_of_thread {
+    ~end_of_thread()
+    {
+        unused.room = 0;
+        while (unused.first != nullptr) {
+            open_operator *next = unused.first->next;
+            ::operator delete(static_cast<void *>(unused.first));
+            unused.first = next;
+        }
+    }
 };
 
-thread_local unused_operators unused;
-thread_local bool is_ended; /* what comes after the list's end is not kept */
-
-unused_operators::~unused_operators()
+/* Rare: there is no room, or none yet. */
+void delete_or_begin(void *block)
 {
-    is_ended = true;
-    while (first != nullptr) {
-        open_operator *next = first->next;
-        ::operator delete(static_cast<void *>(first));
-        first = next;
+    if (!unused.has_end) {
+        thread_local end_of_thread at_end;
+        (void)at_end;
+        unused.has_end = true;
+        unused.room = unused_most;
     }
+    ::operator delete(block);
 }
 
 void *open_operator::operator new(size_t bytes)
 {
-    open_operator *again = is_ended ? nullptr : unused.first;
+    open_operator *again = unused.first;
     if (again == nullptr)
         return ::operator new(bytes);
     unused.first = again->next;
-    unused.count--;
+    unused.room++;
     return again;
 }
 
 void open_operator::operator delete(void *block)
 {
-    if (is_ended || unused.count == unused_most) {
-        ::operator delete(block);
+    if (unused.room == 0) {
+        delete_or_begin(block);
         return;
     }
     auto *old = static_cast<open_operator *>(block);
     old->next = unused.first;
     unused.first = old;
-    unused.count++;
+    unused.room--;
 }
 
 std::unique_ptr<at::ObserverContext> begin(const at::RecordFunction &function)

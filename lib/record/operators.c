@@ -47,15 +47,16 @@ prof_operators *profi_operators_of(const char *runtime)
 
 /* ---- names ---- */
 
-static slot *slot_of(prof_operators *operators, const char *name, unsigned tried)
+/* The first of the slots that a name may have: the others follow it. */
+static slot *slots_of(prof_operators *operators, const char *name)
 {
-    return &operators->slots[(profi_mix64((uintptr_t)name) + tried) % SLOTS];
+    const uint64_t golden = 0x9e3779b97f4a7c15u;
+    return &operators->slots[((uintptr_t)name * golden >> 32) * (SLOTS - TRIED) >> 32];
 }
 
 static prof_site *find(prof_operators *operators, const char *name)
 {
-    for (unsigned i = 0; i < TRIED; i++) {
-        const slot *at = slot_of(operators, name, i);
+    for (const slot *at = slots_of(operators, name), *end = at + TRIED; at < end; at++) {
         const char *address = __atomic_load_n(&at->address, __ATOMIC_ACQUIRE);
         prof_site *site = address == name ? __atomic_load_n(&at->site, __ATOMIC_ACQUIRE) : NULL;
         if (site != NULL && strcmp(site->name, name) == 0)
@@ -72,14 +73,13 @@ static prof_site *find(prof_operators *operators, const char *name)
  */
 static void remember(prof_operators *operators, const char *name, prof_site *site)
 {
-    slot *into = NULL;
+    slot *at = slots_of(operators, name), *into = NULL;
     for (unsigned i = 0; i < TRIED && into == NULL; i++) {
-        slot *at = slot_of(operators, name, i);
-        const char *address = __atomic_load_n(&at->address, __ATOMIC_RELAXED);
-        into = address == NULL || address == name ? at : NULL;
+        const char *address = __atomic_load_n(&at[i].address, __ATOMIC_RELAXED);
+        into = address == NULL || address == name ? &at[i] : NULL;
     }
     if (into == NULL)
-        into = slot_of(operators, name, (unsigned)(profi_mix64((uintptr_t)site) % TRIED));
+        into = &at[profi_mix64((uintptr_t)site) % TRIED];
     __atomic_store_n(&into->site, site, __ATOMIC_RELEASE);
     __atomic_store_n(&into->address, name, __ATOMIC_RELEASE);
 }
