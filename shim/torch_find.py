@@ -57,6 +57,13 @@ def cxx11_abi(library):
         return "0" if b"torchCheckFailEPKcS2_jRKSs" in file.read() else "1"
 
 
+def soname(library):
+    """The name by which the loader knows it."""
+    listed = subprocess.run(["readelf", "-d", library], capture_output=True, text=True, check=False).stdout
+    found = re.search(r"\(SONAME\).*\[(.*)\]", listed)
+    return found.group(1) if found else os.path.basename(library)
+
+
 def look(prefix):
     """What a prefix holds, as a dictionary; a text when it holds no libtorch."""
     if not os.path.isdir(prefix):
@@ -78,6 +85,7 @@ def look(prefix):
         "library_folder": "" if prefix == "/usr" else folder,
         "version": version_of(prefix),
         "cxx11_abi": cxx11_abi(folder + "/libc10.so"),
+        "loaded_as": soname(folder + "/libtorch_cpu.so"),
     }
 
 

@@ -14,9 +14,11 @@
 #include "cli.h"
 #include "folder.h"
 
+#include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <link.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -29,7 +31,7 @@
 
 enum { NOT_FOUND = 127, NOT_EXECUTABLE = 126 };
 
-enum { OUTPUT_DIR, NAME, FORMATS, SORT, MEMORY, CLOCK, SAVE_EVERY, SIGNALS, QUIET, SET, EXEC };
+enum { OUTPUT_DIR, NAME, FORMATS, SORT, MEMORY, CLOCK, SAVE_EVERY, SIGNALS, QUIET, SET, TORCH, EXEC };
 
 static const cli_option options[] = {
     { "output-dir", 'o', "DIR", "where the files go (profiling_results)" },
@@ -42,6 +44,8 @@ static const cli_option options[] = {
     { "signals", 0, "LIST", "signals at which to save before they act (TERM,INT);\nnone leaves all signals alone" },
     { "quiet", 'q', NULL, "no notices on stderr" },
     { "set", 0, "NAME=VALUE", "any other variable: --set CLOCK=vdso sets PROFCORE_CLOCK" },
+    { "torch", 0, NULL, "libtorch's operators too, also in a program that knows nothing\n"
+                        "of libprofcore, such as python; --set TORCH=shapes with shapes" },
     { "exec", 0, NULL, "become the program instead of waiting for it: the process\n"
                        "id stays; nobody says afterwards that nothing was written" },
     { NULL, 0, NULL, NULL },
@@ -82,6 +86,32 @@ static void set_folder(void)
     else if (snprintf(path, sizeof(path), "%s/%s", strcmp(here, "/") == 0 ? "" : here, given) >= (int)sizeof(path))
         cli_wrong(&command_run, "the path of the folder %s is too long", given);
     set_variable("PROFCORE_DIR", path);
+}
+
+/*
+ * Whatever the program is, libprofcore_torch comes into it when libtorch does.
+ * What is loaded here only tells where it lies: it does nothing while
+ * PROFCORE_TORCH is not set.
+ */
+static void preload_torch(void)
+{
+    const char *others = getenv("LD_PRELOAD"), *wish = getenv("PROFCORE_TORCH");
+    const int has_wish = wish != NULL && wish[0] != '\0';
+    char path[PATH_MAX], list[2 * PATH_MAX];
+    struct link_map *map = NULL;
+    char *kept = has_wish ? strdup(wish) : NULL;
+    unsetenv("PROFCORE_TORCH");
+    void *library = dlopen("libprofcore_torch_preload.so", RTLD_LAZY | RTLD_LOCAL);
+    if (library == NULL)
+        cli_wrong(&command_run, "--torch needs libprofcore_torch_preload.so, of a libprofcore that was built with libtorch: %s", dlerror());
+    if (dlinfo(library, RTLD_DI_LINKMAP, &map) != 0 || realpath(map->l_name, path) == NULL)
+        cli_wrong(&command_run, "--torch: cannot tell where libprofcore_torch_preload.so lies");
+    if (strpbrk(path, ": ") != NULL)
+        cli_wrong(&command_run, "--torch: a library cannot be loaded first from a path with spaces or colons: %s", path);
+    snprintf(list, sizeof(list), "%s%s%.*s", path, others && others[0] ? ":" : "", PATH_MAX - 2, others ? others : "");
+    set_variable("LD_PRELOAD", list);
+    set_variable("PROFCORE_TORCH", kept != NULL ? kept : "1");
+    free(kept);
 }
 
 static void refuse_bad(void *unused, const char *name, const char *value, const char *problem)
@@ -231,7 +261,7 @@ done:
     return kind;
 }
 
-static void explain(const char *program, int status)
+static void explain(const char *program, int status, int has_torch)
 {
     const char *folder = getenv("PROFCORE_DIR"), *temporary = getenv("TMPDIR");
     char path[PATH_MAX];
@@ -244,6 +274,8 @@ static void explain(const char *program, int status)
     else if (kind == PROGRAM_SETUID)
         cli_say(&command_run, "it runs with other rights than its user's, and then ignores the environment: run a copy "
                               "without the set-user-id bit");
+    else if (has_torch && (kind == PROGRAM_UNLINKED || kind == PROGRAM_SCRIPT))
+        cli_say(&command_run, "it reached no scope, and ran no operator of a libtorch that libprofcore_torch is for");
     else if (kind == PROGRAM_UNLINKED)
         cli_say(&command_run, "it does not link libprofcore: wrap functions in the macros of <profcore/prof.h>, and link "
                               "with $(pkg-config --cflags --libs profcore)");
@@ -257,12 +289,19 @@ static void explain(const char *program, int status)
                               "be saved: --save-every 10 saves while it runs");
 }
 
-static void read_option(int option, const char *value, int *is_exec)
+/* What the options ask for beside variables. */
+typedef struct wishes {
+    int is_exec, has_torch;
+} wishes;
+
+static void read_option(int option, const char *value, wishes *asked)
 {
     if (option == SIGNALS && strcmp(value, "none") == 0)
         value = "";
     if (option == EXEC)
-        *is_exec = 1;
+        asked->is_exec = 1;
+    else if (option == TORCH)
+        asked->has_torch = 1;
     else if (option == QUIET)
         set_variable("PROFCORE_QUIET", "1");
     else if (option == SET)
@@ -275,9 +314,10 @@ static int run(const cli_command *command, int argc, char **argv)
 {
     cli_reader reader = { .command = command, .argc = argc, .argv = argv, .at = 1 };
     const char *value;
-    int option, is_exec = 0, status = 0;
+    wishes asked = { 0, 0 };
+    int option, status = 0;
     while ((option = cli_next(&reader, &value)) >= 0)
-        read_option(option, value, &is_exec);
+        read_option(option, value, &asked);
     if (option == CLI_END)
         cli_wrong(command, "which program?");
     char **program = argv + reader.at - 1;
@@ -285,8 +325,10 @@ static int run(const cli_command *command, int argc, char **argv)
     if (getenv("PROFCORE_SIGNALS") == NULL)
         set_variable("PROFCORE_SIGNALS", "TERM,INT");
     set_variable("PROFCORE", "1");
+    if (asked.has_torch)
+        preload_torch();
     prof_environment_check(refuse_bad, NULL, NULL);
-    if (is_exec) {
+    if (asked.is_exec) {
         fflush(NULL);
         execvp(program[0], program);
         return say_not_started(program[0], errno);
@@ -300,7 +342,7 @@ static int run(const cli_command *command, int argc, char **argv)
     const char *formats = getenv("PROFCORE_FORMATS"), *quiet = getenv("PROFCORE_QUIET");
     int is_silent = (formats != NULL && strcmp(formats, "none") == 0) || (quiet != NULL && strcmp(quiet, "1") == 0);
     if (!is_silent && !folder_has_news(getenv("PROFCORE_DIR"), &before))
-        explain(program[0], status);
+        explain(program[0], status, asked.has_torch);
     folder_forget(&before);
     return end_alike(status);
 }

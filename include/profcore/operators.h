@@ -84,6 +84,28 @@ typedef struct prof_operator_input {
 PROF_API prof_scope prof_operator_begin_shaped(prof_operators *operators, const char *name, const prof_operator_input *inputs,
                                                uint32_t input_count);
 
+/*
+ * Loads the library of an operator source into a program that knows nothing
+ * of it: at once if the program has the runtime, else as soon as it has.
+ * That library's constructor is then what begins to hand operators over.
+ * `profcore run --torch` is made of this.
+ *
+ *   runtime_library  The runtime's name as the loader knows it (DT_SONAME):
+ *                    "libtorch_cpu.so".  127 bytes at most.
+ *   source_library   What dlopen() takes: a path, or a name that the loader
+ *                    finds.  It stays loaded.
+ *   returns          PROF_OK: it is loaded, or will be, and a failure then is
+ *                    a notice on stderr; PROF_E_UNAVAILABLE when it cannot be
+ *                    loaded, with the loader's reason; PROF_E_UNSUPPORTED when
+ *                    the program has the runtime in another version (of the
+ *                    same name up to ".so"); PROF_E_LIMIT beyond 8 that wait;
+ *                    PROF_E_INVALID; PROF_E_NO_MEMORY.
+ *   threads          Any.  While one waits, a thread looks every 10 ms.  A
+ *                    forked child does not wait any more.
+ *   since            0.1
+ */
+PROF_API prof_status prof_operators_load_with(const char *runtime_library, const char *source_library, prof_error *err);
+
 #ifdef __cplusplus
 }
 #endif

@@ -569,7 +569,9 @@ PROF_API prof_status prof_torch_value_string(const prof_torch_value *value, cons
  *
  *   flags    0, or PROF_TORCH_SHAPES: operators are told apart by the shapes
  *            of their inputs, aten::linear([9, 384], [384, 384], [384]).
- *   returns  PROF_OK; PROF_E_INVALID for other flags; PROF_E_NO_MEMORY.
+ *   returns  PROF_OK; PROF_E_INVALID for other flags; PROF_E_UNSUPPORTED where the
+ *            libtorch that is loaded is not the version that this library was
+ *            built with; PROF_E_NO_MEMORY.
  *   threads  Any.  Operators that run meanwhile are recorded or not.
  *   since    0.1
  */

@@ -108,6 +108,7 @@ static void after_fork(void)
 static void after_fork_in_child(void)
 {
     profi_control_forget();
+    profi_companions_forget();
     profi_thread_forget();
     profi_threads_forget();
     profi_crash_safe_forget();

@@ -57,6 +57,9 @@ void profi_sampler_facts(profi_run_facts *facts);
 /* In a forked child: the thread and its samples are the parent's. */
 void profi_sampler_forget(void);
 
+/* In a forked child: of the libraries that wait for others (prof_operators_load_with()), none does any more. */
+void profi_companions_forget(void);
+
 /* In a forked child: the thread is the parent's, and the signals get their old actions back. */
 void profi_saver_forget(void);
 

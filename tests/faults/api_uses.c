@@ -224,6 +224,7 @@ static void use_operators(void)
     prof_scope scope = PROF_SCOPE_NONE;
     if (!TRY(prof_operators_open("uses", &source, &err)))
         return;
+    TRY(prof_operators_load_with("libc.so.6", "libc.so.6", &err));
     for (int i = 0; i < 2; i++) {
         DO(scope = prof_operator_begin(source, "add"));
         DO(prof_end(scope));
@@ -491,7 +492,7 @@ static const struct {
       "prof_inline_turn_1 prof_args prof_instant prof_span_begin prof_span_end prof_span_phase prof_flow prof_flow_end "
       "prof_request_begin prof_request_end ", use_scopes },
     { " prof_site_get prof_site_save_if ", use_site },
-    { " prof_operators_open prof_operator_begin prof_operator_begin_shaped ", use_operators },
+    { " prof_operators_open prof_operators_load_with prof_operator_begin prof_operator_begin_shaped ", use_operators },
     { " prof_stats_get ", use_stats },
     { " prof_snapshot_take ", use_snapshot },
     { " prof_snapshot_function_count prof_snapshot_stats prof_snapshot_find prof_snapshot_function "

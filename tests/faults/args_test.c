@@ -104,6 +104,12 @@ static void args_operators(void)
     REFUSED(prof_operators_open("", &source, &err));
     REFUSED(prof_operators_open(text, &source, &err));
     REFUSED(prof_operators_open("torch", NULL, &err));
+    REFUSED(prof_operators_load_with(NULL, "source", &err));
+    REFUSED(prof_operators_load_with("", "source", &err));
+    REFUSED(prof_operators_load_with("runtime", NULL, &err));
+    REFUSED(prof_operators_load_with(text, "source", &err));
+    REFUSED_AS(PROF_E_UNAVAILABLE, prof_operators_load_with("libc.so.6", "/no/such/source.so", &err));
+    REFUSED_AS(PROF_E_UNSUPPORTED, prof_operators_load_with("libc.so.5", "/no/such/source.so", &err));
     CHECK(source == NULL);
     CHECK_I64(prof_operators_open("args \x01\xff", &source, NULL), PROF_OK);
     prof_end(prof_operator_begin(NULL, text));
@@ -706,7 +712,7 @@ static const struct {
       "prof_snapshot_counter ", args_measures },
     { " prof_snapshot_span_count prof_snapshot_span prof_snapshot_span_percentile prof_snapshot_span_histogram ", args_spans },
     { " prof_site_get prof_site_save_if ", args_site },
-    { " prof_operators_open prof_operator_begin prof_operator_begin_shaped ", args_operators },
+    { " prof_operators_open prof_operators_load_with prof_operator_begin prof_operator_begin_shaped ", args_operators },
     { " prof_stats_get prof_snapshot_stats ", args_stats },
     { " prof_snapshot_take prof_snapshot_close prof_snapshot_subtree ", args_snapshot },
     { " prof_snapshot_function_count prof_snapshot_function prof_snapshot_find prof_snapshot_caller_count "
