@@ -434,6 +434,22 @@ class Answers(unittest.TestCase):
             ns = float(value) * {"s": 1e9, "ms": 1e6, "us": 1e3}[unit]
             self.assertAlmostEqual(ns / int(functions[name]["cumulative_ns"]), 1, delta=0.01)
 
+    def test_show_the_operators_underneath_on_request(self):
+        folder = place / "operators"
+        self.ask("random", "--query", "what purrs?", environment={"PROFCORE": "1", "PROFCORE_TORCH": "1", "PROFCORE_DIR": str(folder)})
+        whole = json.loads(next(folder.glob("rag_service_*.json")).read_text())
+        functions = {function["id"]: (function["name"], function["file"]) for function in whole["functions"]}
+        around = []  # of each path: the names of its scopes
+        for parent, function, *_ in whole["paths"]:
+            around.append(([] if parent is None else around[parent]) + [functions[function]])
+        linear = [names for names in around if names[-1] == ("aten::linear", "torch")]
+        for scope in ("embed_query", "get_response"):
+            self.assertTrue(any(scope == name for names in linear for name, _ in names), scope)
+        trace = next(folder.glob("rag_service_*.pftrace"))
+        tool = pathlib.Path(given.service).parent.parent / "tools" / "profcore"
+        shown = subprocess.run([tool, "report", "--json", trace], capture_output=True, text=True, check=True)
+        self.assertIn(("aten::linear", "torch"), {(f["name"], f["file"]) for f in json.loads(shown.stdout)["functions"]})
+
     def test_leave_no_files_when_nobody_asked_for_them(self):
         before = set(place.iterdir())
         self.ask("random", "--query", "x")
