@@ -26,7 +26,7 @@ def run(folder, *arguments, **variables):
     if not files:
         return done, None
     with open(files[0], encoding="utf-8") as text:
-        return done, {f["name"]: f["calls"] for f in json.load(text)["functions"] if f["file"] == "torch"}
+        return done, {f["name"]: f["primitive_calls"] for f in json.load(text)["functions"] if f["file"] == "torch"}
 
 
 def compile_c(folder, name, code, *options):
@@ -60,6 +60,35 @@ def _(folder):
         file.write("import torch, time\ntime.sleep(0.2)\nfor _ in range(5):\n    torch.nn.functional.gelu(torch.ones(2, 3))\n")
     done, calls = run(folder, "--", python, script)
     equal((done.returncode, calls and calls.get("aten::gelu")), (0, 5), f"{calls} {done.stderr}")
+
+
+TRAINING = """
+import collections, json, sys, time
+import torch
+from torch.profiler import ProfilerActivity, profile
+time.sleep(0.3)
+with profile(activities=[ProfilerActivity.CPU]) as profiler:
+    model = torch.nn.Sequential(torch.nn.Linear(16, 16), torch.nn.GELU(), torch.nn.Linear(16, 4))
+    for _ in range(3):
+        model(torch.ones(3, 16)).sum().backward()
+with open(sys.argv[1], "w") as file:
+    json.dump(collections.Counter(event.name for event in profiler.events()), file)
+"""
+
+
+@case("beside_torchs_profiler_forward_and_backward_have_its_names_and_counts")
+def _(folder):
+    if python is None:
+        raise Skip("no Python has torch")
+    script, counted = os.path.join(folder, "script.py"), os.path.join(folder, "counted")
+    with open(script, "w", encoding="utf-8") as file:
+        file.write(TRAINING)
+    done, calls = run(folder, "--", python, "-W", "ignore", script, counted)
+    equal(done.returncode, 0, done.stderr)
+    with open(counted, encoding="utf-8") as file:
+        theirs = json.load(file)
+    check(any("Backward" in name for name in theirs), theirs)
+    equal(calls, theirs, "calls that are not inside one of the same name, which torch's list leaves out")
 
 
 @case("another_libtorch_is_named_and_left_alone")
