@@ -389,6 +389,73 @@ PROF_API uint32_t prof_snapshot_counter_count(const prof_snapshot *snapshot);
 PROF_API prof_status prof_snapshot_counter(const prof_snapshot *snapshot, uint32_t counter, prof_counter_row *row,
                                            prof_error *err);
 
+/* A kind of memory that allocators told of (<profcore/memory.h>), of the whole process.  Text belongs to the snapshot. */
+typedef struct prof_memory_info {
+    uint32_t size;            /* sizeof(prof_memory_info) */
+    uint32_t reserved;        /* 0 */
+    const char *name;         /* such as "torch.cpu" */
+    uint64_t allocated_bytes, allocated_count; /* since it was opened */
+    uint64_t live_bytes, live_count;           /* now */
+    uint64_t peak_bytes;      /* the most that was live at any time */
+    uint64_t lost_count;      /* blocks that there was no room to remember: in no figure */
+    uint64_t unknown_count;   /* frees of blocks allocated before, or lost: in no figure */
+} prof_memory_info;
+
+#define PROF_MEMORY_INFO_INIT { (uint32_t)sizeof(prof_memory_info), 0u, NULL, 0u, 0u, 0u, 0u, 0u, 0u, 0u }
+
+/*
+ * The kinds of memory: 0 in what was read, merged, or is a subtree or one
+ * call.  What functions allocated is in probes: "memory.torch.cpu.allocated",
+ * ".freed" (bytes), ".blocks", ".freed_blocks", and ".peak" and ".largest"
+ * (bytes), of which prof_measure.largest is the most in any call, and `sum`
+ * the calls' own added up.  Since 0.1.
+ */
+PROF_API uint32_t prof_snapshot_memory_count(const prof_snapshot *snapshot);
+
+/*
+ * Reads one kind of memory.
+ *
+ *   memory    Below prof_snapshot_memory_count().
+ *   info      Its size field set (PROF_MEMORY_INFO_INIT).
+ *   returns   PROF_OK; PROF_E_INVALID.
+ *   since     0.1
+ */
+PROF_API prof_status prof_snapshot_memory(const prof_snapshot *snapshot, uint32_t memory, prof_memory_info *info,
+                                          prof_error *err);
+
+/*
+ * A place that has allocated what is still there, whoever was to free it: the
+ * scopes that were open.  Text belongs to the snapshot.
+ */
+typedef struct prof_place {
+    uint32_t size;          /* sizeof(prof_place) */
+    uint32_t memory;        /* the number of its kind */
+    const char *path;       /* "get_response > aten::clone > aten::empty"; "" outside all scopes; cut to the innermost 24 */
+    const char *scope;      /* the innermost scope that is no operator, or NULL */
+    const char *called;     /* the outermost operator in it that is a library's, such as aten::clone, or NULL */
+    uint64_t live_bytes, live_count;   /* now */
+    uint64_t new_count;     /* blocks allocated since prof_memory_mark(), or since the beginning */
+    int64_t grown_bytes, grown_count;  /* more than there was then */
+    uint32_t is_marked;     /* 1: prof_memory_mark() has been called */
+    uint32_t reserved;      /* 0 */
+} prof_place;
+
+#define PROF_PLACE_INIT { (uint32_t)sizeof(prof_place), 0u, NULL, NULL, NULL, 0u, 0u, 0u, 0, 0, 0u, 0u }
+
+/* The number of places; 0 where prof_snapshot_memory_count() is; since 0.1. */
+PROF_API uint32_t prof_snapshot_place_count(const prof_snapshot *snapshot);
+
+/*
+ * Reads one place.
+ *
+ *   place     Below prof_snapshot_place_count(): those that grew most bytes
+ *             come first.
+ *   row       Its size field set (PROF_PLACE_INIT).
+ *   returns   PROF_OK; PROF_E_INVALID.
+ *   since     0.1
+ */
+PROF_API prof_status prof_snapshot_place(const prof_snapshot *snapshot, uint32_t place, prof_place *row, prof_error *err);
+
 /*
  * Spans (<profcore/events.h>), by name, file and line, of all threads that
  * ended them: phases of requests such as the wait in a queue.  They are no

@@ -21,6 +21,7 @@
 #include "../base/error.h"
 #include "../base/system.h"
 #include "../probe/probes.h"
+#include "../record/blocks.h"
 #include "../record/kept.h"
 
 #include <errno.h>
@@ -95,10 +96,12 @@ static void before_fork(void)
     lock_save();
     pthread_mutex_lock(&lock);
     profi_streamer_lock();
+    profi_blocks_lock();
 }
 
 static void after_fork(void)
 {
+    profi_blocks_unlock();
     profi_streamer_unlock();
     pthread_mutex_unlock(&lock);
     pthread_mutex_unlock(&save_lock);
@@ -137,6 +140,7 @@ static void install_probes(void)
     profi_rss_install();
     profi_thread_install();
     profi_cgroup_install();
+    profi_memory_install();
 }
 
 /* Opens the record with the configured cap and clock; everything that can fail comes before what cannot. */
@@ -420,6 +424,16 @@ prof_status profi_recorder_add_probe(const prof_probe *probe, uint32_t *site_fla
     prof_status status = profi_probe_own_add(probe, site_flag, err);
     pthread_mutex_unlock(&lock);
     return status;
+}
+
+unsigned profi_recorder_memory(const char *name)
+{
+    pthread_mutex_lock(&lock);
+    unsigned found = profi_memory_of(name);
+    if (found != PROFI_MEMORIES)
+        profi_probe_wish_all(PROF_SITE_MEMORY);
+    pthread_mutex_unlock(&lock);
+    return found;
 }
 
 /* The end of the process by exit(), a return from main, or quick_exit(). */

@@ -16,6 +16,9 @@ int profi_recorder_is_unsaved(void);
 /* Reserves the record, if nothing has yet.  Only the cap and the clock are settled by this; the rest waits for a start. */
 prof_status profi_recorder_open(prof_error *err);
 
+/* Finds or makes a kind of memory, which sites measure from now on; PROFI_MEMORIES where there is no room. */
+unsigned profi_recorder_memory(const char *name);
+
 /* Adds a probe of the program's own, behind all of ours. */
 prof_status profi_recorder_add_probe(const prof_probe *probe, uint32_t *site_flag, prof_error *err);
 

@@ -238,9 +238,19 @@ static prof_status variable_profcore(profi_config *config, const char *value, pr
 /* Read by libprofcore_torch where it is loaded; here it is known and checked, for who asks before. */
 static prof_status variable_torch(profi_config *config, const char *value, prof_error *err)
 {
-    int is_known = strcmp(value, "0") == 0 || strcmp(value, "1") == 0 || strcmp(value, "shapes") == 0;
+    static const char *const words[] = { "1", "shapes", "memory" };
     (void)config;
-    return is_known ? PROF_OK : profi_fail(err, PROF_E_INVALID, "neither 0, 1 nor shapes");
+    if (strcmp(value, "0") == 0)
+        return PROF_OK;
+    for (const char *at = value; *at != '\0'; at += *at == ',') {
+        size_t bytes = strcspn(at, ","), i = 0;
+        while (i < PROFI_COUNT_OF(words) && (strlen(words[i]) != bytes || memcmp(words[i], at, bytes) != 0))
+            i++;
+        if (i == PROFI_COUNT_OF(words))
+            return profi_fail(err, PROF_E_INVALID, "neither 0 nor a list of 1, shapes and memory");
+        at += bytes;
+    }
+    return PROF_OK;
 }
 
 #define FIELD(field) offsetof(profi_config, field)

@@ -7,6 +7,9 @@
  * it is the scope's peak, exactly.  Otherwise the peak is at least the larger
  * of the two values seen, or of the samples taken while the scope was open,
  * and at most the mark: a lower bound.
+ *
+ * A maximum is exact: what runs it gives each call its own and folds it into
+ * the call around, so its marks are given back in the order of ends.
  */
 #include "probe_table.h"
 
@@ -33,6 +36,8 @@ static void begin_one(profi_measure *measure, unsigned row, const profi_readings
     measure->begin_value = readings->of[row].value;
     measure->begin_high_water = readings->of[row].high_water;
     measure->begin_mark = readings->of[row].mark;
+    if (profi_probes_by_kind.maxima & bit)
+        measure->begin_mark = profi_probe_row(row)->peak_begin(row);
 }
 
 static void end_gauge(const profi_probe *probe, profi_measure *measure, const profi_reading *end)
@@ -48,9 +53,9 @@ static void end_gauge(const profi_probe *probe, profi_measure *measure, const pr
     add_peak(measure, seen, 1, end->high_water ? end->high_water : UINT64_MAX);
 }
 
-static void end_counter(profi_measure *measure, const profi_reading *end)
+static void end_counter(profi_measure *measure, uint64_t end)
 {
-    uint64_t rise = end->value - measure->begin_value;
+    uint64_t rise = end - measure->begin_value;
     PROFI_ADD(measure->sum, (int64_t)rise);
     if (rise > PROFI_GET(measure->top))
         PROFI_PUT(measure->top, rise);
@@ -60,7 +65,14 @@ static void end_one(profi_measure *measure, unsigned row, const profi_readings *
 {
     uint64_t bit = (uint64_t)1 << row;
     profi_probe *probe = profi_probe_row(row);
-    if (!(readings->wanted & bit) || measure->begin_state == PROFI_BEGIN_NOT_READ || probe == NULL)
+    if (measure->begin_state == PROFI_BEGIN_NOT_READ || probe == NULL)
+        return;
+    if (probe->peak_end != NULL && measure->begin_state == PROFI_BEGIN_READ) { /* needs no reading, and must be ended */
+        end_counter(measure, probe->peak_end(row, measure->begin_mark));
+        PROFI_ADD(measure->call_count, 1u);
+        return;
+    }
+    if (!(readings->wanted & bit))
         return;
     const profi_reading *end = &readings->of[row];
     int ran_backwards = !probe->is_gauge && readings->valid & bit && end->value < measure->begin_value;
@@ -73,7 +85,7 @@ static void end_one(profi_measure *measure, unsigned row, const profi_readings *
     if (probe->is_gauge)
         end_gauge(probe, measure, end);
     else
-        end_counter(measure, end);
+        end_counter(measure, end->value);
     PROFI_ADD(measure->call_count, 1u);
 }
 

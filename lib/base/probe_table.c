@@ -22,6 +22,7 @@ static struct source {
 static unsigned source_count;
 static profi_probe *rows[PROFI_PROBE_MAX];
 static unsigned row_count; /* of sources */
+profi_probe_rows profi_probes_by_kind;
 
 /* The program's own.  A bit of `own_present` is set with release when all else of its probe is there. */
 static struct own {
@@ -34,24 +35,30 @@ static uint32_t own_present;
 
 static profi_probe_wish wishes[PROFI_PROBE_WISHES];
 static unsigned wish_count;
+static uint32_t wished_by_all;
 
 /* Whether this thread is inside profi_probes_read(). */
 static __thread uint32_t is_reading __attribute__((tls_model("initial-exec")));
 
-void profi_probe_source_add(profi_probe *added, unsigned count, profi_probe_read read)
+unsigned profi_probe_source_add(profi_probe *added, unsigned count, profi_probe_read read)
 {
+    unsigned first = row_count;
     if (source_count == SOURCES || row_count + count > PROFI_PROBE_OWN)
-        return;
+        return PROFI_PROBE_OWN;
     sources[source_count++] = (struct source){ row_count, (((uint64_t)1 << count) - 1) << row_count, read };
-    for (unsigned i = 0; i < count; i++)
+    for (unsigned i = 0; i < count; i++) {
+        profi_probes_by_kind.plain |= (uint64_t)added[i].is_plain << row_count;
+        profi_probes_by_kind.maxima |= (uint64_t)(added[i].peak_begin != NULL) << row_count;
         rows[row_count++] = &added[i];
+    }
+    return first;
 }
 
 uint64_t profi_probes_for(uint32_t site_flags)
 {
     uint64_t asked = (uint64_t)(site_flags >> 16) << PROFI_PROBE_OWN;
     for (unsigned i = 0; i < row_count; i++)
-        if (rows[i]->site_flags & site_flags)
+        if (PROFI_ACQUIRE(rows[i]->site_flags) & site_flags)
             asked |= (uint64_t)1 << i;
     return asked;
 }
@@ -59,7 +66,7 @@ uint64_t profi_probes_for(uint32_t site_flags)
 profi_probe *profi_probe_row(unsigned number)
 {
     if (number < PROFI_PROBE_OWN)
-        return rows[number];
+        return number < row_count && PROFI_ACQUIRE(rows[number]->name) != NULL ? rows[number] : NULL;
     unsigned i = number - PROFI_PROBE_OWN;
     return __atomic_load_n(&own_present, __ATOMIC_ACQUIRE) >> i & 1 ? &own[i].row : NULL;
 }
@@ -81,21 +88,30 @@ static void read_own(uint32_t wanted, profi_readings *readings)
     }
 }
 
-void profi_probes_read(uint64_t wanted, profi_readings *readings)
+static void read_sources(uint64_t wanted, profi_readings *readings)
 {
-    readings->wanted = readings->valid = 0;
-    if (wanted == 0 || is_reading)
-        return;
-    int saved = errno, cancel_state;
-    pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancel_state);
-    is_reading = 1;
-    readings->wanted = wanted;
     for (unsigned i = 0; i < source_count; i++) {
         const struct source *source = &sources[i];
         if (wanted & source->rows)
             readings->valid |= source->read((wanted & source->rows) >> source->first, &readings->of[source->first])
                                << source->first;
     }
+}
+
+void profi_probes_read(uint64_t wanted, profi_readings *readings)
+{
+    readings->wanted = readings->valid = 0;
+    if (wanted == 0 || is_reading)
+        return;
+    readings->wanted = wanted;
+    if ((wanted & ~profi_probes_by_kind.plain) == 0) {
+        read_sources(wanted, readings);
+        return;
+    }
+    int saved = errno, cancel_state;
+    pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancel_state);
+    is_reading = 1;
+    read_sources(wanted, readings);
     if (wanted >> PROFI_PROBE_OWN)
         read_own((uint32_t)(wanted >> PROFI_PROBE_OWN), readings);
     is_reading = 0;
@@ -174,9 +190,14 @@ void profi_probe_wish_add(profi_probe_wish wish)
         wishes[wish_count++] = wish;
 }
 
+void profi_probe_wish_all(uint32_t site_flags)
+{
+    __atomic_fetch_or(&wished_by_all, site_flags, __ATOMIC_RELAXED);
+}
+
 uint32_t profi_probe_wished(const char *name, uint32_t site_flags)
 {
-    uint32_t wished = 0;
+    uint32_t wished = site_flags & PROF_SITE_SAMPLED ? 0 : PROFI_GET(wished_by_all);
     for (unsigned i = 0; i < wish_count; i++)
         if (wishes[i].pattern[0] != '\0' ? profi_text_fits(name, wishes[i].pattern) : (site_flags & PROF_SITE_SAVE) != 0)
             wished |= wishes[i].site_flags;

@@ -9,10 +9,13 @@
  *     cpu.user   ns   counter   |- thread.c, one getrusage() for all of it
  *     wait.cpu   ns   counter  /
  *     rss        bytes  gauge   -- rss.c
+ *     memory.…   bytes  counters and maxima -- memory.c
  *     (own)                     -- one row for each prof_probe of the program
  *
  * A *counter* only rises: a call has its end - begin, and there is a largest
- * call.  A *gauge* rises and falls: a call has its growth and its peak.
+ * call.  A *gauge* rises and falls: a call has its growth and its peak.  A
+ * *maximum* is what a call rose to above its begin, exactly, however scopes
+ * nest; as calls are summed and there is a largest, it is shown as a counter.
  *
  * Rows are added, never removed or changed.  The row of a program's probe
  * belongs to its site flag and has its place before it is added, so that a
@@ -25,7 +28,7 @@
 #include <profcore/prof.h>
 
 /* Rows below PROFI_PROBE_OWN come from sources; those from there on are the program's, one for a bit from 16 to 31. */
-enum { PROFI_PROBE_OWN = 32, PROFI_PROBE_OWN_COUNT = 16, PROFI_PROBE_MAX = PROFI_PROBE_OWN + PROFI_PROBE_OWN_COUNT };
+enum { PROFI_PROBE_OWN = 40, PROFI_PROBE_OWN_COUNT = 16, PROFI_PROBE_MAX = PROFI_PROBE_OWN + PROFI_PROBE_OWN_COUNT };
 
 typedef struct profi_probe {
     const char *name, *unit;
@@ -35,6 +38,15 @@ typedef struct profi_probe {
     uint64_t (*highest_since)(uint64_t mark); /* of a gauge that is also sampled: see profi_reading; or NULL */
     const char *reason;    /* why the last read that failed did, static text; or NULL; relaxed */
     int error;             /* the same as an errno value, or 0; relaxed */
+    /* It is read from memory of the process: no system call, no cancellation point, nothing worth timing. */
+    uint32_t is_plain;
+    /*
+     * Of a maximum, else NULL.  A call begins a running maximum at the present
+     * value and is given what ends it: the highest value since, by which the
+     * call around has also risen.
+     */
+    uint64_t (*peak_begin)(unsigned row);
+    uint64_t (*peak_end)(unsigned row, uint64_t mark);
 } profi_probe;
 
 /* What a probe read. */
@@ -52,8 +64,13 @@ typedef struct profi_reading {
  */
 typedef uint64_t (*profi_probe_read)(uint64_t wanted, profi_reading *readings);
 
-/* Adds a source; the rows stay the caller's and live as long as the process.  Before the first scope. */
-void profi_probe_source_add(profi_probe *rows, unsigned count, profi_probe_read read);
+/*
+ * Adds a source; the rows stay the caller's and live as long as the process.
+ * Before the first scope.  Returns the number of the first, or PROFI_PROBE_OWN
+ * when there is no room.  A row without a name is not there yet: it is when
+ * its name is, stored with release, which its site flags follow.
+ */
+unsigned profi_probe_source_add(profi_probe *rows, unsigned count, profi_probe_read read);
 
 /* The rows that a site with these flags asks for, as bits; also those of the program that are not there yet. */
 uint64_t profi_probes_for(uint32_t site_flags);
@@ -63,6 +80,12 @@ profi_probe *profi_probe_row(unsigned number);
 
 /* Adds the program's own: see prof_probe_add().  One caller at a time. */
 prof_status profi_probe_own_add(const prof_probe *probe, uint32_t *site_flag, prof_error *err);
+
+/* Those that are plain, and those that are maxima: see profi_probe. */
+typedef struct profi_probe_rows {
+    uint64_t plain, maxima;
+} profi_probe_rows;
+extern profi_probe_rows profi_probes_by_kind; /* changed by profi_probe_source_add() only */
 
 /* All that one scope's begin or end read, at one moment. */
 typedef struct profi_readings {
@@ -120,6 +143,10 @@ typedef struct profi_probe_wish {
 } profi_probe_wish;
 enum { PROFI_PROBE_WISHES = 32 };
 void profi_probe_wish_add(profi_probe_wish wish);
+
+/* The same for all sites that are made from now on, but sampled ones, whose calls are to cost next to nothing. */
+void profi_probe_wish_all(uint32_t site_flags);
+
 uint32_t profi_probe_wished(const char *name, uint32_t site_flags);
 
 #endif

@@ -24,7 +24,7 @@ typedef struct profi_listing {
     uint64_t calls, primitive_calls;       /* of all rows */
     double self_s;
     int has_color;
-    unsigned probe_group; /* that put_probes() in text_table.c is to show */
+    unsigned probe_group; /* that put_probes() in text_table.c is to show, or the first probe of put_allocated()'s */
     profi_output *out;
 } profi_listing;
 

@@ -234,6 +234,11 @@ prof_status profi_put_summary(const prof_snapshot *snapshot, int is_ascii, profi
     put_array(&f, "probes", snapshot, snapshot->probe_count, profi_probe_of);
     put_array(&f, "counters", snapshot, snapshot->counter_count, profi_counter_of);
     put_array(&f, "spans", snapshot, snapshot->span_count, profi_span_of);
+    if (snapshot->memory_count != 0) {
+        put_array(&f, "allocators", snapshot, snapshot->memory_count, profi_memory_object);
+        put_member(&f, "is_marked", json_boolean(snapshot->is_marked));
+        put_array(&f, "places", snapshot, snapshot->place_count, profi_place_object);
+    }
     put_array(&f, "edges", snapshot, snapshot->edge_count, profi_edge_of);
     if (snapshot->path_count != 0)
         put_array(&f, "paths", snapshot, snapshot->path_count, profi_path_of);

@@ -7,6 +7,7 @@
  */
 #include "text_probes.h"
 
+#include "text_memory.h"
 #include "text_units.h"
 
 #include <inttypes.h>
@@ -32,6 +33,8 @@ static const char *const headings[PROFI_PROBE_GROUPS] = {
 
 static unsigned group_of(const profi_probe_info *probe)
 {
+    if (profi_text_memory_shows(probe))
+        return NO_GROUP;
     for (size_t i = 0; i < PROFI_COUNT_OF(prefixes); i++)
         if (strncmp(probe->name, prefixes[i].prefix, strlen(prefixes[i].prefix)) == 0)
             return prefixes[i].group;

@@ -8,6 +8,7 @@
  */
 #include "listing.h"
 #include "text_about.h"
+#include "text_memory.h"
 #include "text_probes.h"
 #include "text_spans.h"
 #include "text_units.h"
@@ -223,6 +224,22 @@ static void put_probes(const profi_listing *t, const profi_function *function, c
         put_name(t, title);
 }
 
+static void put_allocated(const profi_listing *t, const profi_function *function, const char *title)
+{
+    if (profi_text_memory_line(t->out, t->snapshot, t->probe_group, function))
+        put_name(t, title);
+}
+
+/* A block for each kind of memory. */
+static void put_allocated_blocks(profi_listing *t)
+{
+    profi_text_memory_places(t->out, t->snapshot);
+    for (t->probe_group = 0; t->probe_group < t->snapshot->probe_count; t->probe_group++)
+        if (profi_text_memory_begins(&t->snapshot->probes[t->probe_group]) &&
+            profi_text_memory_heading(t->out, t->snapshot, t->probe_group))
+            for_functions(t, put_allocated);
+}
+
 static void put_probe_blocks(profi_listing *t)
 {
     for (t->probe_group = 0; t->probe_group < PROFI_PROBE_GROUPS; t->probe_group++)
@@ -242,6 +259,7 @@ static void put_own_blocks(profi_listing *t)
     put_item_block(t);
     if (!is_call) {
         put_memory_block(t);
+        put_allocated_blocks(t);
         put_probe_blocks(t);
     }
     profi_text_account(t);

@@ -37,6 +37,8 @@ void prof_snapshot_close(prof_snapshot *snapshot)
     free(snapshot->spans);
     profi_texts_fini(&snapshot->texts);
     free(snapshot->counters);
+    free(snapshot->memories);
+    free(snapshot->places);
     free(snapshot->measures);
     free(snapshot->functions);
     free(snapshot->edges);

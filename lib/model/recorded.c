@@ -6,6 +6,8 @@
  */
 #include "recorded.h"
 
+#include "memory.h"
+
 #include "../base/error.h"
 #include "../base/text.h"
 #include "../probe/probes.h"
@@ -344,6 +346,10 @@ prof_status profi_snapshot_take(const profi_run_facts *facts, prof_snapshot **sn
     if (status != PROF_OK)
         return status;
     prof_snapshot *made = convert(&copy, facts, profi_clock_scale_now());
+    if (made != NULL && !profi_recorded_memory(made)) {
+        prof_snapshot_close(made);
+        made = NULL;
+    }
     if (made == NULL)
         status = profi_fail(err, PROF_E_NO_MEMORY, "no memory for a snapshot of %zu call tree nodes", copy.node_count);
     else

@@ -85,6 +85,19 @@ typedef struct profi_counter_info {
     uint64_t last_unix_s;       /* for merging: when the profile that `last` is from was taken; 0: not known */
 } profi_counter_info;
 
+/* A kind of memory that allocators tell of, and a place that has allocated what is still there: see prof_memory_info. */
+typedef struct profi_memory_info {
+    const char *name; /* in the snapshot's texts, as those below */
+    uint64_t allocated_bytes, allocated_count, live_bytes, live_count, peak_bytes, lost_count, unknown_count;
+} profi_memory_info;
+
+typedef struct profi_place_info {
+    const char *path, *scope, *called; /* the last two may be NULL */
+    uint32_t memory;                   /* its number */
+    uint64_t live_bytes, live_count, new_count;
+    int64_t grown_bytes, grown_count;
+} profi_place_info;
+
 typedef struct profi_thread_info {
     int32_t tid;
     uint32_t exited;
@@ -154,6 +167,11 @@ struct prof_snapshot {
     profi_function *spans;       /* not functions, but their rows: calls, cumulative and extreme times, histogram */
     uint32_t span_count;
     uint64_t lost_values;        /* of counters, and events beside scopes */
+    profi_memory_info *memories; /* none in what is no run of this process */
+    uint32_t memory_count;
+    profi_place_info *places;    /* what has grown most first */
+    uint32_t place_count;
+    int is_marked;               /* growth is since prof_memory_mark(), else since the first block */
     profi_thread_info *threads;
     uint32_t thread_count;
     profi_process *processes;    /* of which it was merged; none: it is of one */

@@ -45,6 +45,16 @@ prof_operators *profi_operators_of(const char *runtime)
     return found;
 }
 
+int profi_operators_are_of(const char *file)
+{
+    profi_site_lock();
+    const prof_operators *found = first;
+    while (found != NULL && strcmp(found->runtime, file) != 0)
+        found = found->next;
+    profi_site_unlock();
+    return found != NULL;
+}
+
 /* ---- names ---- */
 
 /* The first of the slots that a name may have: the others follow it. */

@@ -6,6 +6,7 @@
  */
 #include <profcore/events.h>
 #include <profcore/inline.h>
+#include <profcore/memory.h>
 #include <profcore/operators.h>
 #include <profcore/snapshot.h>
 #include <profcore/timeline.h>
@@ -118,6 +119,30 @@ AT(prof_measure, failed_calls, 16);
 AT(prof_measure, sum, 24);
 AT(prof_measure, largest, 32);
 AT(prof_measure, peak, 40);
+SIZE(prof_memory_info, 72);
+AT(prof_memory_info, size, 0);
+AT(prof_memory_info, reserved, 4);
+AT(prof_memory_info, name, 8);
+AT(prof_memory_info, allocated_bytes, 16);
+AT(prof_memory_info, allocated_count, 24);
+AT(prof_memory_info, live_bytes, 32);
+AT(prof_memory_info, live_count, 40);
+AT(prof_memory_info, peak_bytes, 48);
+AT(prof_memory_info, lost_count, 56);
+AT(prof_memory_info, unknown_count, 64);
+SIZE(prof_place, 80);
+AT(prof_place, size, 0);
+AT(prof_place, memory, 4);
+AT(prof_place, path, 8);
+AT(prof_place, scope, 16);
+AT(prof_place, called, 24);
+AT(prof_place, live_bytes, 32);
+AT(prof_place, live_count, 40);
+AT(prof_place, new_count, 48);
+AT(prof_place, grown_bytes, 56);
+AT(prof_place, grown_count, 64);
+AT(prof_place, is_marked, 72);
+AT(prof_place, reserved, 76);
 SIZE(prof_counter_row, 72);
 AT(prof_counter_row, size, 0);
 AT(prof_counter_row, line, 4);

@@ -6,6 +6,7 @@
 
 #include <profcore/events.h>
 #include <profcore/inline.h>
+#include <profcore/memory.h>
 #include <profcore/operators.h>
 #include <profcore/snapshot.h>
 #include <profcore/timeline.h>
@@ -232,6 +233,37 @@ static void use_operators(void)
         DO(prof_end(scope));
         api_uses_issued += is_started ? 2 : 0;
     }
+}
+
+/* A block that could not be remembered is lost, and its free unknown. */
+static void use_memory(void)
+{
+    static char blocks[3];
+    prof_memory *memory = NULL;
+    uint64_t freed = 0;
+    if (!TRY(prof_memory_open("uses", &memory, &err)))
+        return;
+    DO(prof_memory_allocated(memory, &blocks[0], 100));
+    DO(prof_memory_allocated(memory, &blocks[1], 64));
+    DO(freed = prof_memory_freed(memory, &blocks[1]));
+    if (freed != 64 && freed != 0)
+        problem("that is not what was allocated", "prof_memory_freed");
+    DO(prof_memory_mark());
+    TRY(prof_memory_check(1, &err));
+}
+
+/* Of the place there may be nothing. */
+static void use_places(void)
+{
+    prof_memory_info info = PROF_MEMORY_INFO_INIT;
+    prof_place place = PROF_PLACE_INIT;
+    uint32_t memories = 0, places = 0;
+    DO(memories = prof_snapshot_memory_count(snapshot));
+    DO(places = prof_snapshot_place_count(snapshot));
+    if (memories != 0 && TRY(prof_snapshot_memory(snapshot, 0, &info, &err)) && info.live_count > info.allocated_count)
+        problem("more is live than was allocated", "prof_snapshot_memory");
+    if (places != 0)
+        TRY(prof_snapshot_place(snapshot, 0, &place, &err));
 }
 
 static void use_stats(void)
@@ -493,6 +525,7 @@ static const struct {
       "prof_request_begin prof_request_end ", use_scopes },
     { " prof_site_get prof_site_save_if ", use_site },
     { " prof_operators_open prof_operators_load_with prof_operator_begin prof_operator_begin_shaped ", use_operators },
+    { " prof_memory_open prof_memory_allocated prof_memory_freed prof_memory_mark prof_memory_check ", use_memory },
     { " prof_stats_get ", use_stats },
     { " prof_snapshot_take ", use_snapshot },
     { " prof_snapshot_function_count prof_snapshot_stats prof_snapshot_find prof_snapshot_function "
@@ -500,6 +533,7 @@ static const struct {
       "prof_snapshot_callee_count prof_snapshot_callee prof_snapshot_about ", use_readers },
     { " prof_snapshot_probe_count prof_snapshot_probe prof_snapshot_measure prof_snapshot_counter_count "
       "prof_snapshot_counter ", use_measures },
+    { " prof_snapshot_memory_count prof_snapshot_memory prof_snapshot_place_count prof_snapshot_place ", use_places },
     { " prof_snapshot_span_count prof_snapshot_span prof_snapshot_span_percentile prof_snapshot_span_histogram ", use_spans },
     { " prof_snapshot_subtree ", use_subtree },
     { " prof_snapshot_write prof_snapshot_write_file prof_snapshot_print prof_events_write prof_stacks_write ", use_writers },

@@ -14,6 +14,7 @@
 
 #include <profcore/events.h>
 #include <profcore/inline.h>
+#include <profcore/memory.h>
 #include <profcore/operators.h>
 #include <profcore/snapshot.h>
 #include <profcore/timeline.h>
@@ -123,6 +124,46 @@ static void args_operators(void)
         inputs[0].size = size;
         prof_end(prof_operator_begin_shaped(source, "", inputs, UINT32_MAX));
     }
+    free(text);
+}
+
+static void args_memory(void)
+{
+    char *text = long_text(100000, 'x'), block;
+    prof_memory *memory = NULL;
+    prof_memory_info info = PROF_MEMORY_INFO_INIT;
+    prof_place place = PROF_PLACE_INIT;
+    prof_snapshot *now = NULL;
+    REFUSED(prof_memory_open(NULL, &memory, &err));
+    REFUSED(prof_memory_open("", &memory, &err));
+    REFUSED(prof_memory_open(text, &memory, &err));
+    REFUSED(prof_memory_open("args", NULL, &err));
+    REFUSED(prof_memory_check(1, &err)); /* nothing is marked */
+    CHECK(memory == NULL);
+    CHECK_I64(prof_memory_open("args \x01\xff", &memory, NULL), PROF_OK);
+    prof_memory_allocated(NULL, &block, 1);
+    prof_memory_allocated(memory, NULL, 1);
+    prof_memory_allocated(memory, &block, UINT64_MAX); /* lost */
+    prof_memory_allocated(memory, (void *)UINTPTR_MAX, 0);
+    CHECK_U64(prof_memory_freed(NULL, &block) + prof_memory_freed(memory, NULL) + prof_memory_freed(memory, &block), 0);
+    prof_memory_mark();
+    REFUSED(prof_memory_check(0, &err));
+    REFUSED(prof_memory_check(UINT64_MAX, &err));
+    REQUIRE(prof_snapshot_take(&now, NULL) == PROF_OK && prof_snapshot_place_count(now) == 1);
+    CHECK_U64(prof_snapshot_memory_count(NULL) + prof_snapshot_place_count(NULL), 0);
+    REFUSED(prof_snapshot_memory(NULL, 0, &info, &err));
+    REFUSED(prof_snapshot_memory(now, UINT32_MAX, &info, &err));
+    REFUSED(prof_snapshot_memory(now, 0, NULL, &err));
+    REFUSED(prof_snapshot_place(NULL, 0, &place, &err));
+    REFUSED(prof_snapshot_place(now, UINT32_MAX, &place, &err));
+    REFUSED(prof_snapshot_place(now, 0, NULL, &err));
+    FOR_BAD_SIZES(info.size)
+    {
+        place.size = info.size;
+        REFUSED(prof_snapshot_memory(now, 0, &info, &err));
+        REFUSED(prof_snapshot_place(now, 0, &place, &err));
+    }
+    prof_snapshot_close(now);
     free(text);
 }
 
@@ -725,6 +766,8 @@ static const struct {
       "prof_timeline_snapshot prof_timeline_add_slowest prof_timeline_write prof_timeline_write_file ", args_timeline },
     { " prof_snapshot_read prof_snapshot_read_file prof_snapshot_merge prof_snapshot_subtract_cost prof_snapshot_about "
       "prof_recover ", args_files },
+    { " prof_memory_open prof_memory_allocated prof_memory_freed prof_memory_mark prof_memory_check prof_snapshot_memory_count "
+      "prof_snapshot_memory prof_snapshot_place_count prof_snapshot_place ", args_memory },
 };
 
 static const char *version_script = "";
