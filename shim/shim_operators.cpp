@@ -197,20 +197,41 @@ bool is_quiet()
     return quiet != nullptr && std::strcmp(quiet, "1") == 0;
 }
 
-/* PROFCORE_TORCH: 0, 1 or shapes. */
+void tell(const prof_error &err)
+{
+    if (err.status != PROF_OK && !is_quiet())
+        std::fprintf(stderr, "profcore: %s\n", err.message);
+}
+
+/* PROFCORE_TORCH: 0, or a list of 1, shapes and memory. */
 __attribute__((constructor)) void start_by_environment()
 {
     const char *wish = secure_getenv("PROFCORE_TORCH");
-    prof_error err = PROF_ERROR_INIT;
+    bool has_operators = false, has_shapes = false, has_memory = false;
     if (wish == nullptr || wish[0] == '\0' || std::strcmp(wish, "0") == 0)
         return;
-    const bool is_shaped = std::strcmp(wish, "shapes") == 0;
-    if (!is_shaped && std::strcmp(wish, "1") != 0)
-        fail(&err, PROF_E_INVALID, task{ "record operators" }, "PROFCORE_TORCH=\"%.80s\" is neither 0, 1 nor shapes", wish);
-    else
-        start(is_shaped ? PROF_TORCH_SHAPES : 0u, &err);
-    if (err.status != PROF_OK && !is_quiet())
-        std::fprintf(stderr, "profcore: %s\n", err.message);
+    for (const char *at = wish; *at != '\0';) {
+        const std::size_t bytes = std::strcspn(at, ",");
+        const auto is = [&](const char *word) { return std::strlen(word) == bytes && std::strncmp(at, word, bytes) == 0; };
+        if (!is("1") && !is("shapes") && !is("memory")) {
+            prof_error err = PROF_ERROR_INIT;
+            fail(&err, PROF_E_INVALID, task{ "record operators" }, "PROFCORE_TORCH=\"%.80s\" is neither 0 nor a list of 1, shapes "
+                 "and memory", wish);
+            tell(err);
+            return;
+        }
+        has_shapes |= is("shapes");
+        has_memory |= is("memory");
+        has_operators |= !is("memory");
+        at += bytes + (at[bytes] == ',');
+    }
+    prof_error memory_err = PROF_ERROR_INIT, err = PROF_ERROR_INIT;
+    if (has_memory) /* first, so that operators measure it */
+        prof_torch_memory_start(&memory_err);
+    if (has_operators)
+        start(has_shapes ? PROF_TORCH_SHAPES : 0u, &err);
+    tell(memory_err);
+    tell(err);
 }
 
 } // namespace

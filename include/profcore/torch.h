@@ -582,6 +582,25 @@ PROF_API prof_status prof_torch_operators_start(uint32_t flags, prof_error *err)
 /* Ends that: operators that run end as scopes; later ones cost nothing; any thread; since 0.1. */
 PROF_API void prof_torch_operators_stop(void);
 
+/*
+ * Counts what libtorch allocates in main memory, as the kind "torch.cpu" of
+ * <profcore/memory.h>: by scope and operator, on every thread, in bytes and
+ * blocks, with peaks; and what stays allocated, by where.  PROFCORE_TORCH=memory
+ * does the same when the library is loaded, PROFCORE_TORCH=1,memory with
+ * operators.
+ *
+ * Call it before a model is loaded: of what was allocated before nothing is
+ * counted.  And before the first scope and prof_torch_operators_start(): scopes and
+ * operators that ran before go without.  It lasts as long as the process.
+ *
+ *   returns  PROF_OK, also when called again; PROF_E_UNSUPPORTED: the program
+ *            has an allocator of its own that cannot be counted; PROF_E_LIMIT,
+ *            PROF_E_NO_MEMORY: see prof_memory_open().
+ *   threads  Any; while no other uses libtorch.
+ *   since    0.1
+ */
+PROF_API prof_status prof_torch_memory_start(prof_error *err);
+
 /* ------------------------------------------------------------------------
  * The process
  */

@@ -254,6 +254,69 @@ class Dropout(torch.nn.Module):
         return self.dropout(x)
 
 
+class BertLayer(torch.nn.Module):
+    def __init__(self):
+        super().__init__()
+        linear, norm = torch.nn.Linear, torch.nn.LayerNorm
+        self.query, self.key, self.value, self.merge = (linear(384, 384) for _ in range(4))
+        self.widen, self.narrow = linear(384, 1536), linear(1536, 384)
+        self.merge_norm, self.narrow_norm = norm(384, 1e-12), norm(384, 1e-12)
+
+    def forward(self, x: Tensor, padding: Tensor) -> Tensor:
+        batch, length, hidden = x.shape
+        query, key, value = (
+            part(x).view(batch, length, 12, 32).transpose(1, 2) for part in (self.query, self.key, self.value)
+        )
+        scores = query @ key.transpose(-1, -2) / 32**0.5 + padding
+        seen = (scores.softmax(-1) @ value).transpose(1, 2).reshape(batch, length, hidden)
+        x = self.merge_norm(x + self.merge(seen))
+        return self.narrow_norm(x + self.narrow(torch.nn.functional.gelu(self.widen(x))))
+
+
+class Bert(torch.nn.Module):
+    """
+    The shape of all-MiniLM-L6-v2 in the plainest torch, mean pooling and unit
+    length included: what a forward allocates depends on shapes only.  Its six
+    layers share their weights, and there are few words, so the file is small.
+    """
+
+    def __init__(self):
+        super().__init__()
+        self.words, self.positions = torch.nn.Embedding(200, 384), torch.nn.Embedding(512, 384)
+        self.segments, self.norm = torch.nn.Embedding(2, 384), torch.nn.LayerNorm(384, 1e-12)
+        layer = BertLayer()
+        self.layers = torch.nn.ModuleList([layer] * 6)
+
+    def forward(self, ids: Tensor, mask: Tensor) -> Tensor:
+        x = self.words(ids) + self.positions(torch.arange(ids.size(1))) + self.segments.weight[0]
+        x = self.norm(x)
+        share = mask.to(x.dtype)
+        padding = (1.0 - share)[:, None, None, :] * torch.finfo(torch.float32).min
+        for layer in self.layers:
+            x = layer(x, padding)
+        share = share.unsqueeze(-1)
+        mean = (x * share).sum(1) / share.sum(1).clamp(min=1e-9)
+        return torch.nn.functional.normalize(mean, p=2.0, dim=1)
+
+
+class Leaks(torch.nn.Module):
+    """Keeps a copy of what it is given, each time, in `leak` only."""
+
+    kept: List[Tensor]
+
+    def __init__(self):
+        super().__init__()
+        self.kept = []
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x.clone() + 1
+
+    @torch.jit.export
+    def leak(self, x: Tensor) -> Tensor:
+        self.kept.append(x.clone())
+        return x + 1
+
+
 def profiled(path):
     """How often torch's own profiler sees each operator in a forward of the encoder that is warm."""
     module = torch.jit.load(path).eval()
@@ -307,13 +370,17 @@ def main():
         return os.path.join(folder, name)
 
     for name, module in (("inputs", Inputs()), ("outputs", Outputs()), ("picky", Picky()), ("cache", Cache()),
-                         ("encoder", Encoder()), ("forks", Forks()), ("training", Dropout()), ("stateful", Stateful())):
+                         ("encoder", Encoder()), ("forks", Forks()), ("training", Dropout()), ("stateful", Stateful()),
+                         ("leaks", Leaks())):
         torch.jit.script(module).save(path(name + ".pt"))
     with open(path("encoder.operators"), "w", encoding="utf-8") as file:
         file.writelines(f"{name} {count}\n" for name, count in sorted(profiled(path("encoder.pt")).items()))
     torch.jit.trace(Encoder().eval(), torch.ones(3, 32)).save(path("traced.pt"))  # the file has its input, too
     torch.jit.script(Encoder()).save(path("extra.pt"), _extra_files={
         "vocabulary.txt": "naïve\n[CLS]\n", "folder/bytes": bytes(range(256)), "empty": ""})
+    tokens = torch.randint(0, 200, (2, 5)), torch.ones(2, 5, dtype=torch.int64)
+    with torch.no_grad():
+        torch.jit.trace(Bert().eval(), tokens, check_trace=False).save(path("bert.pt"))
     torch.jit.freeze(torch.jit.script(Encoder().eval())).save(path("frozen.pt"))
     torch.save(Encoder().state_dict(), path("state.pt"))
     with zipfile.ZipFile(path("archive.pt"), "w") as archive:

@@ -254,7 +254,7 @@ TEST(the_environment_may_ask_for_operators)
     CHECK_I64(run_with("1", ""), 2);
     CHECK_I64(run_with("shapes", ""), 10);
     CHECK_I64(run_with("0", ""), 0);
-    CHECK_I64(run_with("yes", "PROFCORE_TORCH=\"yes\" is neither 0, 1 nor shapes"), 0);
+    CHECK_I64(run_with("yes", "PROFCORE_TORCH=\"yes\" is neither 0 nor a list of 1, shapes and memory"), 0);
 }
 
 int main(int argc, char **argv)
