@@ -43,7 +43,7 @@ typedef struct prof_memory prof_memory;
  * Finds or makes a kind of memory.
  *
  * All sites but sampled ones that are first used from now on measure it, for
- * some 150 ns a call; those used before do not.
+ * some 60 ns a call; those used before do not.
  *
  *   name     Such as "torch.cpu": UTF-8, 31 bytes at most.
  *   memory   Receives it, owned by the library.

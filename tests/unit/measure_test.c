@@ -6,15 +6,40 @@
 
 #include <errno.h>
 
-enum { GAUGE, COUNTER, ROWS };
+enum { GAUGE, COUNTER, MAXIMUM, ROWS };
 
 static profi_reading next[ROWS];
 static int is_readable = 1;
 static uint64_t sampled;
 static uint64_t highest_sample(uint64_t mark) { return mark == 3 ? sampled : 99999; }
+static uint64_t highest; /* since the innermost call began; next[MAXIMUM].value is what it is now */
+
+static uint64_t highest_begin(unsigned row)
+{
+    uint64_t outer = highest;
+    highest = next[row].value;
+    return outer;
+}
+
+static uint64_t highest_end(unsigned row, uint64_t mark)
+{
+    (void)row;
+    uint64_t reached = highest;
+    highest = mark > highest ? mark : highest;
+    return reached;
+}
+
+static void rise_to(uint64_t value)
+{
+    next[MAXIMUM].value = value;
+    highest = value > highest ? value : highest;
+}
+
 static profi_probe rows[ROWS] = {
     [GAUGE] = { "level", "bytes", "process", 1, 1, highest_sample, NULL, 0 },
     [COUNTER] = { "count", "things", "thread", 2, 0, NULL, NULL, 0 },
+    [MAXIMUM] = { .name = "highest", .unit = "bytes", .of = "thread", .site_flags = 4, .is_plain = 1, .peak_begin = highest_begin,
+                  .peak_end = highest_end },
 };
 
 static uint64_t read_next(uint64_t wanted, profi_reading *readings)
@@ -196,6 +221,44 @@ TEST(errno_is_kept_while_probes_are_read)
     errno = 77;
     profi_probes_read(1u << GAUGE, &readings);
     CHECK_I64(errno, 77);
+}
+
+TEST(a_maximum_is_what_a_call_rose_to_above_its_begin_however_calls_nest)
+{
+    profi_measure outer = { 0 }, inner = { 0 };
+    rise_to(1000);
+    begin(&outer, MAXIMUM);
+    rise_to(1300);
+    rise_to(1100);
+    begin(&inner, MAXIMUM);
+    rise_to(1150);
+    rise_to(900);
+    end(&inner, MAXIMUM);
+    CHECK_U64(inner.top, 50);
+    begin(&inner, MAXIMUM);
+    rise_to(1390);
+    rise_to(1200);
+    end(&inner, MAXIMUM);
+    CHECK_U64(inner.top, 490);
+    CHECK_I64(inner.sum, 540);
+    CHECK_U64(inner.call_count, 2);
+    end(&outer, MAXIMUM);
+    CHECK_U64(outer.top, 390);
+    CHECK_U64(outer.is_bound, 0);
+}
+
+TEST(a_maximum_whose_begin_was_read_is_ended_also_where_its_end_is_not)
+{
+    profi_measure outer = { 0 }, inner = { 0 };
+    profi_readings none = { 0 };
+    rise_to(10);
+    begin(&outer, MAXIMUM);
+    rise_to(500);
+    begin(&inner, MAXIMUM);
+    profi_measures_end(&inner, 1u << MAXIMUM, &none);
+    CHECK_U64(inner.call_count, 1);
+    end(&outer, MAXIMUM);
+    CHECK_U64(outer.top, 490);
 }
 
 int main(int argc, char **argv)
