@@ -20,6 +20,7 @@
 #include <limits.h>
 #include <link.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -96,10 +97,9 @@ static void set_folder(void)
 static void preload_torch(void)
 {
     const char *others = getenv("LD_PRELOAD"), *wish = getenv("PROFCORE_TORCH");
-    const int has_wish = wish != NULL && wish[0] != '\0';
-    char path[PATH_MAX], list[2 * PATH_MAX];
+    const int has_wish = wish != NULL && wish[0] != '\0' && strcmp(wish, "0") != 0, has_others = others != NULL && others[0] != '\0';
+    char path[PATH_MAX], *list = NULL, *kept = has_wish ? strdup(wish) : NULL;
     struct link_map *map = NULL;
-    char *kept = has_wish ? strdup(wish) : NULL;
     unsetenv("PROFCORE_TORCH");
     void *library = dlopen("libprofcore_torch_preload.so", RTLD_LAZY | RTLD_LOCAL);
     if (library == NULL)
@@ -108,9 +108,12 @@ static void preload_torch(void)
         cli_wrong(&command_run, "--torch: cannot tell where libprofcore_torch_preload.so lies");
     if (strpbrk(path, ": ") != NULL)
         cli_wrong(&command_run, "--torch: a library cannot be loaded first from a path with spaces or colons: %s", path);
-    snprintf(list, sizeof(list), "%s%s%.*s", path, others && others[0] ? ":" : "", PATH_MAX - 2, others ? others : "");
+    /* Behind the others: a sanitizer's library wants to be the first. */
+    if (asprintf(&list, "%s%s%s", has_others ? others : "", has_others ? ":" : "", path) < 0 || (has_wish && kept == NULL))
+        cli_wrong(&command_run, "--torch: no memory");
     set_variable("LD_PRELOAD", list);
     set_variable("PROFCORE_TORCH", kept != NULL ? kept : "1");
+    free(list);
     free(kept);
 }
 
@@ -275,7 +278,7 @@ static void explain(const char *program, int status, int has_torch)
         cli_say(&command_run, "it runs with other rights than its user's, and then ignores the environment: run a copy "
                               "without the set-user-id bit");
     else if (has_torch && (kind == PROGRAM_UNLINKED || kind == PROGRAM_SCRIPT))
-        cli_say(&command_run, "it reached no scope, and ran no operator of a libtorch that libprofcore_torch is for");
+        cli_say(&command_run, "it reached no scope and ran no operator of libtorch, or ended by _exit(), where nothing can be saved");
     else if (kind == PROGRAM_UNLINKED)
         cli_say(&command_run, "it does not link libprofcore: wrap functions in the macros of <profcore/prof.h>, and link "
                               "with $(pkg-config --cflags --libs profcore)");

@@ -98,10 +98,10 @@ PROF_API prof_scope prof_operator_begin_shaped(prof_operators *operators, const 
  *                    a notice on stderr; PROF_E_UNAVAILABLE when it cannot be
  *                    loaded, with the loader's reason; PROF_E_UNSUPPORTED when
  *                    the program has the runtime in another version (of the
- *                    same name up to ".so"); PROF_E_LIMIT beyond 8 that wait;
+ *                    same name up to ".so"); PROF_E_LIMIT beyond 8 that waited;
  *                    PROF_E_INVALID; PROF_E_NO_MEMORY.
- *   threads          Any.  While one waits, a thread looks every 10 ms.  A
- *                    forked child does not wait any more.
+ *   threads          Any.  While one waits, a thread looks every 10 ms, in a
+ *                    forked child too.
  *   since            0.1
  */
 PROF_API prof_status prof_operators_load_with(const char *runtime_library, const char *source_library, prof_error *err);

@@ -201,7 +201,7 @@ PROF_API prof_status prof_timeline_snapshot(const prof_timeline *timeline, prof_
  *   snapshot  Of the same run, such as the one above or its .json; what it
  *             had of another timeline before is replaced.
  *   returns   PROF_OK, also where the timeline has no slice; PROF_E_INVALID;
- *             PROF_E_NO_MEMORY: the snapshot is as it was, without one.
+ *             PROF_E_NO_MEMORY: it has none then.
  *   threads   Nobody else uses the snapshot meanwhile.
  *   since     0.1
  */

@@ -9,6 +9,7 @@
  */
 #include "recorder.h"
 
+#include "../base/base.h"
 #include "../base/error.h"
 #include "../base/system.h"
 #include <profcore/operators.h>
@@ -18,6 +19,7 @@
 #include <link.h>
 #include <pthread.h>
 #include <semaphore.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
@@ -26,7 +28,8 @@ enum { MOST = 8, LOOK_EVERY_MS = 10 };
 
 typedef struct companion {
     char runtime[128], source[PATH_MAX];
-    int is_over; /* loaded, or cannot be */
+    uint64_t seen; /* libraries that had ever been loaded when it was looked for last */
+    int is_over;   /* it is loaded, or cannot be */
 } companion;
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER; /* of all that follows */
@@ -35,56 +38,86 @@ static unsigned count;
 static int is_watching;
 static sem_t wake;
 
-static int is_loaded(const char *library)
+/*
+ * Held while the loader's list is gone along, which takes a lock of the
+ * loader's that a fork leaves to the child as it is.  Not while a library is
+ * loaded: a constructor that forks would wait for us, and we for it.
+ */
+static pthread_mutex_t walk_lock = PTHREAD_MUTEX_INITIALIZER;
+
+static const char *name_of(const char *path)
 {
-    void *found = dlopen(library, RTLD_LAZY | RTLD_NOLOAD);
+    const char *slash = strrchr(path, '/');
+    return slash != NULL ? slash + 1 : path;
+}
+
+/* What the loader's list is searched for. */
+typedef struct search {
+    const char *wanted;
+    uint64_t *seen;     /* how many libraries had ever been loaded at the last look; NULL: look in any case */
+    int is_there;
+    char relative[300]; /* the path of one with the same name up to ".so" */
+} search;
+
+static int look_at(struct dl_phdr_info *library, size_t size, void *user)
+{
+    search *s = user;
+    const char *name = name_of(library->dlpi_name), *end = strstr(s->wanted, ".so");
+    size_t bytes = end != NULL ? (size_t)(end - s->wanted) + 3 : strlen(s->wanted);
+    if (s->seen != NULL && size >= offsetof(struct dl_phdr_info, dlpi_adds) + sizeof(library->dlpi_adds)) {
+        if (*s->seen == library->dlpi_adds)
+            return 1; /* none has come since */
+        *s->seen = library->dlpi_adds;
+        s->seen = NULL;
+    }
+    s->is_there = strcmp(name, s->wanted) == 0;
+    if (!s->is_there && strncmp(name, s->wanted, bytes) == 0 && (name[bytes] == '\0' || name[bytes] == '.'))
+        snprintf(s->relative, sizeof(s->relative), "%s", library->dlpi_name);
+    return s->is_there;
+}
+
+/* Whether there is a library of this name or, by its own word, one whose file has another. */
+static int is_loaded(search *s)
+{
+    pthread_mutex_lock(&walk_lock);
+    dl_iterate_phdr(look_at, s);
+    pthread_mutex_unlock(&walk_lock);
+    if (s->is_there || s->relative[0] == '\0')
+        return s->is_there;
+    void *found = dlopen(s->wanted, RTLD_LAZY | RTLD_NOLOAD);
     if (found != NULL)
         dlclose(found);
     return found != NULL;
 }
 
-/* What has the same name up to ".so", and another version behind it. */
-typedef struct relative {
-    const char *wanted;
-    char path[300];
-} relative;
-
-static int note_relative(struct dl_phdr_info *library, size_t size, void *user)
+/* The program's own copy, if it has one: a second would record each operator twice. */
+static int load(const char *source)
 {
-    relative *other = user;
-    const char *slash = strrchr(library->dlpi_name, '/'), *name = slash != NULL ? slash + 1 : library->dlpi_name;
-    const char *end = strstr(other->wanted, ".so");
-    size_t bytes = end != NULL ? (size_t)(end - other->wanted) + 3 : strlen(other->wanted);
-    (void)size;
-    if (strncmp(name, other->wanted, bytes) != 0 || (name[bytes] != '\0' && name[bytes] != '.'))
-        return 0;
-    snprintf(other->path, sizeof(other->path), "%s", library->dlpi_name);
-    return 1;
+    return dlopen(name_of(source), RTLD_NOW | RTLD_LOCAL | RTLD_NOLOAD) != NULL || dlopen(source, RTLD_NOW | RTLD_LOCAL) != NULL;
 }
 
 /* Loads it if its time has come; PROF_OK also where it has not. */
-static prof_status look(companion *one, prof_error *err)
+static prof_status look(companion *one, int is_first, prof_error *err)
 {
-    relative other = { .wanted = one->runtime };
-    if (!is_loaded(one->runtime)) {
-        if (dl_iterate_phdr(note_relative, &other) == 0 || is_loaded(one->runtime))
+    search s = { .wanted = one->runtime, .seen = is_first ? NULL : &one->seen };
+    if (is_loaded(&s)) {
+        PROFI_PUT(one->is_over, 1);
+        if (load(one->source))
             return PROF_OK;
-        one->is_over = 1;
-        return profi_fail(err, PROF_E_UNSUPPORTED, "\"%.200s\" is for %s, and the program has loaded %s", one->source, one->runtime,
-                          other.path);
+        const char *why = dlerror();
+        return profi_fail(err, PROF_E_UNAVAILABLE, "\"%.200s\" cannot be loaded: %.250s", one->source, why != NULL ? why : "for no stated reason");
     }
-    one->is_over = 1;
-    if (dlopen(one->source, RTLD_NOW | RTLD_LOCAL) != NULL)
+    if (s.relative[0] == '\0')
         return PROF_OK;
-    const char *why = dlerror();
-    return profi_fail(err, PROF_E_UNAVAILABLE, "\"%.200s\" cannot be loaded: %.250s", one->source, why != NULL ? why : "for no stated reason");
+    PROFI_PUT(one->is_over, 1);
+    return profi_fail(err, PROF_E_UNSUPPORTED, "\"%.200s\" is for %s, and the program has loaded %s", one->source, one->runtime, s.relative);
 }
 
 /* The first that is neither loaded nor refused, from `from` on; MOST where there is none. */
 static unsigned next_waiting(unsigned from)
 {
     pthread_mutex_lock(&lock);
-    while (from < count && companions[from].is_over)
+    while (from < count && PROFI_GET(companions[from].is_over))
         from++;
     if (from == count)
         from = MOST;
@@ -99,7 +132,7 @@ static void *watch_main(void *unused)
         struct timespec due;
         for (unsigned i = next_waiting(0); i < MOST; i = next_waiting(i + 1)) {
             prof_error why = PROF_ERROR_INIT;
-            if (look(&companions[i], &why) != PROF_OK) /* without the lock: what is loaded may call in here */
+            if (look(&companions[i], 0, &why) != PROF_OK) /* without the lock: what is loaded may call in here */
                 profi_notice("%s", why.message);
         }
         clock_gettime(CLOCK_MONOTONIC, &due);
@@ -112,19 +145,28 @@ static void *watch_main(void *unused)
 }
 
 /* Under the lock. */
-static prof_status watch(const companion *one, prof_error *err)
+static prof_status start_watching(prof_error *err)
 {
-    if (count == MOST)
-        return profi_fail(err, PROF_E_LIMIT, "more than %d libraries wait for others", MOST);
     prof_status status = is_watching ? PROF_OK
                                      : profi_thread_spawn_waiting(&wake, watch_main, "profcore-load", "loads operator sources", err);
-    if (status != PROF_OK)
-        return status;
-    companions[count++] = *one;
-    if (is_watching)
+    if (status == PROF_OK && is_watching)
         sem_post(&wake);
-    is_watching = 1;
-    return PROF_OK;
+    is_watching |= status == PROF_OK;
+    return status;
+}
+
+/* Under the lock.  Places are not given anew: the thread may be at one. */
+static prof_status wait_for(const companion *one, prof_error *err)
+{
+    for (unsigned i = 0; i < count; i++)
+        if (strcmp(companions[i].runtime, one->runtime) == 0 && strcmp(companions[i].source, one->source) == 0)
+            return PROF_OK;
+    if (count == MOST)
+        return profi_fail(err, PROF_E_LIMIT, "more than %d libraries have waited for others", MOST);
+    prof_status status = start_watching(err);
+    if (status == PROF_OK)
+        companions[count++] = *one;
+    return status;
 }
 
 prof_status prof_operators_load_with(const char *runtime_library, const char *source_library, prof_error *err)
@@ -141,19 +183,35 @@ prof_status prof_operators_load_with(const char *runtime_library, const char *so
                           strlen(source_library) >= sizeof(one.source) ? source_library : runtime_library);
     strcpy(one.runtime, runtime_library);
     strcpy(one.source, source_library);
-    prof_status status = look(&one, err);
+    prof_status status = look(&one, 1, err);
     if (status != PROF_OK || one.is_over)
         return status;
     pthread_mutex_lock(&lock);
-    status = watch(&one, err);
+    status = wait_for(&one, err);
     pthread_mutex_unlock(&lock);
     return status;
 }
 
-/* The thread was the parent's; who waited does no more. */
-void profi_companions_forget(void)
+void profi_companions_lock(void)
 {
-    lock = (pthread_mutex_t)PTHREAD_MUTEX_INITIALIZER;
+    pthread_mutex_lock(&lock);
+    pthread_mutex_lock(&walk_lock);
+}
+
+void profi_companions_unlock(void)
+{
+    pthread_mutex_unlock(&walk_lock);
+    pthread_mutex_unlock(&lock);
+}
+
+/* A worker that its server has forked loads the runtime itself. */
+void profi_companions_go_on(void)
+{
+    prof_error why = PROF_ERROR_INIT;
+    int is_waiting = next_waiting(0) < MOST;
+    pthread_mutex_lock(&lock);
     is_watching = 0;
-    count = 0;
+    if (is_waiting && start_watching(&why) != PROF_OK)
+        profi_notice("%s", why.message);
+    pthread_mutex_unlock(&lock);
 }

@@ -97,10 +97,12 @@ static void before_fork(void)
     pthread_mutex_lock(&lock);
     profi_streamer_lock();
     profi_blocks_lock();
+    profi_companions_lock();
 }
 
 static void after_fork(void)
 {
+    profi_companions_unlock();
     profi_blocks_unlock();
     profi_streamer_unlock();
     pthread_mutex_unlock(&lock);
@@ -111,7 +113,6 @@ static void after_fork(void)
 static void after_fork_in_child(void)
 {
     profi_control_forget();
-    profi_companions_forget();
     profi_thread_forget();
     profi_threads_forget();
     profi_crash_safe_forget();
@@ -129,6 +130,7 @@ static void after_fork_in_child(void)
         note_start();
     }
     after_fork();
+    profi_companions_go_on();
 }
 
 static void install_probes(void)

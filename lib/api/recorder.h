@@ -60,8 +60,10 @@ void profi_sampler_facts(profi_run_facts *facts);
 /* In a forked child: the thread and its samples are the parent's. */
 void profi_sampler_forget(void);
 
-/* In a forked child: of the libraries that wait for others (prof_operators_load_with()), none does any more. */
-void profi_companions_forget(void);
+/* Around a fork, and then in the child: libraries that wait for others (prof_operators_load_with()) go on doing so. */
+void profi_companions_lock(void);
+void profi_companions_unlock(void);
+void profi_companions_go_on(void);
 
 /* In a forked child: the thread is the parent's, and the signals get their old actions back. */
 void profi_saver_forget(void);

@@ -190,7 +190,7 @@ static int count_slice(search *s, const profi_slice *slice, uint64_t track, uint
     return goes_on;
 }
 
-/* The longest buckets that have room together: all of a bucket, or none, but of the first what there is room for. */
+/* The longest buckets that have room together, and of the first that has not, what is left: its first slices. */
 static void choose_least(search *s)
 {
     uint64_t kept = 0;
@@ -200,9 +200,9 @@ static void choose_least(search *s)
         kept += s->durations[--s->least];
     for (unsigned i = 0; i < s->least; i++)
         s->into->left_out += s->durations[i];
-    if (kept == 0 && s->least > 0) {
-        s->room_in_least = PROFI_SLOWEST_SLICES;
-        s->into->left_out -= PROFI_SLOWEST_SLICES;
+    if (s->least > 0) {
+        s->room_in_least = PROFI_SLOWEST_SLICES - kept;
+        s->into->left_out -= s->room_in_least;
         s->least--;
     }
 }

@@ -11,13 +11,13 @@
 #include "../base/clock.h"
 
 #define PROF_INLINE_TICKS_ profi_clock_ticks
-#define PROF_INLINE_BEGIN_SLOW_ begin_untimed
+#define PROF_INLINE_BEGIN_SLOW_ begin_unexpected
 #define PROF_INLINE_END_SLOW_ end_untimed
 #define PROF_INLINE_PHASE_SLOW_ profi_phase_slow
 #define PROF_INLINE_TURN_SLOW_ profi_turn_slow
 #define PROF_INLINE_RARE_(condition) (condition) /* the calls of sampled sites go there: not far away */
 #include <profcore/prof.h>
-static inline prof_scope begin_untimed(prof_site *site);
+static inline prof_scope begin_unexpected(prof_site *site);
 static inline void end_untimed(prof_scope scope);
 prof_scope profi_phase_slow(prof_scope scope, prof_site *site);
 void *profi_turn_slow(void *stand);
@@ -58,13 +58,11 @@ static inline prof_scope begin_guessed(profi_thread *self, profi_node *node)
 }
 
 /* Begins a call of a sampled site that is counted but not timed, or one that is where another was expected; all else is rare. */
-static inline prof_scope begin_untimed(prof_site *site)
+static inline prof_scope begin_unexpected(prof_site *site)
 {
     profi_thread *self = profi_self;
     profi_node *node = self->current->last->follower;
-    if (!profi_is_recording())
-        return PROF_SCOPE_NONE;
-    if (site == NULL)
+    if (site == NULL || !profi_is_recording())
         return PROF_SCOPE_NONE;
     uintptr_t intern = (uintptr_t)PROFI_GET(site->intern);
     if (node->sampled_key != intern) {
