@@ -25,7 +25,8 @@ const uint32_t end_mark = 0x06054b50, end64_mark = 0x06064b50, locator_mark = 0x
 const size_t end_bytes = 22, end64_bytes = 56, locator_bytes = 20, entry_bytes = 46, header_bytes = 30;
 const size_t comment_bytes_most = 65535;
 const uint64_t directory_bytes_most = 256u << 20;
-const uint64_t inflation_most = 200, inflated_bytes_free = 1 << 20;
+/* What deflated records may hold, all together: so many bytes, and so many for each byte in the file. */
+const uint64_t inflated_bytes_free = 4 << 20, inflation_most = 200;
 
 uint64_t number(const unsigned char *at, size_t bytes)
 {
@@ -176,10 +177,6 @@ prof_status record_check(const record &one, int flags, int method, uint64_t data
     if (!one.is_deflated && one.bytes != one.stored_bytes)
         return fail(err, PROF_E_FORMAT, doing, "it is damaged: its record '%.80s' has %" PRIu64 " bytes and claims %" PRIu64,
                     one.name.c_str(), one.stored_bytes, one.bytes);
-    if (one.is_deflated && one.bytes > inflated_bytes_free &&
-        (one.bytes - inflated_bytes_free) / inflation_most > one.stored_bytes)
-        return fail(err, PROF_E_FORMAT, doing, "its record '%.80s' claims to grow from %" PRIu64 " to %" PRIu64 " bytes",
-                    one.name.c_str(), one.stored_bytes, one.bytes);
     return PROF_OK;
 }
 
@@ -200,6 +197,26 @@ prof_status entry_read(const unsigned char *entry, size_t left, uint64_t data_en
         return fail(err, PROF_E_FORMAT, doing, "it is damaged: its record '%.80s' has a malformed extra field",
                     one->name.c_str());
     return record_check(*one, static_cast<int>(number(entry + 8, 2)), method, data_end, doing, err);
+}
+
+/* A small file that becomes a large one, be it by one record or by many. */
+prof_status inflation_check(const std::vector<record> &records, const task &doing, prof_error *err)
+{
+    uint64_t bytes = 0, stored_bytes = 0; /* the latter fits, because each record lies in the file and none overlap */
+    for (const record &one : records) {
+        if (!one.is_deflated)
+            continue;
+        stored_bytes += one.stored_bytes;
+        if (__builtin_add_overflow(bytes, one.bytes, &bytes))
+            bytes = UINT64_MAX;
+        if (bytes == UINT64_MAX)
+            break;
+    }
+    if (bytes > inflated_bytes_free && (bytes - inflated_bytes_free) / inflation_most > stored_bytes)
+        return fail(err, PROF_E_FORMAT, doing,
+                    "its compressed records claim to grow from %" PRIu64 " to %" PRIu64 " bytes: more than 4 MiB and 200 times",
+                    stored_bytes, bytes);
+    return PROF_OK;
 }
 
 /* Records that share bytes are how a small file becomes a large one; equal names are how two readers see two files. */
@@ -271,6 +288,8 @@ prof_status archive_read(int file, uint64_t file_bytes, archive *to, const task 
     if (found.records.empty())
         return fail(err, PROF_E_FORMAT, doing, "it is an archive without records");
     if (prof_status status = overlap_check(found.records, doing, err))
+        return status;
+    if (prof_status status = inflation_check(found.records, doing, err))
         return status;
     folder_take(&found);
     *to = std::move(found);
