@@ -8,6 +8,7 @@
 #include "shim_archive.hpp"
 #include "shim_model.hpp"
 #include "shim_pickle.hpp"
+#include "shim_source.hpp"
 
 #include <caffe2/serialize/inline_container.h>
 #include <torch/csrc/jit/serialization/import.h>
@@ -129,6 +130,7 @@ prof_status script_check(const char *path, const profi_torch::archive &contents,
     if (contents.find("model.json") != nullptr)
         return fail(err, PROF_E_FORMAT, doing, "it is of PyTorch's first format (model.json): save it anew");
     caffe2::serialize::PyTorchStreamReader reader{ std::string(path) };
+    profi_torch::source_judge sources;
     for (const profi_torch::record &one : contents.records) {
         const char *name = one.name.c_str();
         const bool is_source = one.name.compare(0, 5, "code/") == 0 && ends_with(one.name, ".py");
@@ -137,11 +139,11 @@ prof_status script_check(const char *path, const profi_torch::archive &contents,
         const auto content = reader.getRecord(one.name);
         const void *data = std::get<0>(content).get();
         const size_t bytes = std::get<1>(content);
-        if (prof_status status = is_source ? profi_torch::source_check(name, data, bytes, doing, err)
+        if (prof_status status = is_source ? sources.add(one.name, data, bytes, doing, err)
                                            : profi_torch::pickle_check(contents, name, data, bytes, doing, err))
             return status;
     }
-    return PROF_OK;
+    return sources.finish(doing, err);
 }
 
 std::unique_ptr<prof_torch_model> script_open(const char *path, const c10::Device &device,

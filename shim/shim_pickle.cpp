@@ -9,8 +9,10 @@
  */
 #include "shim_pickle.hpp"
 
+#include "shim_source.hpp"
 #include "shim_value.hpp"
 
+#include <cstring>
 #include <unordered_map>
 
 namespace profi_torch {
@@ -21,6 +23,9 @@ const uint32_t depth_most = 512;
 const size_t rank_most = 64;
 /* A pickle that was deflated may hold this many values, and two for each byte that it takes in the file. */
 const uint64_t values_free = 1u << 19;
+/* It may have this many operations, and so many for each byte that it takes in the file. */
+const uint64_t steps_free = 1u << 22, steps_per_byte = 16;
+const size_t name_bytes_most = 1024;
 
 struct item {
     enum { OTHER, NUMBER, TEXT, TUPLE, STORAGE } kind;
@@ -31,6 +36,11 @@ struct item {
     uint32_t depth;
     bool is_shared;    /* it came from the memo: what is put into it now, others do not see the depth of */
 };
+
+bool is_text(const item &one, const char *text)
+{
+    return one.kind == item::TEXT && one.count == std::strlen(text) && std::memcmp(one.text, text, one.count) == 0;
+}
 
 int64_t item_bytes_of(const std::string &storage)
 {
@@ -56,7 +66,7 @@ public:
     machine(const archive &contents, const std::string &folder, const unsigned char *data, size_t bytes,
             uint64_t stored_bytes)
         : contents_(contents), folder_(folder), at_(data), end_(data + bytes),
-          values_most_(values_free + 2 * stored_bytes)
+          values_most_(values_free + 2 * stored_bytes), steps_most_(steps_free + steps_per_byte * stored_bytes)
     {
     }
 
@@ -69,6 +79,8 @@ public:
             step(*at_++);
             if (stack_.size() + held_.size() + memo_.size() > values_most_)
                 return "has more values than its size in the file allows";
+            if (++steps_ > steps_most_)
+                return "has more operations than its size in the file allows";
         }
         return fault_;
     }
@@ -198,6 +210,8 @@ private:
             lines += *at_++ == '\n';
         if (lines < 2)
             fault_ = "ends early";
+        else if (static_cast<size_t>(at_ - start) > name_bytes_most)
+            fault_ = "has a name of more than 1024 bytes";
         else
             push({ item::TEXT, 0, reinterpret_cast<const char *>(start), static_cast<size_t>(at_ - start - 1), 0, 1, false });
     }
@@ -263,11 +277,22 @@ private:
         if (fault_ != nullptr)
             return;
         const item function = stack_[from], given = stack_[from + 1];
-        const std::string name = function.kind == item::TEXT ? std::string(function.text, function.count) : "";
-        if (name == "torch._utils\n_rebuild_tensor_v2" || name == "torch._utils\n_rebuild_qtensor")
+        if (is_text(function, "torch._utils\n_rebuild_tensor_v2") || is_text(function, "torch._utils\n_rebuild_qtensor"))
             tensor_check(given);
+        else if (is_text(function, "torch.jit._pickle\nrestore_type_tag"))
+            type_tag_check(given);
         stack_.resize(from);
         push_other((given.depth > function.depth ? given.depth : function.depth) + 1);
+    }
+
+    /* (value, type) */
+    void type_tag_check(const item &given)
+    {
+        const item *type = element(given, 1, item::TEXT);
+        if (type == nullptr)
+            fault_ = "has a type that is no text";
+        else
+            fault_ = type_check(type->text, type->count) == nullptr ? nullptr : "has a type that is nested too deeply";
     }
 
     const item *element(const item &tuple, size_t index, int kind) const
@@ -285,6 +310,8 @@ private:
         const item *count = element(given, 4, item::NUMBER);
         if (fault_ == nullptr && (type == nullptr || key == nullptr || count == nullptr))
             fault_ = "refers to no storage";
+        else if (fault_ == nullptr && (type->count > name_bytes_most || key->count > name_bytes_most))
+            fault_ = "has a name of more than 1024 bytes";
         if (fault_ != nullptr)
             return;
         const int64_t each = item_bytes_of(std::string(type->text, type->count));
@@ -330,7 +357,8 @@ private:
     const archive &contents_;
     const std::string &folder_;
     const unsigned char *at_, *const end_;
-    const uint64_t values_most_;
+    const uint64_t values_most_, steps_most_;
+    uint64_t steps_ = 0;
     bool is_over_ = false;
     const char *fault_ = nullptr;
     std::vector<item> stack_, held_; /* held_: the elements of all tuples */
@@ -349,38 +377,6 @@ prof_status pickle_check(const archive &contents, const char *name, const void *
                   here != nullptr ? here->stored_bytes : 0);
     const char *fault = judge.run();
     return fault == nullptr ? PROF_OK : fail(err, PROF_E_FORMAT, doing, "its record '%.80s' %s", name, fault);
-}
-
-prof_status source_check(const char *name, const void *data, size_t data_bytes, const task &doing, prof_error *err)
-{
-    const char *text = static_cast<const char *>(data);
-    uint32_t depth = 0, indent = 0;
-    char quote = 0; /* what ends the string or comment that this is in; neither goes over a line's end */
-    for (size_t i = 0; i < data_bytes; i++) {
-        const char c = text[i];
-        if (c == '\n') {
-            quote = 0;
-            indent = 0;
-        } else if (quote != 0) {
-            if (c == '\\')
-                i++;
-            else if (c == quote)
-                quote = 0;
-        } else if (c == '"' || c == '\'' || c == '#') {
-            quote = c == '#' ? '\n' : c;
-        } else if (c == '(' || c == '[' || c == '{') {
-            depth++;
-        } else if ((c == ')' || c == ']' || c == '}') && depth > 0) {
-            depth--;
-        } else if (c == ' ' && (i == 0 || text[i - 1] == '\n' || indent > 0)) {
-            indent++;
-        } else if (c != ' ') {
-            indent = 0;
-        }
-        if (depth > depth_most || indent > 2 * depth_most)
-            return fail(err, PROF_E_FORMAT, doing, "its record '%.80s' is nested too deeply", name);
-    }
-    return PROF_OK;
 }
 
 } // namespace profi_torch

@@ -23,9 +23,6 @@ namespace profi_torch {
 prof_status pickle_check(const archive &contents, const char *name, const void *data, size_t data_bytes,
                          const task &doing, prof_error *err);
 
-/* Checks that brackets in source text are nested no deeper than libtorch's parser, which recurses, can stand. */
-prof_status source_check(const char *name, const void *data, size_t data_bytes, const task &doing, prof_error *err);
-
 } // namespace profi_torch
 
 #endif

@@ -60,6 +60,9 @@ def make(good, folder):
         with open(os.path.join(folder, name), "wb") as file:
             file.write(content)
 
+    def body(expression):
+        return [("code/__torch__.py", records["code/__torch__.py"].replace(b"(layers).forward(x, )", expression))]
+
     def data(pickle):
         return [("data.pkl", b"\x80\x02" + pickle + b".")]
 
@@ -148,4 +151,34 @@ def make(good, folder):
     write_deflated("pickle-values.pt", "data.pkl", b"\x80\x02" + text(noise) + b"N" * (4 << 20) + b".")
     write("source-depth.pt", [("code/__torch__.py", b"x = " + b"(" * 100000)])
     source = records["code/__torch__.py"]
+    for name, expression in (("minus", b"-" * 50000 + b"1"), ("not", b"not " * 50000 + b"True"),
+                             ("power", b"x" + b"**x" * 50000), ("plus", b"x" + b"+x" * 50000),
+                             ("choice", b"x if True else " * 50000 + b"x"), ("attribute", b"x" + b".T" * 50000),
+                             ("calls", b"(x+x)" * 300), ("lists", b"[" + b"-1, " * 300 + b"-" * 600 + b"1]")):
+        write(f"source-{name}.pt", body(expression))
+    write("source-elif.pt", body(b"x\n    if True:\n      w = x\n" + b"    elif True:\n      w = x\n" * 60000))
+    deep = b"(" * 20000
+    write("source-comment.pt", body(b"x # \\\n    return " + deep))
+    write("source-quotes.pt", body(b"x\n    y = \'\'\'\n\'\'\', " + deep))
+    write("source-string.pt", body(b"'x\n'"))
+    write("source-type.pt", body(b"x # type: " + deep))
+    write("source-nameless.pt", [("code/.py", b"")])
+    classes = b"".join(b"class C%d(Module):\n  a : __torch__.C%d\n" % (i, i + 1) for i in range(5000))
+    write("source-classes.pt", [("code/__torch__.py", source + classes)])
+    write("source-margin.pt", [("code/__torch__/all.py", b"".join(
+        b" class C%d(Module):\n   a : __torch__.all.C%d\n" % (i, i + 1) for i in range(5000)))])
+    write("source-records.pt", [(f"code/__torch__/m{i}.py", b"class C:\n  a : __torch__ . m%d.C\n" % (i + 1))
+                                for i in range(200)])
+    calls = b"".join(b"def f%d(x: Tensor) -> Tensor:\n  return __torch__.f%d(x)\n" % (i, i + 1) for i in range(5000))
+    write("source-functions.pt", [("code/__torch__.py", source + calls)])
+    write("source-circle.pt", [("code/__torch__.py", source + calls.replace(b"f5000(x)", b"f0(x)"))])
+    listed = b"List[" * 20000 + b"int" + b"]" * 20000
+    typed = b"(ctorch.jit._pickle\nrestore_type_tag\n(]" + text(listed) + b"tRt"
+    write("pickle-type.pt", data(typed))
+    write("pickle-constant-type.pt", [("constants.pkl", b"\x80\x02" + typed + b".")])
+    write("pickle-memo-type.pt", data(text(listed) + b"q\x00" + typed.replace(text(listed), b"h\x00")))
+    write("pickle-name.pt", data(b"c" + b"A" * 100000 + b"\nx\n"))
+    write("pickle-key.pt", data(tensor(key=b"0" * 2000)))
+    write_deflated("pickle-steps.pt", "data.pkl", b"\x80\x02" + text(noise) + b"\x80\x02" * (6 << 20) + b".")
+    write("bombs.pt", deflated=[(f"{top}/extra/{i}", bytes(1 << 20)) for i in range(64)])
     write("source-indent.pt", [("code/__torch__.py", source + b"".join(b" " * (2 * i) + b"if x:\n" for i in range(2000)))])
