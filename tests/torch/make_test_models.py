@@ -239,6 +239,44 @@ class Stateful(torch.nn.Module):
         return self.counter.weight, self.again.weight, self.counter.total, self.table, len(self.counter.steps)
 
 
+class Views(torch.nn.Module):
+    """Buffers that are views of each other and of a parameter, and lists that share tensors and each other."""
+
+    tensors: List[Tensor]
+    table: Dict[str, List[Tensor]]
+    pair: Tuple[Tensor, List[Tensor]]
+
+    def __init__(self):
+        super().__init__()
+        whole = torch.zeros(4)
+        self.register_buffer("whole", whole)
+        self.register_buffer("part", whole[1:3])
+        self.register_buffer("steps", whole[::2])
+        self.weight = torch.nn.Parameter(torch.zeros(2), requires_grad=False)
+        self.register_buffer("weight_view", self.weight.detach()[:1])
+        self.plain = torch.nn.Parameter(torch.zeros(1), requires_grad=False)
+        self.tensors = [whole, whole[3:]]
+        self.table = {"tensors": self.tensors}
+        self.pair = (whole, self.tensors)
+
+    def forward(self, x: Tensor) -> Tuple[Tensor, Tensor, Tensor, Tensor, Tensor, Tensor, int]:
+        self.whole.add_(x)
+        self.weight_view.add_(x)
+        self.tensors.append(x.clone())
+        return (self.part, self.steps, self.tensors[1], self.table["tensors"][0], self.pair[0], self.weight,
+                len(self.table["tensors"]) * 10 + len(self.pair[1]))
+
+    @torch.jit.export
+    def tie(self) -> int:  # a file has a list for each attribute
+        self.table["tensors"] = self.tensors
+        self.pair = (self.whole, self.tensors)
+        return 0
+
+    @torch.jit.export
+    def weights(self) -> Tuple[Tensor, Tensor]:
+        return self.plain, self.weight
+
+
 class Forks(torch.nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         one = torch.jit.fork(torch.neg, x)
@@ -371,7 +409,7 @@ def main():
 
     for name, module in (("inputs", Inputs()), ("outputs", Outputs()), ("picky", Picky()), ("cache", Cache()),
                          ("encoder", Encoder()), ("forks", Forks()), ("training", Dropout()), ("stateful", Stateful()),
-                         ("leaks", Leaks())):
+                         ("leaks", Leaks()), ("views", Views())):
         torch.jit.script(module).save(path(name + ".pt"))
     with open(path("encoder.operators"), "w", encoding="utf-8") as file:
         file.writelines(f"{name} {count}\n" for name, count in sorted(profiled(path("encoder.pt")).items()))

@@ -174,6 +174,55 @@ TEST(a_move_that_cannot_be_is_refused_and_leaves_the_model_as_it_was)
     prof_torch_model_close(model);
 }
 
+/* Whether Views.forward() gives `total` in all that lies in the same memory, and both names of its list `count` tensors. */
+static void check_views(prof_torch_model *model, float total, int64_t count)
+{
+    int64_t counts = 0;
+    prof_torch_value *value = run_on(model, NULL, 1, &x);
+    REQUIRE(value != NULL);
+    for (size_t i = 0; i < 6; i++) {
+        const prof_torch_tensor one = tensor_in(element(value, i));
+        if (one.dtype == PROF_TORCH_FLOAT64)
+            CHECK(*(const double *)one.data == (double)total);
+        else
+            CHECK(float_at(element(value, i), 0) == total);
+    }
+    CHECK_OK(prof_torch_value_int(element(value, 6), &counts, &err));
+    CHECK_I64(counts, 11 * count);
+    prof_torch_value_close(value);
+}
+
+TEST(tensors_and_lists_that_share_memory_share_it_in_a_clone_too_and_with_no_other)
+{
+    OPEN(model, "views.pt");
+    prof_torch_value_close(run_on(model, "tie", 0, NULL));
+    check_views(model, 3.0f, 3);
+    prof_torch_model *clone = clone_of(model);
+    check_views(clone, 6.0f, 4);
+    check_views(clone, 9.0f, 5);
+    check_views(model, 6.0f, 4);
+    prof_torch_value *first = run_on(model, "weights", 0, NULL), *second = run_on(clone, "weights", 0, NULL);
+    REQUIRE(first != NULL && second != NULL);
+    CHECK(tensor_in(element(first, 0)).data == tensor_in(element(second, 0)).data);
+    CHECK(tensor_in(element(first, 1)).data != tensor_in(element(second, 1)).data);
+    prof_torch_value_close(first);
+    prof_torch_value_close(second);
+    prof_torch_model_close(clone);
+    prof_torch_model_close(model);
+}
+
+TEST(tensors_that_share_memory_share_it_after_a_move_too)
+{
+    OPEN(model, "views.pt");
+    prof_torch_value_close(run_on(model, "tie", 0, NULL));
+    check_views(model, 3.0f, 3);
+    CHECK_OK(prof_torch_model_to(model, NULL, PROF_TORCH_FLOAT64, &err));
+    check_views(model, 6.0f, 4);
+    CHECK_OK(prof_torch_model_to(model, NULL, PROF_TORCH_FLOAT32, &err));
+    check_views(model, 9.0f, 5);
+    prof_torch_model_close(model);
+}
+
 TEST(warm_up_runs_as_often_as_asked_and_stops_at_the_first_error)
 {
     OPEN(model, "stateful.pt");
