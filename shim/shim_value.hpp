@@ -4,7 +4,7 @@
  * prof_torch_tensor and libtorch's own.
  *
  * The caller's buffers are borrowed for one call, and no value may keep one:
- * shim_model.cpp sees to that.
+ * shim_run.cpp sees to that.
  */
 #ifndef SHIM_VALUE_HPP
 #define SHIM_VALUE_HPP

@@ -170,9 +170,12 @@ typedef struct prof_torch_argument {
  * A model is a program.  A package holds a shared library: opening one
  * unpacks it to a folder under /tmp and runs its code with the rights of the
  * process.  A script is confined to libtorch's operators, which can read and
- * write files.  Open what you would also run.  Files that are damaged, or
- * made to trouble whoever opens them, are refused: their directory is held
- * against the file before libtorch sees it.
+ * write files.  Open what you would also run.  Damaged files, and the known
+ * ways to trouble whoever opens one, are refused before libtorch sees the
+ * file: its directory, its tensors and how much comes of what is compressed are
+ * held against the file, and the length and nesting of its expressions, blocks,
+ * types and definitions are bounded, for a stack of 8 MiB.  libtorch then reads
+ * the file again: nobody may replace or change it meanwhile.
  *
  * A package needs libtorch 2.6 or later and runs on the kind of device, and
  * of processor, that it was compiled for.  It has one method, "forward", whose
@@ -206,7 +209,10 @@ PROF_API prof_status prof_torch_model_open(const char *path, const prof_torch_op
  * The two share code, what the first runs compiled, and the weights, by which
  * are meant the parameters: a clone costs some kilobytes.  Buffers and all
  * other attributes are copied, so that what a run stores in one shows in no
- * other.  Each is closed for itself, in any order.  Several threads may also
+ * other; what lies in the same memory as another attribute does so in the copy,
+ * too, and a parameter that shares memory with a buffer is copied with it.
+ * Tensors that are not strided, quantized ones and conjugated views are copied
+ * each for itself.  Each is closed for itself, in any order.  Several threads may also
  * run one handle: clones are for models that keep state between calls.  Clones
  * of a package share everything; up to 16 runs of one package go on at once.
  *
