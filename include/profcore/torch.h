@@ -212,8 +212,8 @@ PROF_API prof_status prof_torch_model_open(const char *path, const prof_torch_op
  * other; what lies in the same memory as another attribute does so in the copy,
  * too, and a parameter that shares memory with a buffer is copied with it.
  * Tensors that are not strided, quantized ones and conjugated views are copied
- * each for itself.  Each is closed for itself, in any order.  Several threads may also
- * run one handle: clones are for models that keep state between calls.  Clones
+ * each for itself.  Each is closed for itself, in any order.  Several threads
+ * may also run one handle: clones are for models that keep state between calls.  Clones
  * of a package share everything; up to 16 runs of one package go on at once.
  *
  *   model    Any, a clone too.
