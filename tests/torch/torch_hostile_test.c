@@ -74,6 +74,13 @@ static const struct {
     { "source-indent.pt", "'code/__torch__.py' is nested too deeply" },
 };
 
+/*
+ * For LeakSanitizer: code that libtorch's compiler refuses half way leaves its functions and types behind, which refer to each other.
+ * What the shim itself allocates is held to account here too.
+ */
+const char *__lsan_default_suppressions(void);
+const char *__lsan_default_suppressions(void) { return "leak:libtorch_cpu.so\n"; }
+
 static long peak_kb(void)
 {
     struct rusage usage;
