@@ -543,7 +543,7 @@ class Mistakes(unittest.TestCase):
         data = (given.models / "minilm" / "model.pt").read_bytes()
         self.check_models("d1", lambda folder: replace(folder / "model.pt", b""), "minilm/model.pt", "empty")
         self.check_models("d2", lambda folder: replace(folder / "model.pt", data[: len(data) // 2]), "minilm/model.pt")
-        self.check_models("d3", lambda folder: replace(folder / "model.pt", b"no model\n" * 100), "minilm/model.pt", "not a TorchScript file")
+        self.check_models("d3", lambda folder: replace(folder / "model.pt", b"no model\n" * 100), "minilm/model.pt", "not a model file")
 
     def test_of_another_model_are_named(self):
         if not (place / "random").exists():
