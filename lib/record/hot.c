@@ -45,10 +45,14 @@ SAME_PLACE(profi_thread, prof_inline_thread, cell_end);
 SAME_PLACE(profi_thread, prof_inline_thread, event_min);
 SAME_PLACE(profi_thread, prof_inline_thread, filtered);
 
-/* Begins a call of a node that is not what followed the last time; the next time it is. */
-static inline prof_scope begin_guessed(profi_thread *self, profi_node *node)
+/* Begins a call of a node that is not what followed the last time; the next time it is.  Apart, for sampled sites come by here. */
+static __attribute__((noinline)) prof_scope begin_guessed(prof_site *site)
 {
-    profi_node *previous = self->current->last;
+    profi_thread *self = profi_self;
+    uintptr_t intern = (uintptr_t)PROFI_GET(site->intern);
+    profi_node *node = *profi_guess_at(self, self->current, intern), *previous = self->current->last;
+    if (node == NULL || node->key != intern || node->parent != self->current)
+        return profi_begin_slow(site);
     if (previous != &profi_nobody)
         previous->follower = node;
     PROFI_PUT(self->current, node);
@@ -64,11 +68,8 @@ static inline prof_scope begin_unexpected(prof_site *site)
     profi_node *node = self->current->last->follower;
     if (site == NULL || !profi_is_recording())
         return PROF_SCOPE_NONE;
-    uintptr_t intern = (uintptr_t)PROFI_GET(site->intern);
-    if (node->sampled_key != intern) {
-        node = *profi_guess_at(self, self->current, intern);
-        return node != NULL && node->key == intern && node->parent == self->current ? begin_guessed(self, node) : profi_begin_slow(site);
-    }
+    if (node->sampled_key != (uintptr_t)PROFI_GET(site->intern))
+        return begin_guessed(site);
     if (!profi_sample_skips(node))
         return profi_begin_slow(site);
     PROFI_PUT(self->current, node);
