@@ -10,6 +10,7 @@
 #include "recorder.h"
 
 #include "../base/base.h"
+#include "../base/clock.h"
 #include "../base/error.h"
 #include "../base/system.h"
 #include <profcore/operators.h>
@@ -22,9 +23,8 @@
 #include <stddef.h>
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
 
-enum { MOST = 8, LOOK_EVERY_MS = 10 };
+enum { MOST = 8, LOOK_EVERY_NS = 10000000 };
 
 typedef struct companion {
     char runtime[128], source[PATH_MAX];
@@ -129,17 +129,12 @@ static void *watch_main(void *unused)
 {
     (void)unused;
     for (profi_wake woken = PROFI_WAKE_POSTED; woken != PROFI_WAKE_ALONE;) {
-        struct timespec due;
         for (unsigned i = next_waiting(0); i < MOST; i = next_waiting(i + 1)) {
             prof_error why = PROF_ERROR_INIT;
             if (look(&companions[i], 0, &why) != PROF_OK) /* without the lock: what is loaded may call in here */
                 profi_notice("%s", why.message);
         }
-        clock_gettime(CLOCK_MONOTONIC, &due);
-        due.tv_nsec += LOOK_EVERY_MS * 1000000;
-        due.tv_sec += due.tv_nsec / 1000000000;
-        due.tv_nsec %= 1000000000;
-        woken = profi_thread_sleep(&wake, next_waiting(0) < MOST ? &due : NULL);
+        woken = profi_thread_sleep_until(&wake, next_waiting(0) < MOST ? profi_clock_monotonic_ns() + LOOK_EVERY_NS : 0);
     }
     return NULL;
 }

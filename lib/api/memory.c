@@ -105,10 +105,7 @@ prof_status prof_memory_check(uint64_t iterations, prof_error *err)
         return profi_fail(err, PROF_E_INVALID, "prof_memory_check: prof_memory_mark() has not been called");
     for (unsigned i = 0; i < count; i++) {
         profi_place_view place = profi_place(i);
-        int64_t grown = profi_place_grown(place.allocated_count, place.freed_count, place.marked_allocated_count,
-                                          place.marked_freed_count);
-        int64_t bytes = profi_place_grown(place.allocated_bytes, place.freed_bytes, place.marked_allocated_bytes,
-                                          place.marked_freed_bytes);
+        int64_t grown = profi_place_grown_count(&place), bytes = profi_place_grown_bytes(&place);
         if (grown < (int64_t)iterations)
             continue;
         if (leaks++ == 0 || bytes > most_bytes) {

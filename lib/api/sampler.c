@@ -15,7 +15,6 @@
 #include "../probe/probes.h"
 
 #include <semaphore.h>
-#include <time.h>
 
 static sem_t wake;
 static int is_started;       /* under the recorder's lock */
@@ -37,8 +36,7 @@ static void sample(void)
 static profi_wake wait_for_next(uint64_t *last)
 {
     uint64_t every_ns = (uint64_t)PROFI_GET(interval_ms) * 1000000, due_ns = *last + every_ns;
-    struct timespec due = { (time_t)(due_ns / 1000000000), (long)(due_ns % 1000000000) };
-    profi_wake woken = profi_thread_sleep(&wake, every_ns != 0 ? &due : NULL);
+    profi_wake woken = profi_thread_sleep_until(&wake, every_ns != 0 ? due_ns : 0);
     if (woken == PROFI_WAKE_DUE) /* what a busy machine made late is left out, not made up for */
         *last = due_ns + (profi_clock_monotonic_ns() - due_ns) / every_ns * every_ns;
     return woken;

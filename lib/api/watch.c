@@ -32,7 +32,6 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/syscall.h>
-#include <time.h>
 #include <unistd.h>
 
 #define PERIOD_LEAST_NS ((uint64_t)1000000)
@@ -185,9 +184,7 @@ static void answer_slow(void)
 
 static profi_wake wait_for(uint64_t ns)
 {
-    uint64_t due_ns = profi_clock_monotonic_ns() + ns;
-    const struct timespec due = { (time_t)(due_ns / 1000000000), (long)(due_ns % 1000000000) };
-    return profi_thread_sleep(&wake, ns != 0 ? &due : NULL);
+    return profi_thread_sleep_until(&wake, ns != 0 ? profi_clock_monotonic_ns() + ns : 0);
 }
 
 static void *watch_main(void *unused)

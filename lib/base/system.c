@@ -106,6 +106,12 @@ profi_wake profi_thread_sleep(sem_t *wake, const struct timespec *due)
     }
 }
 
+profi_wake profi_thread_sleep_until(sem_t *wake, uint64_t due_ns)
+{
+    const struct timespec due = { (time_t)(due_ns / 1000000000), (long)(due_ns % 1000000000) };
+    return profi_thread_sleep(wake, due_ns != 0 ? &due : NULL);
+}
+
 void profi_threads_forget(void)
 {
     spawned = is_alone = 0;

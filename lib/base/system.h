@@ -44,6 +44,9 @@ int profi_threads_are_alone(void);
 typedef enum profi_wake { PROFI_WAKE_POSTED, PROFI_WAKE_DUE, PROFI_WAKE_ALONE } profi_wake;
 profi_wake profi_thread_sleep(sem_t *wake, const struct timespec *due);
 
+/* The same, due at so many nanoseconds of that clock; 0: never. */
+profi_wake profi_thread_sleep_until(sem_t *wake, uint64_t due_ns);
+
 /* In a forked child: the threads are the parent's. */
 void profi_threads_forget(void);
 

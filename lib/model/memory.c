@@ -91,10 +91,7 @@ static int describe_place(prof_snapshot *snapshot, const profi_place_view *from,
         .called = profi_snapshot_text(snapshot, called, &ok), .memory = from->memory,
         .live_bytes = from->allocated_bytes - from->freed_bytes, .live_count = from->allocated_count - from->freed_count,
         .new_count = from->allocated_count - from->marked_allocated_count,
-        .grown_bytes = profi_place_grown(from->allocated_bytes, from->freed_bytes, from->marked_allocated_bytes,
-                                         from->marked_freed_bytes),
-        .grown_count = profi_place_grown(from->allocated_count, from->freed_count, from->marked_allocated_count,
-                                         from->marked_freed_count) };
+        .grown_bytes = profi_place_grown_bytes(from), .grown_count = profi_place_grown_count(from) };
     return ok;
 }
 

@@ -6,14 +6,21 @@
 #include "../base/texts.h"
 #include "../record/blocks.h"
 
-/* Fills the kinds of memory and the places; 0 when the heap is spent. */
 struct prof_snapshot;
+
+/* Fills the kinds of memory and the places; 0 when the heap is spent. */
 int profi_recorded_memory(struct prof_snapshot *snapshot);
 
 /* How much a place has grown since the mark. */
-static inline int64_t profi_place_grown(uint64_t allocated, uint64_t freed, uint64_t marked_allocated, uint64_t marked_freed)
+static inline int64_t profi_place_grown_bytes(const profi_place_view *place)
 {
-    return (int64_t)(allocated - freed) - (int64_t)(marked_allocated - marked_freed);
+    return (int64_t)(place->allocated_bytes - place->freed_bytes) -
+           (int64_t)(place->marked_allocated_bytes - place->marked_freed_bytes);
+}
+static inline int64_t profi_place_grown_count(const profi_place_view *place)
+{
+    return (int64_t)(place->allocated_count - place->freed_count) -
+           (int64_t)(place->marked_allocated_count - place->marked_freed_count);
 }
 
 enum { PROFI_PLACE_TEXT = 2048 };

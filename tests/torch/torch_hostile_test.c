@@ -140,16 +140,6 @@ TEST(nothing_is_written_outside)
     CHECK(stat(model_path("../profcore-torch-escaped"), &about) != 0);
 }
 
-static char *read_file(const char *path, size_t *bytes)
-{
-    FILE *file = fopen(path, "rb");
-    char *data = malloc(1 << 20);
-    *bytes = file != NULL ? fread(data, 1, 1 << 20, file) : 0;
-    if (file != NULL)
-        fclose(file);
-    return data;
-}
-
 /* Opens what it writes to a file; what libtorch makes of it is its own, but it is one or the other. */
 static void open_bytes(const char *data, size_t bytes, const char *what, size_t place)
 {

@@ -4,16 +4,6 @@
 
 #include <sys/stat.h>
 
-static char *read_file(const char *path, size_t *bytes)
-{
-    FILE *file = fopen(path, "rb");
-    char *data = malloc(1 << 20);
-    *bytes = file != NULL ? fread(data, 1, 1 << 20, file) : 0;
-    if (file != NULL)
-        fclose(file);
-    return data;
-}
-
 static const char *write_file(const char *name, const char *data, size_t bytes)
 {
     static char path[64];

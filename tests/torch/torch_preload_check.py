@@ -51,26 +51,28 @@ def _(folder):
     equal((done.returncode, calls.get("aten::clone([2, 3])")), (0, 3), calls)
 
 
-@case("a_python_script_has_the_operators_of_the_torch_that_it_imports")
-def _(folder):
+def run_python(folder, text, *arguments):
     if python is None:
         raise Skip("no Python has torch")
     script = os.path.join(folder, "script.py")
     with open(script, "w", encoding="utf-8") as file:
-        file.write("import torch, time\ntime.sleep(0.2)\nfor _ in range(5):\n    torch.nn.functional.gelu(torch.ones(2, 3))\n")
-    done, calls = run(folder, "--", python, script)
+        file.write(text)
+    return run(folder, "--", python, "-W", "ignore", script, *arguments)
+
+
+FIVE_GELUS = "import torch, time\ntime.sleep(0.2)\nfor _ in range(5):\n    torch.nn.functional.gelu(torch.ones(2, 3))\n"
+
+
+@case("a_python_script_has_the_operators_of_the_torch_that_it_imports")
+def _(folder):
+    done, calls = run_python(folder, FIVE_GELUS)
     equal((done.returncode, calls and calls.get("aten::gelu")), (0, 5), f"{calls} {done.stderr}")
 
 
 @case("a_worker_that_its_server_forked_has_the_operators_of_the_torch_that_it_imports")
 def _(folder):
-    if python is None:
-        raise Skip("no Python has torch")
-    script = os.path.join(folder, "server.py")
-    with open(script, "w", encoding="utf-8") as file:
-        file.write("import os, sys, time\ntime.sleep(0.1)\nif worker := os.fork():\n    sys.exit(os.waitpid(worker, 0)[1])\n"
-                   "import torch\ntime.sleep(0.2)\nfor _ in range(5):\n    torch.nn.functional.gelu(torch.ones(2, 3))\n")
-    done, calls = run(folder, "--", python, "-W", "ignore", script)
+    done, calls = run_python(folder, "import os, sys, time\ntime.sleep(0.1)\n"
+                             "if worker := os.fork():\n    sys.exit(os.waitpid(worker, 0)[1])\n" + FIVE_GELUS)
     equal((done.returncode, calls and calls.get("aten::gelu")), (0, 5), f"{calls} {done.stderr}")
 
 
@@ -90,12 +92,8 @@ with open(sys.argv[1], "w") as file:
 
 @case("beside_torchs_profiler_forward_and_backward_have_its_names_and_counts")
 def _(folder):
-    if python is None:
-        raise Skip("no Python has torch")
-    script, counted = os.path.join(folder, "script.py"), os.path.join(folder, "counted")
-    with open(script, "w", encoding="utf-8") as file:
-        file.write(TRAINING)
-    done, calls = run(folder, "--", python, "-W", "ignore", script, counted)
+    counted = os.path.join(folder, "counted")
+    done, calls = run_python(folder, TRAINING, counted)
     equal(done.returncode, 0, done.stderr)
     with open(counted, encoding="utf-8") as file:
         theirs = json.load(file)

@@ -28,6 +28,17 @@ static inline const char *model_path(const char *name)
     return path;
 }
 
+/* The first MiB of a file, on the heap; *bytes receives how many that are, 0 where it cannot be read. */
+static inline char *read_file(const char *path, size_t *bytes)
+{
+    FILE *file = fopen(path, "rb");
+    char *data = malloc(1 << 20);
+    *bytes = file != NULL ? fread(data, 1, 1 << 20, file) : 0;
+    if (file != NULL)
+        fclose(file);
+    return data;
+}
+
 /* Opens a test model, or leaves the case. */
 #define OPEN(model, name)                                                                  \
     prof_torch_model *model = NULL;                                                        \
