@@ -14,6 +14,9 @@
 
 enum { PROFI_FORMATS_MAX = 16 };
 
+/* Whether GPU work is traced: where the machine may have a GPU, or wherever the process comes to use CUDA. */
+typedef enum profi_gpu_choice { PROFI_GPU_AUTO, PROFI_GPU_ALWAYS, PROFI_GPU_NEVER } profi_gpu_choice;
+
 typedef struct profi_config {
     int is_forced_off;    /* PROFCORE=0 */
     int writes_files;     /* not PROF_NO_FILES, and at least one format */
@@ -31,6 +34,7 @@ typedef struct profi_config {
     uint64_t event_min_ns; /* shorter scopes stay out of the rings */
     uint32_t save_every_s;
     uint32_t rss_every_ms;
+    profi_gpu_choice gpu; /* PROFCORE_GPU */
     char save_if[4096];   /* rules for single calls, checked: save_rules.h */
     uint64_t max_files, max_bytes; /* of ours in the folder; 0: no limit */
     int stops_when_full;  /* else the oldest go */

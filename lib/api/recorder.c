@@ -20,6 +20,7 @@
 
 #include "../base/error.h"
 #include "../base/system.h"
+#include "../gpu/session.h"
 #include "../probe/probes.h"
 #include "../record/blocks.h"
 #include "../record/kept.h"
@@ -39,7 +40,7 @@ uint32_t prof_active;
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static pthread_mutex_t save_lock = PTHREAD_MUTEX_INITIALIZER;
 static uint32_t save_waiters; /* who wait for save_lock: the saver then makes way */
-static int is_open, is_started, is_child;
+static int is_open, is_started, is_child, is_gpu_to_go_on;
 static int is_unsaved; /* since a start, until the last stop has saved */
 static int is_over;    /* the process ends: the last save has been made */
 static uint64_t start_count;
@@ -67,7 +68,7 @@ static void lock_save(void)
 
 /*
  * A recording thread may need a saver: its site has a rule in code, or this is
- * a forked child, where there is none yet.  It must not wait for `lock`:
+ * a forked child, where there is none yet, nor the thread for GPU work.  It must not wait for `lock`:
  * whoever comes next tries again.  Nobody waits for it either while it makes
  * the thread.
  */
@@ -81,7 +82,11 @@ static void saver_is_wanted(int has_rule)
         profi_saver_wish(NULL);
     int is_to_make = config.writes_files && !is_over && (has_rule || is_child) &&
                      profi_saver_prepare(&config, has_rule ? PROFI_SAVER_KEPT : 0u);
+    int is_gpu_due = is_gpu_to_go_on;
+    is_gpu_to_go_on = 0;
     pthread_mutex_unlock(&lock);
+    if (is_gpu_due && profi_gpu_start(&config, &why) != PROF_OK)
+        profi_notice("GPU work is not traced: %s", why.message);
     if (is_to_make && profi_saver_make(&why) != PROF_OK) {
         profi_saver_wish(NULL);
         profi_notice("will save at the end only: %s", why.message);
@@ -98,10 +103,12 @@ static void before_fork(void)
     profi_streamer_lock();
     profi_blocks_lock();
     profi_companions_lock();
+    profi_gpu_session_lock();
 }
 
 static void after_fork(void)
 {
+    profi_gpu_session_unlock();
     profi_companions_unlock();
     profi_blocks_unlock();
     profi_streamer_unlock();
@@ -124,6 +131,8 @@ static void after_fork_in_child(void)
         profi_watch_forget(); /* before the saver: a signal of both leads from its handler to the saver's */
         profi_saver_forget();
         profi_sampler_forget();
+        profi_gpu_forget();
+        is_gpu_to_go_on = config.gpu != PROFI_GPU_NEVER && !config.is_forced_off;
         is_paused = is_started_outside = 0;
         profi_saver_wish(saver_is_wanted);
         save_waiters = 0;
@@ -247,6 +256,8 @@ static prof_status start(const prof_options *options, int is_automatic, prof_err
         /* The program's options may come after an automatic start. */
         if ((start_count == 0 || (int)is_configured != was_configured) && profi_sampler_start(&config, &why) != PROF_OK)
             profi_notice("resident memory is not sampled: %s", why.message);
+        if (start_count == 0 && profi_gpu_start(&config, &why) != PROF_OK)
+            profi_notice("GPU work is not traced: %s", why.message);
         if (start_count == 0)
             begin_recording();
     }
@@ -268,6 +279,7 @@ prof_status prof_stop(prof_error *err)
 {
     PROFI_KEEP_ERRNO;
     PROFI_NO_CANCELLATION;
+    profi_gpu_settle(); /* as long as its spans are recorded */
     pthread_mutex_lock(&lock);
     if (start_count == 0) {
         pthread_mutex_unlock(&lock);
@@ -280,8 +292,10 @@ prof_status prof_stop(prof_error *err)
     }
     int writes = config.writes_files && !config.is_forced_off;
     pthread_mutex_unlock(&lock);
-    if (is_last)
+    if (is_last) {
+        profi_gpu_stop();
         profi_streamer_flush();
+    }
     if (!is_last || !writes)
         return PROF_OK;
     prof_status status = profi_recorder_save(PROFI_SAVE_STOP, err);

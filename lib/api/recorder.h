@@ -60,6 +60,14 @@ void profi_sampler_facts(profi_run_facts *facts);
 /* In a forked child: the thread and its samples are the parent's. */
 void profi_sampler_forget(void);
 
+/* Starts the thread that fetches GPU work, where there may be any; ends tracing; fetches what is there by now. */
+prof_status profi_gpu_start(const profi_config *config, prof_error *err);
+void profi_gpu_stop(void);
+void profi_gpu_settle(void);
+
+/* In a forked child, to which neither the thread nor CUDA has come along. */
+void profi_gpu_forget(void);
+
 /* Around a fork, and then in the child: libraries that wait for others (prof_operators_load_with()) go on doing so. */
 void profi_companions_lock(void);
 void profi_companions_unlock(void);

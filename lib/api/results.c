@@ -25,6 +25,7 @@ prof_status prof_snapshot_take(prof_snapshot **snapshot, prof_error *err)
         return profi_fail(err, PROF_E_INVALID, "prof_snapshot_take: snapshot is NULL");
     if (!profi_recorder_facts(&facts))
         return profi_fail(err, PROF_E_INVALID, "nothing was recorded: prof_start() was never called");
+    profi_gpu_settle();
     return profi_snapshot_take(&facts, snapshot, err);
 }
 

@@ -7,6 +7,7 @@
 #include "save.h"
 
 #include "file_set.h"
+#include "recorder.h"
 
 #include "../base/error.h"
 #include "../base/publish.h"
@@ -203,6 +204,7 @@ prof_status profi_save_run(const profi_config *config, const profi_run_facts *fa
     prof_status kept = profi_save_kept(config, facts, profi_clock_monotonic_ns() + KEPT_TIME_NS, NULL, &why);
     if (kept == PROF_OK && occasion == PROFI_SAVE_LAST)
         profi_save_kept_give_up();
+    profi_gpu_settle();
     prof_status status = profi_snapshot_take(facts, &snapshot, err);
     if (status != PROF_OK)
         return status;

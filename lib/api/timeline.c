@@ -184,7 +184,7 @@ prof_status prof_timeline_track_get(const prof_timeline *timeline, uint64_t trac
     } else {
         const profi_events_lane *lane = &events->lanes[track - events->thread_count];
         full.process = lane->process;
-        full.name = events->sites[lane->site].name;
+        full.name = events->sites[lane->track].name;
     }
     return profi_struct_write(row, &full, sizeof(full), TRACK_SIZE_0, "prof_timeline_track", err);
 }

@@ -127,6 +127,15 @@ static prof_status variable_rss_every(profi_config *config, const char *value, p
     return status == PROF_OK ? profi_config_set_rss_every(config, ms, err) : status;
 }
 
+static prof_status variable_gpu(profi_config *config, const char *value, prof_error *err)
+{
+    int is_on = 0;
+    prof_status status = read_switch(value, &is_on, err);
+    if (status == PROF_OK)
+        config->gpu = is_on ? PROFI_GPU_ALWAYS : PROFI_GPU_NEVER;
+    return status;
+}
+
 static prof_status variable_event_min(profi_config *config, const char *value, prof_error *err)
 {
     return read_whole(value, &config->event_min_ns, "nanoseconds", err);
@@ -282,6 +291,7 @@ const profi_variable profi_variables[] = {
     { "PROFCORE_TORCH", variable_torch, PROFI_SHOWN_NOT, 0, 1 },
     { "PROFCORE_CLOCK", variable_clock, PROFI_SHOWN_CLOCK, 0, 0 },
     { "PROFCORE_RSS_EVERY", variable_rss_every, PROFI_SHOWN_NUMBER, FIELD(rss_every_ms), 0 },
+    { "PROFCORE_GPU", variable_gpu, PROFI_SHOWN_NOT, 0, 0 },
     { "PROFCORE_PROBES", profi_config_set_probes, PROFI_SHOWN_NOT, 0, 0 },
 };
 

@@ -63,13 +63,13 @@ uint64_t profi_pftrace_thread_track_uuid(const profi_pftrace *p, uint64_t number
 
 uint64_t profi_pftrace_lane_uuid(const profi_pftrace *p, const profi_events_lane *lane)
 {
-    return profi_mix64(p->first_uuid ^ profi_mix64((uint64_t)lane->site << 32 | lane->number));
+    return profi_mix64(p->first_uuid ^ profi_mix64((uint64_t)lane->track << 32 | lane->number));
 }
 
 static void put_track(profi_pftrace *p, const profi_walk_track *t)
 {
     uint32_t process = t->thread != NULL ? t->thread->process : t->lane->process;
-    const char *name = t->thread != NULL ? t->thread->name : p->events->sites[t->lane->site].name;
+    const char *name = t->thread != NULL ? t->thread->name : p->events->sites[t->lane->track].name;
     profi_put_number(&p->part, TRACK_UUID, p->track_uuid);
     profi_put_number(&p->part, TRACK_PARENT, process_uuid(p, process));
     if (t->thread != NULL && t->thread->tid != 0) {

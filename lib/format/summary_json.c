@@ -205,6 +205,8 @@ static void put_facts(file *f, const prof_snapshot *snapshot)
     put_member(f, "overhead", overhead_of(snapshot, &f->ok));
     put_member(f, "memory", process_memory_of(about, &f->ok));
     put_member(f, "thread_counts", thread_counts_of(snapshot, &f->ok));
+    if (snapshot->gpu != NULL)
+        put_member(f, "gpu", profi_gpu_object(snapshot, &f->ok));
     if (json_object_size(missing) != 0)
         put_member(f, "unavailable", json_incref(missing));
     json_decref(missing);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The elements of a summary's arrays: functions, edges, call paths, probes, counters, spans, threads, processes. */
+#include "../model/gpu.h"
 #include "summary_values.h"
 
 #include <math.h>
@@ -167,6 +168,8 @@ json_t *profi_function_of(const prof_snapshot *snapshot, uint32_t id, int *ok)
     profi_set(object, "items", items_of(function, ok), ok);
     profi_set(object, "memory", memory_of(snapshot, function, ok), ok);
     profi_set(object, "probes", measures_of(snapshot, function, ok), ok);
+    if (snapshot->gpu != NULL && snapshot->gpu->is_traced)
+        profi_set(object, "gpu", profi_gpu_work_object(snapshot, id, ok), ok);
     put_reasons(object, reasons, ok);
     return object;
 }

@@ -5,6 +5,7 @@
 #include "text_units.h"
 
 #include <inttypes.h>
+#include <string.h>
 
 static void put_extreme(profi_output *out, const profi_function *row, uint64_t ns)
 {
@@ -56,14 +57,26 @@ static void put_missing(profi_output *out, const prof_snapshot *snapshot)
         profi_output_printf(out, "   nor of %u more\n", (unsigned)count - SHOWN);
 }
 
+/* What a GPU did, by the names of kernels, is booked as spans, and told apart. */
+static int is_of_gpu(const profi_function *span) { return span->file != NULL && span->line == 0 && strcmp(span->file, "gpu") == 0; }
+
+static void put_spans(profi_output *out, const prof_snapshot *snapshot, int of_gpu, const char *heading)
+{
+    uint32_t count = 0;
+    for (uint32_t i = 0; i < snapshot->span_count; i++)
+        if (is_of_gpu(&snapshot->spans[i]) == of_gpu) {
+            if (count++ == 0)
+                profi_output_text(out, heading);
+            put_span(out, &snapshot->spans[i]);
+        }
+}
+
 void profi_text_spans(profi_output *out, const prof_snapshot *snapshot)
 {
-    if (snapshot->span_count == 0)
-        return;
-    profi_output_text(out, "\n   Spans: what began on one thread and ended on any, such as the phases of requests; they may overlap, "
+    put_spans(out, snapshot, 0, "\n   Spans: what began on one thread and ended on any, such as the phases of requests; they may overlap, "
                            "and are in none\n   of the times above\n\n"
                            "      ended      total       mean" PROFI_TEXT_DURATIONS " span\n");
-    for (uint32_t i = 0; i < snapshot->span_count; i++)
-        put_span(out, &snapshot->spans[i]);
+    put_spans(out, snapshot, 1, "\n   What GPUs did, by kernel; overlapping work counts for each\n\n"
+                                "      ended      total       mean" PROFI_TEXT_DURATIONS " kernel\n");
     put_missing(out, snapshot);
 }

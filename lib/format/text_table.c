@@ -8,6 +8,7 @@
  */
 #include "listing.h"
 #include "text_about.h"
+#include "text_gpu.h"
 #include "text_memory.h"
 #include "text_probes.h"
 #include "text_spans.h"
@@ -218,6 +219,12 @@ static void put_memory_block(const profi_listing *t)
     for_functions(t, put_memory);
 }
 
+static void put_gpu_work(const profi_listing *t, const profi_function *function, const char *title)
+{
+    if (profi_text_gpu_line(t->out, t->snapshot, (uint32_t)(function - t->snapshot->functions)))
+        put_name(t, title);
+}
+
 static void put_probes(const profi_listing *t, const profi_function *function, const char *title)
 {
     if (profi_text_probe_line(t->out, t->snapshot, t->probe_group, function))
@@ -258,6 +265,8 @@ static void put_own_blocks(profi_listing *t)
     put_estimate_block(t);
     put_item_block(t);
     if (!is_call) {
+        if (profi_text_gpu_heading(t->out, t->snapshot))
+            for_functions(t, put_gpu_work);
         put_memory_block(t);
         put_allocated_blocks(t);
         put_probe_blocks(t);

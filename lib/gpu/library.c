@@ -60,13 +60,19 @@ static void *open_of_toolkit(const char *soname)
     return handle;
 }
 
+static void *find_loaded(const char *const *sonames)
+{
+    void *handle = NULL;
+    for (const char *const *name = sonames; *name != NULL && handle == NULL; name++)
+        handle = dlopen(*name, RTLD_NOW | RTLD_LOCAL | RTLD_NOLOAD);
+    return handle;
+}
+
 /* Every soname of one step before the next step: what is loaded wins, whatever its version. */
 static void *search(const char *const *sonames, char *reason, size_t room)
 {
     neighbours around = { .count = 0 };
-    void *handle = NULL;
-    for (const char *const *name = sonames; *name != NULL && handle == NULL; name++)
-        handle = dlopen(*name, RTLD_NOW | RTLD_LOCAL | RTLD_NOLOAD);
+    void *handle = find_loaded(sonames);
     if (handle == NULL)
         dl_iterate_phdr(note_neighbour, &around);
     for (const char *const *name = sonames; *name != NULL && handle == NULL; name++)
@@ -91,6 +97,13 @@ int profi_library_open(profi_library *library)
     library->reason[0] = '\0';
     if (library->handle == NULL)
         snprintf(library->reason, sizeof(library->reason), "no %s: %s", library->what, why);
+    return library->handle != NULL;
+}
+
+int profi_library_open_loaded(profi_library *library)
+{
+    if (library->handle == NULL)
+        library->handle = find_loaded(library->sonames);
     return library->handle != NULL;
 }
 

@@ -10,7 +10,7 @@
 #ifndef PROFI_GPU_LIBRARY_H
 #define PROFI_GPU_LIBRARY_H
 
-#include <stddef.h>
+#include "../base/base.h"
 
 typedef struct profi_library {
     const char *what;           /* "CUPTI": for reasons */
@@ -21,6 +21,9 @@ typedef struct profi_library {
 
 /* Opens it unless it is open; 0 with its reason where it cannot be had.  One caller at a time. */
 int profi_library_open(profi_library *library);
+
+/* The same where the process has loaded it already; nothing is loaded. */
+int profi_library_open_loaded(profi_library *library);
 
 /* One function of a library, and where in a table of pointers it belongs. */
 typedef struct profi_library_symbol {

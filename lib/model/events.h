@@ -55,11 +55,11 @@ typedef struct profi_events_thread {
 
 /*
  * Spans begin on one thread and end on any, so they lie on lanes of their
- * own: of those of one site no two overlap on a lane.
+ * own: of those of one track no two overlap on a lane.
  */
 typedef struct profi_events_lane {
-    uint32_t site;
-    uint32_t number;       /* of its site's lanes, from 0 */
+    uint32_t track;        /* the site that names it: that of its spans, but for work that was done elsewhere */
+    uint32_t number;       /* of its track's lanes, from 0 */
     uint64_t first, count; /* in `cells` */
     uint32_t process;
 } profi_events_lane;
@@ -142,7 +142,7 @@ typedef struct profi_events {
     uint32_t site_count;
     profi_events_thread *threads; /* by number; those that have issued anything, as far as they are known */
     uint32_t thread_count;
-    profi_events_lane *lanes; /* by site, then number */
+    profi_events_lane *lanes; /* by track, then number */
     size_t lane_count;
     uint64_t issued, held, lost;
     uint64_t lost_of_unknown; /* of `lost`: by threads that have ended and of which nothing is held */

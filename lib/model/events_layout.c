@@ -40,7 +40,7 @@ static void add_thread(profi_events *events, const profi_build_track *track, uin
 static int compare_lanes(const void *one, const void *other)
 {
     const profi_events_lane *a = one, *b = other;
-    return a->site != b->site ? (a->site < b->site ? -1 : 1) : a->number < b->number ? -1 : a->number > b->number;
+    return a->track != b->track ? (a->track < b->track ? -1 : 1) : a->number < b->number ? -1 : a->number > b->number;
 }
 
 /* A lane's `first` is its track until the lanes have their order, its `number` too. */
@@ -52,7 +52,7 @@ static void place_lanes(profi_events_builder *builder, uint64_t place)
     for (size_t i = 0; i < events->lane_count; i++) {
         profi_events_lane *lane = &events->lanes[i];
         profi_build_track *track = &builder->tracks[lane->first];
-        lane->number = i > 0 && lane[-1].site == lane->site ? lane[-1].number + 1 : 0;
+        lane->number = i > 0 && lane[-1].track == lane->track ? lane[-1].number + 1 : 0;
         lane->first = track->next = place;
         place += lane->count;
     }
@@ -139,7 +139,7 @@ static int order_all(profi_events *events, uint64_t count)
         const profi_events_lane *lane = &events->lanes[i];
         memset(&events->depths[lane->first], 0, lane->count * sizeof(*events->depths));
         for (uint64_t at = lane->first; at < lane->first + lane->count; at++)
-            events->cells[at].what = profi_event_what(PROFI_EVENT_SPAN, 0, lane->site);
+            events->cells[at].what = profi_event_what(PROFI_EVENT_SPAN, 0, lane->track);
     }
     return error;
 }

@@ -242,9 +242,9 @@ int profi_events_order(const profi_events *events, uint64_t first, uint64_t coun
 static int compare_by_start(const void *one, const void *other)
 {
     const prof_inline_cell *a = &((const profi_span_held *)one)->cell, *b = &((const profi_span_held *)other)->cell;
-    uint32_t a_site = profi_event_site(a->what), b_site = profi_event_site(b->what);
-    if (a_site != b_site)
-        return a_site < b_site ? -1 : 1;
+    uint32_t a_track = profi_event_track(a->what), b_track = profi_event_track(b->what);
+    if (a_track != b_track)
+        return a_track < b_track ? -1 : 1;
     if (a->start != b->start)
         return a->start < b->start ? -1 : 1;
     return a->end < b->end ? -1 : a->end > b->end;
@@ -253,8 +253,7 @@ static int compare_by_start(const void *one, const void *other)
 static int compare_by_lane(const void *one, const void *other)
 {
     const profi_span_held *a = one, *b = other;
-    uint32_t a_site = profi_event_site(a->cell.what), b_site = profi_event_site(b->cell.what);
-    if (a_site == b_site && a->lane != b->lane)
+    if (profi_event_track(a->cell.what) == profi_event_track(b->cell.what) && a->lane != b->lane)
         return a->lane < b->lane ? -1 : 1;
     return compare_by_start(one, other);
 }
@@ -287,12 +286,12 @@ static void rise(lane_end *heap, size_t at)
     }
 }
 
-/* Each span takes the lane of its site that has been free for longest, or a new one. */
+/* Each span takes the lane of its track that has been free for longest, or a new one. */
 static void choose_lanes(profi_span_held *spans, size_t count, lane_end *heap)
 {
     size_t lanes = 0;
     for (size_t i = 0; i < count; i++) {
-        if (i == 0 || profi_event_site(spans[i].cell.what) != profi_event_site(spans[i - 1].cell.what))
+        if (i == 0 || profi_event_track(spans[i].cell.what) != profi_event_track(spans[i - 1].cell.what))
             lanes = 0;
         if (lanes != 0 && heap[0].end <= spans[i].cell.start) {
             spans[i].lane = heap[0].lane;
@@ -309,13 +308,13 @@ static void choose_lanes(profi_span_held *spans, size_t count, lane_end *heap)
 static int put_span(profi_events_maker *maker, const profi_span_held *span, size_t *lane_room)
 {
     profi_events *events = maker->events;
-    uint32_t site = profi_event_site(span->cell.what);
+    uint32_t track = profi_event_track(span->cell.what);
     profi_events_lane *lane = events->lane_count ? &events->lanes[events->lane_count - 1] : NULL;
-    if (lane == NULL || lane->site != site || lane->number != span->lane) {
+    if (lane == NULL || lane->track != track || lane->number != span->lane) {
         if (!profi_array_grow(&events->lanes, lane_room, events->lane_count, sizeof(*events->lanes)))
             return 0;
         lane = &events->lanes[events->lane_count++];
-        *lane = (profi_events_lane){ .site = site, .number = span->lane, .first = maker->cell_count };
+        *lane = (profi_events_lane){ .track = track, .number = span->lane, .first = maker->cell_count };
     }
     lane->count++;
     events->depths[maker->cell_count] = 0;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The public functions that walk a snapshot.  They check, look up, and never change it. */
 #include "snapshot.h"
+#include "gpu.h"
 #include "slowest.h"
 
 #include "../base/error.h"
@@ -38,6 +39,7 @@ void prof_snapshot_close(prof_snapshot *snapshot)
     profi_texts_fini(&snapshot->texts);
     free(snapshot->counters);
     free(snapshot->memories);
+    profi_gpu_info_free(snapshot->gpu);
     free(snapshot->places);
     free(snapshot->measures);
     free(snapshot->functions);

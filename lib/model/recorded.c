@@ -6,6 +6,7 @@
  */
 #include "recorded.h"
 
+#include "gpu.h"
 #include "memory.h"
 
 #include "../base/error.h"
@@ -319,7 +320,8 @@ static int merge_counters(prof_snapshot *snapshot, const profi_record_copy *copy
     return ok;
 }
 
-static prof_snapshot *convert(const profi_record_copy *copy, const profi_run_facts *facts, profi_clock_scale scale)
+/* GPU work is known of this process only. */
+static prof_snapshot *convert(const profi_record_copy *copy, const profi_run_facts *facts, profi_clock_scale scale, int has_gpu)
 {
     uint32_t *function_of_site = calloc(copy->site_count + 1, sizeof(*function_of_site));
     if (function_of_site == NULL)
@@ -331,7 +333,8 @@ static prof_snapshot *convert(const profi_record_copy *copy, const profi_run_fac
              merge_nodes(snapshot, copy, function_of_site, rows, &scale) && merge_counters(snapshot, copy) &&
              profi_recorded_spans(snapshot, copy, &scale) &&
              convert_histograms(snapshot, copy, function_of_site, &scale) && convert_threads(snapshot, copy) &&
-             describe_run(snapshot, facts, copy, &scale) && profi_snapshot_finish(snapshot);
+             describe_run(snapshot, facts, copy, &scale) && profi_snapshot_finish(snapshot) &&
+             (!has_gpu || profi_recorded_gpu(snapshot, function_of_site, copy->site_count, &scale));
     free(function_of_site);
     if (ok)
         return snapshot;
@@ -345,7 +348,7 @@ prof_status profi_snapshot_take(const profi_run_facts *facts, prof_snapshot **sn
     prof_status status = profi_record_take(&copy, err);
     if (status != PROF_OK)
         return status;
-    prof_snapshot *made = convert(&copy, facts, profi_clock_scale_now());
+    prof_snapshot *made = convert(&copy, facts, profi_clock_scale_now(), 1);
     if (made != NULL && !profi_recorded_memory(made)) {
         prof_snapshot_close(made);
         made = NULL;
@@ -386,7 +389,7 @@ prof_status profi_snapshot_of_call(const profi_run_facts *facts, const profi_kep
     prof_status status = profi_kept_copy(call, &copy, err);
     if (status != PROF_OK)
         return status;
-    prof_snapshot *made = convert(&copy, facts, scale);
+    prof_snapshot *made = convert(&copy, facts, scale, 0);
     if (made != NULL) {
         describe_call(made, profi_kept_facts_of(call), &scale);
         *snapshot = made;
@@ -419,7 +422,7 @@ prof_status profi_snapshot_of_dead(const profi_dead *dead, prof_snapshot **snaps
     profi_run_facts facts = { .start_tick = profi_min_u64(dead->start_tick, dead->record.now),
                               .scope_cost_ticks = dead->scope_cost_ticks };
     memcpy(facts.name, dead->name, sizeof(facts.name));
-    prof_snapshot *made = convert(&dead->record, &facts, dead->scale);
+    prof_snapshot *made = convert(&dead->record, &facts, dead->scale, 0);
     if (made == NULL)
         return profi_fail(err, PROF_E_NO_MEMORY, "no memory for a snapshot of %zu call tree nodes", dead->record.node_count);
     describe_dead(made, dead);

@@ -236,7 +236,7 @@ static uint32_t copy_track(search *s, uint64_t track)
         return at;
     at = (uint32_t)s->into->track_count;
     const profi_events_thread *thread = track < events->thread_count ? &events->threads[track] : NULL;
-    const char *name = thread != NULL ? thread->name : events->sites[events->lanes[track - events->thread_count].site].name;
+    const char *name = thread != NULL ? thread->name : events->sites[events->lanes[track - events->thread_count].track].name;
     const profi_slowest_track made = { profi_snapshot_text(s->snapshot, name, &ok), thread != NULL ? thread->tid : 0, UINT32_MAX };
     if (!ok || !profi_array_grow(&s->into->tracks, &s->into->track_room, at, sizeof(*s->into->tracks)) ||
         !profi_number_map_put(&s->track_map, 0, track, at)) {

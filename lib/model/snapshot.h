@@ -172,6 +172,7 @@ struct prof_snapshot {
     profi_place_info *places;    /* what has grown most first */
     uint32_t place_count;
     int is_marked;               /* growth is since prof_memory_mark(), else since the first block */
+    struct profi_gpu_info *gpu;  /* owned; of a run of this process, else NULL */
     profi_thread_info *threads;
     uint32_t thread_count;
     profi_process *processes;    /* of which it was merged; none: it is of one */

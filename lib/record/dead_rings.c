@@ -16,6 +16,7 @@ int profi_dead_is_sound(profi_dead_reader *r, const prof_inline_cell *cell)
     int is_timed = kind == PROFI_EVENT_SCOPE || kind == PROFI_EVENT_INSTANT || kind == PROFI_EVENT_SPAN;
     if (kind < PROFI_EVENT_SCOPE || kind > PROFI_DETAIL_REQUEST ||
         (kind <= PROFI_DETAIL_TEXT && profi_event_site(cell->what) >= r->dead->record.site_count) ||
+        (kind == PROFI_EVENT_SPAN && profi_event_track(cell->what) >= r->dead->record.site_count) ||
         (is_timed && (cell->start > cell->end || cell->end == UINT64_MAX)))
         return 0;
     if (kind <= PROFI_EVENT_SPAN)

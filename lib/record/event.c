@@ -8,6 +8,7 @@
  * as lost.
  */
 #include "roots.h"
+#include "work.h"
 
 #include "../base/clock.h"
 #include "../base/system.h"
@@ -167,6 +168,36 @@ prof_span prof_span_phase(prof_span span, prof_site *next)
     if (self != NULL)
         end_span(self, span, now, NULL, 0);
     return begin_span(next, now);
+}
+
+unsigned profi_work_scopes(profi_work_scope *scopes, unsigned room)
+{
+    const profi_thread *self = profi_self;
+    unsigned count = 0;
+    if (self == &profi_detached || self == &profi_away || profi_is_busy(self))
+        return 0;
+    for (const profi_node *node = innermost(self); node->site != NULL && count < room; node = node->parent)
+        scopes[count++] = (profi_work_scope){ node->site->id, PROFI_GET(node->start) };
+    return count;
+}
+
+void profi_work_record(prof_site *what, prof_site *track, uint64_t start, uint64_t end, uint64_t flow)
+{
+    PROFI_NO_CANCELLATION;
+    profi_thread *self = recording_thread();
+    if (self == NULL)
+        return;
+    profi_step_away();
+    profi_site *site = profi_site_of(what);
+    const profi_site *lanes = profi_site_of(track);
+    if (site != NULL && lanes != NULL && profi_span_book(self, site, end - start)) {
+        if (flow != 0)
+            profi_ring_write_detail(self, profi_event_what(PROFI_DETAIL_FLOW_END, PROFI_EVENT_LEVEL_MAX, 0), flow, end);
+        profi_ring_write(self, profi_event_span(site->id, lanes->id), start, end);
+    } else {
+        PROFI_RAISE(self->lost_values, 1u);
+    }
+    profi_come_back(self);
 }
 
 static void write_flow(unsigned kind, uint64_t id)

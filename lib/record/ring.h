@@ -38,7 +38,8 @@
  *     SCOPE                    start              end
  *     INSTANT                  time               time
  *     COUNTER                  value, a double    time
- *     SPAN                     start              end; its thread is the one that ended it
+ *     SPAN                     start              end; its thread is the one that ended it; for a level it has
+ *                                                 the id of the site that names its track plus 1, 0: its own
  *     INT, DOUBLE              value              time
  *     TEXT                     bytes              time; the bytes follow in cells of MORE
  *     MORE                     16 bytes of a text
@@ -78,6 +79,17 @@ static inline unsigned profi_event_kind(uint64_t what) { return (unsigned)(what 
 static inline uint32_t profi_event_site(uint64_t what) { return (uint32_t)what; }
 static inline uint32_t profi_event_level(uint64_t what) { return (uint32_t)(what >> PROFI_EVENT_LEVEL_SHIFT) & PROFI_EVENT_LEVEL_MAX; }
 static inline int profi_event_is_detail(uint64_t what) { return profi_event_kind(what) >= PROFI_DETAIL_INT; }
+
+/* A span on the track that another site names, which is its own for those of a program; and that site. */
+static inline uint64_t profi_event_span(uint32_t site, uint32_t track)
+{
+    return profi_event_what(PROFI_EVENT_SPAN, (uint64_t)track + 1, site);
+}
+static inline uint32_t profi_event_track(uint64_t what)
+{
+    uint32_t level = profi_event_level(what);
+    return level != 0 ? level - 1 : profi_event_site(what);
+}
 
 /* A run of so many cells, and how many details of its thread came before. */
 #define PROFI_RUN_COUNT_BITS 16

@@ -562,8 +562,8 @@ CASE(spans_that_overlap_lie_on_lanes_and_count_for_the_thread_that_ends_them)
     CHECK_U64(events->threads[0].count, 0);
     CHECK_U64(events->threads[1].held, 2);
     REQUIRE(events->lane_count == 3);
-    CHECK_STR(events->sites[events->lanes[0].site].name, "wait");
-    CHECK(events->lanes[1].site == events->lanes[2].site && events->lanes[1].number == 0 && events->lanes[2].number == 1);
+    CHECK_STR(events->sites[events->lanes[0].track].name, "wait");
+    CHECK(events->lanes[1].track == events->lanes[2].track && events->lanes[1].number == 0 && events->lanes[2].number == 1);
     REQUIRE(profi_events_read(events, events->lanes[0].first, events->lanes[0].count, 0, slices, 2) == 1);
     CHECK(slices[0].kind == PROFI_SLICE_SPAN && slices[0].start_ns == 5000 && slices[0].end_ns == 5006);
     check_integer(&slices[0], 0, "tokens", 5);

@@ -1,0 +1,123 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * GPU work, as long as the recorder runs: a thread that looks ten times a
+ * second whether the process uses CUDA by now, and then fetches what the GPU
+ * has done.  There is none on a machine without NVIDIA's driver.
+ */
+#include "recorder.h"
+
+#include "../base/clock.h"
+#include "../base/error.h"
+#include "../base/system.h"
+#include "../gpu/session.h"
+
+#include <semaphore.h>
+#include <stdlib.h>
+
+enum { EVERY_NS = 100000000 };
+
+static sem_t wake;
+static int is_started;     /* the thread; under the recorder's lock */
+static uint32_t is_wanted; /* relaxed */
+
+static void end_at_exit(void)
+{
+    PROFI_PUT(is_wanted, 0u);
+    profi_gpu_session_end();
+}
+
+/* Before CUDA's own handlers, which were registered when the process initialised it; after them nothing comes any more. */
+static prof_gpu_state try_to_begin(void)
+{
+    static uint32_t is_registered, is_told;
+    prof_gpu_state state = profi_gpu_session_try();
+    if (state == PROF_GPU_ON && __atomic_exchange_n(&is_registered, 1u, __ATOMIC_RELAXED) == 0)
+        atexit(end_at_exit);
+    if (state == PROF_GPU_UNAVAILABLE && __atomic_exchange_n(&is_told, 1u, __ATOMIC_RELAXED) == 0)
+        profi_notice("GPU time unavailable: %s", profi_gpu_session_now().reason);
+    return state;
+}
+
+static void *gpu_main(void *unused)
+{
+    (void)unused;
+    for (profi_wake woken = PROFI_WAKE_POSTED; woken != PROFI_WAKE_ALONE;) {
+        prof_gpu_state state = PROFI_GET(is_wanted) ? try_to_begin() : PROF_GPU_OFF;
+        if (state == PROF_GPU_ON)
+            profi_gpu_session_settle();
+        int is_over = state == PROF_GPU_OFF || state == PROF_GPU_UNAVAILABLE;
+        woken = profi_thread_sleep_until(&wake, is_over ? 0 : profi_clock_monotonic_ns() + EVERY_NS);
+    }
+    return NULL;
+}
+
+prof_status profi_gpu_start(const profi_config *config, prof_error *err)
+{
+    if (config->gpu == PROFI_GPU_NEVER) {
+        profi_gpu_session_refuse(PROF_GPU_OFF, "PROFCORE_GPU=0");
+        return PROF_OK;
+    }
+    if (config->gpu == PROFI_GPU_AUTO && !profi_gpu_session_may_be()) {
+        profi_gpu_session_refuse(PROF_GPU_UNAVAILABLE, "this machine has no driver of NVIDIA's");
+        return PROF_OK;
+    }
+    profi_gpu_session_refuse(PROF_GPU_WAITING, "this process has not initialised CUDA");
+    PROFI_PUT(is_wanted, 1u);
+    if (is_started) {
+        sem_post(&wake);
+        return PROF_OK;
+    }
+    prof_status status = profi_thread_spawn_waiting(&wake, gpu_main, "profcore-gpu", "fetches GPU work", err);
+    is_started = status == PROF_OK;
+    return status;
+}
+
+void profi_gpu_stop(void)
+{
+    if (PROFI_GET(is_wanted)) {
+        PROFI_PUT(is_wanted, 0u);
+        profi_gpu_session_end();
+    }
+}
+
+void profi_gpu_settle(void)
+{
+    if (PROFI_GET(is_wanted))
+        profi_gpu_session_settle();
+}
+
+void profi_gpu_forget(void)
+{
+    is_started = 0;
+    is_wanted = 0;
+    profi_gpu_session_forget();
+}
+
+prof_status prof_gpu_status(prof_gpu_info *info, prof_error *err)
+{
+    PROFI_KEEP_ERRNO;
+    PROFI_NO_CANCELLATION;
+    enum { SIZE_0 = sizeof(prof_gpu_info) }; /* as of version 0.1 */
+    prof_gpu_info full = PROF_GPU_INFO_INIT;
+    profi_gpu_session now = profi_gpu_session_now();
+    full.state = (int32_t)now.state;
+    full.cupti_version = now.cupti_version;
+    _Static_assert(sizeof(full.reason) == sizeof(now.reason), "a reason fits");
+    __builtin_memcpy(full.reason, now.reason, sizeof(full.reason));
+    return profi_struct_write(info, &full, sizeof(full), SIZE_0, "prof_gpu_info", err);
+}
+
+prof_status prof_gpu_start(prof_error *err)
+{
+    PROFI_KEEP_ERRNO;
+    PROFI_NO_CANCELLATION;
+    if (!PROFI_GET(is_wanted)) {
+        profi_gpu_session now = profi_gpu_session_now();
+        return now.state == PROF_GPU_UNAVAILABLE || now.state == PROF_GPU_OFF
+                   ? profi_fail(err, profi_recorder_is_started() ? PROF_E_UNAVAILABLE : PROF_E_INVALID, "GPU work is not traced: %s", now.reason)
+                   : profi_fail(err, PROF_E_INVALID, "GPU work is not traced: the recorder does not run");
+    }
+    if (try_to_begin() == PROF_GPU_ON)
+        return PROF_OK;
+    return profi_fail(err, PROF_E_UNAVAILABLE, "GPU work is not traced: %s", profi_gpu_session_now().reason);
+}

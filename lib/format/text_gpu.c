@@ -1,0 +1,83 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* See text_gpu.h. */
+#include "text_gpu.h"
+
+#include "../model/gpu.h"
+#include "text_units.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+/* What is not worth a line in each report of a machine that has no GPU. */
+static int is_silent(const profi_gpu_info *gpu)
+{
+    return gpu == NULL || (!gpu->is_traced && gpu->state != PROF_GPU_UNAVAILABLE) ||
+           (!gpu->is_traced && strstr(gpu->reason, "no driver") != NULL);
+}
+
+static void put_totals(profi_output *out, const profi_gpu_info *gpu)
+{
+    char busy[24], traced[24];
+    const prof_gpu_totals *totals = &gpu->totals;
+    profi_format_ns(busy, totals->busy_ns);
+    profi_format_ns(traced, totals->traced_ns);
+    profi_output_printf(out, "\n   GPU work: busy for %s%s of %s; %" PRIu64 " kernels, %" PRIu64 " copies, %" PRIu64 " sets\n",
+                        totals->flags & PROF_GPU_WORK_IS_BOUND ? "at least " : "", busy, traced, totals->kernel_count,
+                        totals->copy_count, totals->set_count);
+    if (totals->unattributed_count != 0)
+        profi_output_printf(out, "   %" PRIu64 " of them launched outside of scopes, or too long before: in no function's line\n",
+                            totals->unattributed_count);
+    if (totals->dropped_count != 0)
+        profi_output_printf(out, "   %" PRIu64 " more were lost for want of room: in no figure\n", totals->dropped_count);
+    if (gpu->state == PROF_GPU_UNAVAILABLE)
+        profi_output_printf(out, "   Not traced any more: %s\n", gpu->reason);
+}
+
+int profi_text_gpu_heading(profi_output *out, const prof_snapshot *snapshot)
+{
+    const profi_gpu_info *gpu = snapshot->gpu;
+    if (is_silent(gpu))
+        return 0;
+    if (!gpu->is_traced) {
+        profi_output_printf(out, "\n   GPU time unavailable: %s\n", gpu->reason);
+        return 0;
+    }
+    put_totals(out, gpu);
+    if (gpu->totals.attributed_count == 0)
+        return 0;
+    profi_output_text(out, "   Of each function's calls and what they called (busy: while any of it ran, overlaps count once; self: "
+                           "what the\n   function launched itself; queued: from a launch to its begin, the mean; after: how long "
+                           "after the end of a call its\n   last work ends, the mean, where it does)\n\n"
+                           "         busy         self    kernels     copies       copied     queued      after function\n");
+    return 1;
+}
+
+/* How long its work goes on, on average, when its calls have ended; 0: it does not. */
+static uint64_t after_end(const profi_function *function, const prof_gpu_work *work)
+{
+    uint64_t calls = function->primitive_calls - profi_min_u64(function->open_calls, function->primitive_calls);
+    uint64_t done_ns = work->call_count != 0 ? work->done_ns / work->call_count : 0;
+    uint64_t own_ns = calls != 0 ? (function->cumulative_ns - function->open_ns) / calls : UINT64_MAX;
+    return done_ns > own_ns ? done_ns - own_ns : 0;
+}
+
+int profi_text_gpu_line(profi_output *out, const prof_snapshot *snapshot, uint32_t function)
+{
+    char busy[24], self[24], copied[24], queued[24] = "-", after[24] = "-";
+    const prof_gpu_work *work = profi_gpu_work_of(snapshot, function);
+    if (work == NULL)
+        return 0;
+    uint64_t after_ns = after_end(&snapshot->functions[function], work);
+    profi_format_ns(busy, work->busy_ns);
+    profi_format_ns(self, work->self_busy_ns);
+    profi_format_bytes(copied, (double)(work->to_device_bytes + work->to_host_bytes + work->on_device_bytes + work->other_bytes), "");
+    if (work->launch_count != 0)
+        profi_format_ns(queued, work->queue_ns / work->launch_count);
+    if (after_ns != 0)
+        profi_format_ns(after, after_ns);
+    profi_output_printf(out, "%s%10s %12s %10" PRIu64 " %10" PRIu64 " %12s %10s %10s",
+                        work->flags & PROF_GPU_WORK_IS_BOUND ? " \xe2\x89\xa5 " : "   ", busy, self, work->kernel_count,
+                        work->copy_count, copied, queued, after);
+    return 1;
+}

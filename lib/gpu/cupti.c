@@ -1,0 +1,383 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * See cupti.h.  Records are read by the places that the first fields have had
+ * since CUDA 11.0 (CUpti_ActivityKernel5 to 10, Memcpy to Memcpy6, Memset to
+ * Memset4: compared in cupti_activity.h and cupti_activity_deprecated.h);
+ * later versions append.
+ */
+#include "cupti.h"
+
+#include "../base/clock.h"
+#include "library.h"
+#include "work.h"
+
+#include <cuda.h>
+#include <cupti.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* ---- the libraries ---- */
+
+enum { VERSION_LEAST = 13 /* of CUDA 11.0 */ };
+
+static struct cupti {
+    __typeof__(&cuptiGetVersion) get_version;
+    __typeof__(&cuptiGetResultString) get_result_string;
+    __typeof__(&cuptiSubscribe) subscribe;
+    __typeof__(&cuptiUnsubscribe) unsubscribe;
+    __typeof__(&cuptiEnableCallback) enable_callback;
+    __typeof__(&cuptiGetCallbackName) get_callback_name;
+    __typeof__(&cuptiActivityRegisterCallbacks) register_buffers;
+    __typeof__(&cuptiActivityRegisterTimestampCallback) register_clock;
+    __typeof__(&cuptiActivityEnable) enable;
+    __typeof__(&cuptiActivityDisable) disable;
+    __typeof__(&cuptiActivityFlushAll) flush_all;
+    __typeof__(&cuptiActivityGetNextRecord) next_record;
+    __typeof__(&cuptiActivityGetNumDroppedRecords) dropped_records;
+    __typeof__(&cuptiGetTimestamp) timestamp;
+} cupti;
+
+static struct driver {
+    CUresult (*device_get_count)(int *);
+    CUresult (*current)(CUcontext *);
+    CUresult (*synchronize)(void);
+} driver;
+
+#define OF_CUPTI(function, member) { #function, offsetof(struct cupti, member), 0 }
+static const profi_library_symbol cupti_symbols[] = {
+    OF_CUPTI(cuptiGetVersion, get_version), OF_CUPTI(cuptiGetResultString, get_result_string),
+    OF_CUPTI(cuptiSubscribe, subscribe), OF_CUPTI(cuptiUnsubscribe, unsubscribe),
+    OF_CUPTI(cuptiEnableCallback, enable_callback), OF_CUPTI(cuptiGetCallbackName, get_callback_name),
+    OF_CUPTI(cuptiActivityRegisterCallbacks, register_buffers), OF_CUPTI(cuptiActivityEnable, enable),
+    OF_CUPTI(cuptiActivityDisable, disable), OF_CUPTI(cuptiActivityFlushAll, flush_all),
+    OF_CUPTI(cuptiActivityGetNextRecord, next_record), OF_CUPTI(cuptiActivityGetNumDroppedRecords, dropped_records),
+    OF_CUPTI(cuptiGetTimestamp, timestamp),
+    { "cuptiActivityRegisterTimestampCallback", offsetof(struct cupti, register_clock), 1 /* since CUDA 11.6 */ },
+};
+static const profi_library_symbol driver_symbols[] = {
+    { "cuDeviceGetCount", offsetof(struct driver, device_get_count), 0 },
+    { "cuCtxGetCurrent", offsetof(struct driver, current), 0 },
+    { "cuCtxSynchronize", offsetof(struct driver, synchronize), 0 },
+};
+
+static const char *const cupti_names[] = { "libcupti.so.13", "libcupti.so.12", "libcupti.so.11.8", "libcupti.so.11.7",
+                                           "libcupti.so.11.6", "libcupti.so.11.5", "libcupti.so.11.4", "libcupti.so.11.3",
+                                           "libcupti.so.11.2", "libcupti.so.11.1", "libcupti.so.11.0", NULL };
+static const char *const driver_names[] = { "libcuda.so.1", NULL };
+static profi_library cupti_library = { .what = "CUPTI", .sonames = cupti_names };
+static profi_library driver_library = { .what = "CUDA driver", .sonames = driver_names };
+
+/* ---- times ---- */
+
+static int64_t behind_ns; /* what is to be added to CUPTI's times; 0 where it asks our clock */
+
+static uint64_t CUPTIAPI our_clock(void) { return profi_clock_monotonic_ns(); }
+
+static uint64_t time_of(uint64_t cuptis) { return (uint64_t)((int64_t)cuptis + behind_ns); }
+
+/* ---- buffers ---- */
+
+enum { BUFFER_BYTES = 1 << 20, BUFFERS_MOST = 32, ALIGNED = 8 };
+
+static pthread_mutex_t buffer_lock = PTHREAD_MUTEX_INITIALIZER;
+static uint8_t *free_buffers[BUFFERS_MOST];
+static unsigned free_count, buffer_count; /* of all that there are */
+
+/* Without one CUPTI throws records away, and counts them. */
+static void CUPTIAPI give_buffer(uint8_t **buffer, size_t *bytes, size_t *records_most)
+{
+    void *given = NULL;
+    pthread_mutex_lock(&buffer_lock);
+    if (free_count != 0)
+        given = free_buffers[--free_count];
+    else if (buffer_count < BUFFERS_MOST && posix_memalign(&given, ALIGNED, BUFFER_BYTES) == 0)
+        buffer_count++;
+    else
+        given = NULL;
+    pthread_mutex_unlock(&buffer_lock);
+    *buffer = given;
+    *bytes = given != NULL ? BUFFER_BYTES : 0;
+    *records_most = 0; /* as many as there is room for */
+}
+
+static void take_back(uint8_t *buffer)
+{
+    pthread_mutex_lock(&buffer_lock);
+    free_buffers[free_count++] = buffer;
+    pthread_mutex_unlock(&buffer_lock);
+}
+
+/* ---- records ---- */
+
+static profi_gpu_way way_of(unsigned copy_kind)
+{
+    switch (copy_kind) {
+    case CUPTI_ACTIVITY_MEMCPY_KIND_HTOD:
+    case CUPTI_ACTIVITY_MEMCPY_KIND_HTOA: return PROFI_GPU_TO_DEVICE;
+    case CUPTI_ACTIVITY_MEMCPY_KIND_DTOH:
+    case CUPTI_ACTIVITY_MEMCPY_KIND_ATOH: return PROFI_GPU_TO_HOST;
+    case CUPTI_ACTIVITY_MEMCPY_KIND_DTOD:
+    case CUPTI_ACTIVITY_MEMCPY_KIND_ATOA:
+    case CUPTI_ACTIVITY_MEMCPY_KIND_ATOD:
+    case CUPTI_ACTIVITY_MEMCPY_KIND_DTOA:
+    case CUPTI_ACTIVITY_MEMCPY_KIND_PTOP: return PROFI_GPU_ON_DEVICE;
+    default: return PROFI_GPU_OTHER_WAY;
+    }
+}
+
+static void take_kernel(const CUpti_ActivityKernel10 *from)
+{
+    profi_gpu_work_add(&(profi_gpu_record){
+        .kind = PROFI_GPU_KERNEL, .device = from->deviceId, .stream = from->streamId, .correlation = from->correlationId,
+        .start_ns = time_of(from->start), .end_ns = time_of(from->end), .graph_node = from->graphNodeId, .name = from->name });
+}
+
+static void take_copy(const CUpti_ActivityMemcpy6 *from)
+{
+    profi_gpu_work_add(&(profi_gpu_record){
+        .kind = PROFI_GPU_COPY, .way = way_of(from->copyKind), .device = from->deviceId, .stream = from->streamId,
+        .correlation = from->correlationId, .start_ns = time_of(from->start), .end_ns = time_of(from->end), .bytes = from->bytes });
+}
+
+static void take_copy_between(const CUpti_ActivityMemcpyPtoP4 *from)
+{
+    profi_gpu_work_add(&(profi_gpu_record){
+        .kind = PROFI_GPU_COPY, .way = PROFI_GPU_ON_DEVICE, .device = from->deviceId, .stream = from->streamId,
+        .correlation = from->correlationId, .start_ns = time_of(from->start), .end_ns = time_of(from->end), .bytes = from->bytes });
+}
+
+static void take_set(const CUpti_ActivityMemset4 *from)
+{
+    profi_gpu_work_add(&(profi_gpu_record){
+        .kind = PROFI_GPU_SET, .device = from->deviceId, .stream = from->streamId, .correlation = from->correlationId,
+        .start_ns = time_of(from->start), .end_ns = time_of(from->end), .bytes = from->bytes });
+}
+
+static void take_record(const CUpti_Activity *record)
+{
+    switch (record->kind) {
+    case CUPTI_ACTIVITY_KIND_KERNEL:
+    case CUPTI_ACTIVITY_KIND_CONCURRENT_KERNEL: take_kernel((const void *)record); break;
+    case CUPTI_ACTIVITY_KIND_MEMCPY: take_copy((const void *)record); break;
+    case CUPTI_ACTIVITY_KIND_MEMCPY2: take_copy_between((const void *)record); break;
+    case CUPTI_ACTIVITY_KIND_MEMSET: take_set((const void *)record); break;
+    default: break; /* of another kind that somebody in this process enabled */
+    }
+}
+
+static void CUPTIAPI take_buffer(CUcontext context, uint32_t stream, uint8_t *buffer, size_t room, size_t bytes)
+{
+    CUpti_Activity *record = NULL;
+    size_t dropped = 0;
+    (void)room;
+    while (buffer != NULL && bytes != 0 && cupti.next_record(buffer, bytes, &record) == CUPTI_SUCCESS)
+        take_record(record);
+    if (cupti.dropped_records(context, stream, &dropped) == CUPTI_SUCCESS && dropped != 0)
+        profi_gpu_work_dropped(dropped);
+    if (buffer != NULL)
+        take_back(buffer);
+}
+
+/* ---- launches ---- */
+
+static void CUPTIAPI on_call(void *unused, CUpti_CallbackDomain domain, CUpti_CallbackId function, const void *data)
+{
+    const CUpti_CallbackData *call = data;
+    (void)unused;
+    (void)domain;
+    (void)function;
+    if (call->callbackSite == CUPTI_API_ENTER)
+        profi_gpu_work_launched(call->correlationId);
+}
+
+/* Which functions of the runtime and the driver start work; by name, as each version numbers more of them. */
+static int starts_work(const char *name)
+{
+    static const char *const beginnings[] = { "cudaLaunch", "cudaMemcpy", "cudaMemset", "cudaGraphLaunch", "cudaMemPrefetch",
+                                              "cuLaunch", "cuMemcpy", "cuMemset", "cuGraphLaunch", "cuMemPrefetch" };
+    for (size_t i = 0; i < PROFI_COUNT_OF(beginnings); i++)
+        if (strncmp(name, beginnings[i], strlen(beginnings[i])) == 0)
+            return 1;
+    return 0;
+}
+
+static CUpti_SubscriberHandle subscriber;
+
+static unsigned enable_launches(CUpti_CallbackDomain domain)
+{
+    enum { FUNCTIONS_MOST = 4096 };
+    unsigned enabled = 0;
+    for (uint32_t function = 1; function < FUNCTIONS_MOST; function++) {
+        const char *name = NULL;
+        if (cupti.get_callback_name(domain, function, &name) != CUPTI_SUCCESS || name == NULL)
+            break;
+        if (starts_work(name) && cupti.enable_callback(1, subscriber, domain, function) == CUPTI_SUCCESS)
+            enabled++;
+    }
+    return enabled;
+}
+
+/* ---- starting and ending ---- */
+
+static const CUpti_ActivityKind kinds[] = { CUPTI_ACTIVITY_KIND_CONCURRENT_KERNEL, CUPTI_ACTIVITY_KIND_MEMCPY,
+                                            CUPTI_ACTIVITY_KIND_MEMCPY2, CUPTI_ACTIVITY_KIND_MEMSET };
+static uint32_t is_running, version; /* relaxed */
+
+static profi_cupti_state failed(char *reason, const char *what, CUptiResult result)
+{
+    const char *why = NULL;
+    if (result == CUPTI_ERROR_MULTIPLE_SUBSCRIBERS_NOT_SUPPORTED || result == CUPTI_ERROR_MAX_LIMIT_REACHED)
+        snprintf(reason, PROFI_GPU_REASON, "CUPTI is in use by another tool");
+    else if (cupti.get_result_string(result, &why) == CUPTI_SUCCESS && why != NULL)
+        snprintf(reason, PROFI_GPU_REASON, "%s: %.120s", what, why);
+    else
+        snprintf(reason, PROFI_GPU_REASON, "%s: error %d of CUPTI", what, (int)result);
+    return PROFI_CUPTI_FAILED;
+}
+
+/* Whether the process has initialised CUDA, and has devices. */
+static profi_cupti_state look_for_cuda(char *reason)
+{
+    int count = 0;
+    if (!profi_library_open_loaded(&driver_library)) {
+        snprintf(reason, PROFI_GPU_REASON, "this process has not loaded CUDA's driver");
+        return PROFI_CUPTI_WAITS;
+    }
+    if (!profi_library_resolve(&driver_library, &driver, driver_symbols, PROFI_COUNT_OF(driver_symbols))) {
+        snprintf(reason, PROFI_GPU_REASON, "%s", driver_library.reason);
+        return PROFI_CUPTI_FAILED;
+    }
+    CUresult result = driver.device_get_count(&count);
+    if (result == CUDA_SUCCESS && count > 0)
+        return PROFI_CUPTI_RUNS;
+    if (result == CUDA_ERROR_NOT_INITIALIZED)
+        snprintf(reason, PROFI_GPU_REASON, "this process has not initialised CUDA");
+    else if (result == CUDA_SUCCESS || result == CUDA_ERROR_NO_DEVICE)
+        snprintf(reason, PROFI_GPU_REASON, "CUDA's driver sees no device");
+    else
+        snprintf(reason, PROFI_GPU_REASON, "CUDA's driver answers with error %d", (int)result);
+    return result == CUDA_ERROR_NOT_INITIALIZED ? PROFI_CUPTI_WAITS : PROFI_CUPTI_FAILED;
+}
+
+static profi_cupti_state load(char *reason)
+{
+    if (!profi_library_open(&cupti_library) ||
+        !profi_library_resolve(&cupti_library, &cupti, cupti_symbols, PROFI_COUNT_OF(cupti_symbols))) {
+        snprintf(reason, PROFI_GPU_REASON, "%s", cupti_library.reason);
+        return PROFI_CUPTI_FAILED;
+    }
+    uint32_t found = 0;
+    CUptiResult result = cupti.get_version(&found);
+    PROFI_PUT(version, found);
+    if (result != CUPTI_SUCCESS)
+        return failed(reason, "CUPTI does not tell its version", result);
+    if (found >= VERSION_LEAST)
+        return PROFI_CUPTI_RUNS;
+    snprintf(reason, PROFI_GPU_REASON, "CUPTI has version %u, and %d or later, of CUDA 11.0, is needed", (unsigned)found, VERSION_LEAST);
+    return PROFI_CUPTI_FAILED;
+}
+
+static void set_clock(void)
+{
+    uint64_t cuptis = 0, before = profi_clock_monotonic_ns();
+    behind_ns = 0;
+    if (cupti.register_clock != NULL && cupti.register_clock(our_clock) == CUPTI_SUCCESS)
+        return;
+    if (cupti.timestamp(&cuptis) == CUPTI_SUCCESS)
+        behind_ns = (int64_t)(before + (profi_clock_monotonic_ns() - before) / 2 - cuptis);
+}
+
+/* The clock before any kind, or records come with two. */
+static profi_cupti_state enable(char *reason)
+{
+    set_clock();
+    CUptiResult result = cupti.register_buffers(give_buffer, take_buffer);
+    if (result != CUPTI_SUCCESS)
+        return failed(reason, "CUPTI takes no buffers", result);
+    for (size_t i = 0; i < PROFI_COUNT_OF(kinds); i++)
+        if ((result = cupti.enable(kinds[i])) != CUPTI_SUCCESS)
+            return failed(reason, "CUPTI traces no GPU work", result);
+    if (enable_launches(CUPTI_CB_DOMAIN_RUNTIME_API) + enable_launches(CUPTI_CB_DOMAIN_DRIVER_API) != 0)
+        return PROFI_CUPTI_RUNS;
+    snprintf(reason, PROFI_GPU_REASON, "CUPTI tells of no launches");
+    return PROFI_CUPTI_FAILED;
+}
+
+static void give_up(void)
+{
+    for (size_t i = 0; i < PROFI_COUNT_OF(kinds); i++)
+        cupti.disable(kinds[i]);
+    cupti.unsubscribe(subscriber);
+}
+
+/* Tools that start a process under themselves say so before CUPTI does. */
+static int is_under_tool(char *reason)
+{
+    static const char *const marks[] = { "NSYS_PROFILING_SESSION_ID", "CUDA_INJECTION64_PATH" };
+    for (size_t i = 0; i < PROFI_COUNT_OF(marks); i++) {
+        const char *value = secure_getenv(marks[i]);
+        if (value != NULL && value[0] != '\0') {
+            snprintf(reason, PROFI_GPU_REASON, "CUPTI is in use by another tool: %s is set", marks[i]);
+            return 1;
+        }
+    }
+    return 0;
+}
+
+profi_cupti_state profi_cupti_start(char reason[PROFI_GPU_REASON])
+{
+    reason[0] = '\0';
+    profi_cupti_state state = look_for_cuda(reason);
+    if (state != PROFI_CUPTI_RUNS || PROFI_GET(is_running))
+        return state;
+    if (is_under_tool(reason))
+        return PROFI_CUPTI_FAILED;
+    if (!profi_gpu_work_open()) {
+        snprintf(reason, PROFI_GPU_REASON, "no memory for the table of launches");
+        return PROFI_CUPTI_FAILED;
+    }
+    if ((state = load(reason)) != PROFI_CUPTI_RUNS)
+        return state;
+    CUptiResult result = cupti.subscribe(&subscriber, on_call, NULL);
+    if (result != CUPTI_SUCCESS)
+        return failed(reason, "CUPTI takes no subscriber", result);
+    if ((state = enable(reason)) != PROFI_CUPTI_RUNS)
+        give_up();
+    PROFI_PUT(is_running, state == PROFI_CUPTI_RUNS);
+    return state;
+}
+
+void profi_cupti_flush(void)
+{
+    if (PROFI_GET(is_running))
+        cupti.flush_all(0);
+}
+
+void profi_cupti_stop(void)
+{
+    if (!PROFI_GET(is_running))
+        return;
+    cupti.flush_all(CUPTI_ACTIVITY_FLAG_FLUSH_FORCED);
+    PROFI_PUT(is_running, 0u);
+    give_up();
+}
+
+void profi_cupti_forget(void)
+{
+    buffer_lock = (pthread_mutex_t)PTHREAD_MUTEX_INITIALIZER; /* a thread of CUPTI's may have held it */
+    is_running = 0;
+    buffer_count = free_count; /* those that CUPTI had are its parent's copies */
+}
+
+int profi_cupti_has_driver(void) { return profi_library_open_loaded(&driver_library); }
+
+uint32_t profi_cupti_version(void) { return PROFI_GET(version); }
+
+void profi_cupti_wait_for_gpu(void)
+{
+    CUcontext context = NULL;
+    if (PROFI_GET(is_running) && driver.current(&context) == CUDA_SUCCESS && context != NULL)
+        driver.synchronize();
+}

@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * CUPTI, NVIDIA's tracing interface, as a source of GPU work: launches by its
+ * callbacks, kernels, copies and sets by its activity records.
+ *
+ * It has one user at a time.  Where another tool has it, it stays that tool's.
+ */
+#ifndef PROFI_GPU_CUPTI_H
+#define PROFI_GPU_CUPTI_H
+
+#include "../base/base.h"
+
+enum { PROFI_GPU_REASON = 256 };
+
+typedef enum profi_cupti_state {
+    PROFI_CUPTI_WAITS, /* CUDA is not in use by this process, as far as it is known */
+    PROFI_CUPTI_RUNS,
+    PROFI_CUPTI_FAILED /* and it will not do to try again */
+} profi_cupti_state;
+
+/*
+ * Begins to trace where the process uses CUDA.  Loads CUPTI, but neither CUDA
+ * nor its driver, and does not initialise them: a process that forks workers
+ * may not do that for them.  `reason` receives why it does not run, or "".
+ */
+profi_cupti_state profi_cupti_start(char reason[PROFI_GPU_REASON]);
+
+/* Asks for what is complete by now; it has come when this returns. */
+void profi_cupti_flush(void);
+
+/* Ends tracing and gives CUPTI free for others. */
+void profi_cupti_stop(void);
+
+/* In a forked child, which has no part in its parent's. */
+void profi_cupti_forget(void);
+
+/* CUPTI's version, or 0 while it is not loaded. */
+uint32_t profi_cupti_version(void);
+
+/* Whether the process has loaded CUDA's driver. */
+int profi_cupti_has_driver(void);
+
+/* Waits for all work of the calling thread's CUDA context; nothing where there is none. */
+void profi_cupti_wait_for_gpu(void);
+
+#endif

@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Whether this process's GPU work is traced, and if not, why: what status, doctor and reports say. */
+#ifndef PROFI_GPU_SESSION_H
+#define PROFI_GPU_SESSION_H
+
+#include "cupti.h"
+#include <profcore/gpu.h>
+
+/* What is known; the reason is "" while it runs. */
+typedef struct profi_gpu_session {
+    prof_gpu_state state;
+    char reason[PROFI_GPU_REASON];
+    int has_begun;       /* at some time */
+    uint64_t since_tick; /* when it first did */
+    uint32_t cupti_version;
+} profi_gpu_session;
+
+/* Nothing is to be traced, for this reason: static text. */
+void profi_gpu_session_refuse(prof_gpu_state state, const char *reason);
+
+/* Tries to begin, unless it runs or cannot; what came of it. */
+prof_gpu_state profi_gpu_session_try(void);
+
+/* Fetches what the GPU has done by now and counts it; nothing where nothing is traced. */
+void profi_gpu_session_settle(void);
+
+/* Ends tracing; it may be tried again. */
+void profi_gpu_session_end(void);
+
+profi_gpu_session profi_gpu_session_now(void);
+
+/* Whether the machine may have a GPU at all: a driver's file is there, or its library is loaded. */
+int profi_gpu_session_may_be(void);
+
+/* Around a fork. */
+void profi_gpu_session_lock(void);
+void profi_gpu_session_unlock(void);
+void profi_gpu_session_forget(void);
+
+#endif

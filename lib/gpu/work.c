@@ -1,0 +1,370 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* See work.h. */
+#include "work.h"
+
+#include "../base/clock.h"
+#include "../base/number_map.h"
+#include "../base/text.h"
+#include "../record/record.h"
+#include "../record/work.h"
+#include "busy.h"
+
+#include <dlfcn.h>
+#include <profcore/events.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* ---- launches ---- */
+
+enum { LAUNCHES = 1 << 15, SCOPES_MOST = 16 };
+
+/*
+ * One of the latest launches, where its correlation id leads.  Written by the
+ * thread that launches; who reads it looks at `id` before and after.
+ */
+typedef struct launch {
+    uint64_t id;   /* plus 1; 0: being written */
+    uint64_t tick;
+    uint32_t count, is_seen; /* scopes; whether a record has come, the reader's own */
+    profi_work_scope scopes[SCOPES_MOST]; /* from the innermost */
+} launch;
+
+static launch *launches; /* stored with release */
+
+/* A flow of a program's is its own number; ours have the highest bit. */
+static uint64_t flow_of(uint32_t correlation) { return (uint64_t)1 << 63 | correlation; }
+
+void profi_gpu_work_launched(uint32_t correlation)
+{
+    launch *table = PROFI_ACQUIRE(launches);
+    profi_work_scope scopes[SCOPES_MOST];
+    if (table == NULL)
+        return;
+    unsigned count = profi_work_scopes(scopes, SCOPES_MOST);
+    launch *at = &table[correlation % LAUNCHES];
+    PROFI_PUT(at->id, (uint64_t)0);
+    __atomic_thread_fence(__ATOMIC_RELEASE);
+    PROFI_PUT(at->tick, profi_clock_now());
+    PROFI_PUT(at->count, count);
+    PROFI_PUT(at->is_seen, 0u);
+    for (unsigned i = 0; i < count; i++) {
+        PROFI_PUT(at->scopes[i].site, scopes[i].site);
+        PROFI_PUT(at->scopes[i].start, scopes[i].start);
+    }
+    PROFI_RELEASE(at->id, (uint64_t)correlation + 1);
+    if (count != 0)
+        prof_flow(flow_of(correlation));
+}
+
+/* Copies the launch with this id; 0 where it is not known, or was overwritten. */
+static int find_launch(uint32_t correlation, launch *into, int *is_first)
+{
+    launch *at = &launches[correlation % LAUNCHES];
+    into->id = PROFI_ACQUIRE(at->id);
+    if (into->id != (uint64_t)correlation + 1)
+        return 0;
+    into->tick = PROFI_GET(at->tick);
+    into->count = (uint32_t)profi_min_u64(PROFI_GET(at->count), SCOPES_MOST);
+    *is_first = PROFI_GET(at->is_seen) == 0;
+    for (unsigned i = 0; i < into->count; i++)
+        into->scopes[i] = (profi_work_scope){ PROFI_GET(at->scopes[i].site), PROFI_GET(at->scopes[i].start) };
+    __atomic_thread_fence(__ATOMIC_ACQUIRE);
+    if (PROFI_GET(at->id) != into->id)
+        return 0;
+    PROFI_PUT(at->is_seen, 1u);
+    return 1;
+}
+
+/* ---- figures ---- */
+
+/* A call that work comes back for. */
+typedef struct call {
+    uint64_t begin_tick, last_end_ns; /* begin 0: free */
+} call;
+
+enum { CALLS_KEPT = 8, PENDING_MOST = 1 << 16, SITES_MOST = 1 << 14, NAMES = 1024 };
+
+typedef struct site_row {
+    profi_gpu_figures figures; /* but for done and busy */
+    profi_busy busy, self_busy;
+    call calls[CALLS_KEPT]; /* of several threads; the one that began first is finished when there is no room */
+} site_row;
+
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER; /* over all that follows */
+static profi_gpu_record *pending;
+static size_t pending_count, pending_room;
+static site_row *rows;
+static size_t row_count, row_room;
+static profi_number_map row_of_site;
+static profi_gpu_totals totals;
+static profi_busy busy;
+static profi_clock_scale scale; /* as of the settling at hand */
+
+int profi_gpu_work_open(void)
+{
+    launch *table = PROFI_GET(launches);
+    if (table == NULL)
+        PROFI_RELEASE(launches, table = calloc(LAUNCHES, sizeof(*table)));
+    return table != NULL;
+}
+
+static site_row *row_of(uint32_t site)
+{
+    uint32_t found = profi_number_map_find(&row_of_site, 0, site);
+    if (found != UINT32_MAX)
+        return &rows[found];
+    if (row_count == row_room) {
+        size_t room = row_room ? row_room * 2 : 64;
+        site_row *larger = room <= SITES_MOST ? realloc(rows, room * sizeof(*rows)) : NULL;
+        if (larger == NULL)
+            return NULL;
+        rows = larger;
+        row_room = room;
+    }
+    if (!profi_number_map_put(&row_of_site, 0, site, (uint32_t)row_count))
+        return NULL;
+    rows[row_count] = (site_row){ .figures.site = site };
+    return &rows[row_count++];
+}
+
+static void finish_call(profi_gpu_figures *figures, const call *over)
+{
+    uint64_t begin_ns = profi_clock_at(&scale, over->begin_tick);
+    uint64_t done_ns = over->last_end_ns > begin_ns ? over->last_end_ns - begin_ns : 0;
+    figures->call_count++;
+    figures->done_ns += done_ns;
+    figures->done_max_ns = profi_max_u64(figures->done_max_ns, done_ns);
+}
+
+static void note_end(site_row *row, uint64_t begin_tick, uint64_t end_ns)
+{
+    call *into = &row->calls[0];
+    for (unsigned i = 0; i < CALLS_KEPT; i++) {
+        call *at = &row->calls[i];
+        if (at->begin_tick == begin_tick) {
+            at->last_end_ns = profi_max_u64(at->last_end_ns, end_ns);
+            return;
+        }
+        if (at->begin_tick < into->begin_tick)
+            into = at;
+    }
+    if (into->begin_tick != 0)
+        finish_call(&row->figures, into);
+    *into = (call){ begin_tick, end_ns };
+}
+
+static void add_to_site(const profi_gpu_record *record, const launch *from, unsigned scope, int is_first)
+{
+    const uint64_t untimed = 1;
+    uint64_t ns = record->end_ns - record->start_ns;
+    site_row *row = row_of(from->scopes[scope].site);
+    if (row == NULL) {
+        totals.dropped += scope == 0;
+        return;
+    }
+    profi_gpu_figures *f = &row->figures;
+    f->counts[record->kind]++;
+    f->ns[record->kind] += ns;
+    if (record->kind == PROFI_GPU_COPY)
+        f->bytes[record->way] += record->bytes;
+    profi_busy_add(&row->busy, record->start_ns, record->end_ns);
+    if (scope == 0)
+        profi_busy_add(&row->self_busy, record->start_ns, record->end_ns);
+    if (from->scopes[scope].start > untimed)
+        note_end(row, from->scopes[scope].start, record->end_ns);
+    if (is_first) {
+        uint64_t launched_ns = profi_clock_at(&scale, from->tick);
+        uint64_t queued_ns = record->start_ns > launched_ns ? record->start_ns - launched_ns : 0;
+        f->launches++;
+        f->queue_ns += queued_ns;
+        f->queue_max_ns = profi_max_u64(f->queue_max_ns, queued_ns);
+    }
+}
+
+/* Whether a scope of the same site lies inside it: its work counts once, as cumulative time does. */
+static int is_recursive(const launch *from, unsigned scope)
+{
+    for (unsigned i = 0; i < scope; i++)
+        if (from->scopes[i].site == from->scopes[scope].site)
+            return 1;
+    return 0;
+}
+
+static void attribute(const profi_gpu_record *record)
+{
+    launch from;
+    int is_first;
+    totals.counts[record->kind]++;
+    profi_busy_add(&busy, record->start_ns, record->end_ns);
+    if (!find_launch(record->correlation, &from, &is_first) || from.count == 0) {
+        totals.unattributed++;
+        return;
+    }
+    totals.attributed++;
+    for (unsigned i = 0; i < from.count; i++)
+        if (!is_recursive(&from, i))
+            add_to_site(record, &from, i, is_first);
+}
+
+/* ---- spans ---- */
+
+/* C++ names are readable where the process has a C++ library anyhow. */
+static char *demangle(const char *name)
+{
+    char *(*demangler)(const char *, char *, size_t *, int *) = NULL;
+    void *found = dlsym(RTLD_DEFAULT, "__cxa_demangle");
+    int status = 0;
+    memcpy(&demangler, &found, sizeof(found));
+    return demangler != NULL && strncmp(name, "_Z", 2) == 0 ? demangler(name, NULL, NULL, &status) : NULL;
+}
+
+/* The site of a kernel, by the address of its name and its text. */
+static prof_site *site_of_kernel(const char *name)
+{
+    static struct { const char *address; uint64_t hash; prof_site *site; } names[NAMES];
+    uint64_t hash = profi_text_hash(name, strlen(name), 0);
+    unsigned at = (unsigned)(hash % NAMES);
+    if (names[at].site != NULL && names[at].address == name && names[at].hash == hash)
+        return names[at].site;
+    char *readable = demangle(name);
+    const char *shown = readable != NULL ? readable : name;
+    prof_site *site = profi_record_site(shown, strlen(shown), "gpu", 0, 0);
+    free(readable);
+    if (site != NULL) {
+        names[at].address = name;
+        names[at].hash = hash;
+        names[at].site = site;
+    }
+    return site;
+}
+
+static prof_site *site_named(const char *name) { return profi_record_site(name, strlen(name), "gpu", 0, 0); }
+
+static prof_site *site_of(const profi_gpu_record *record)
+{
+    static const char *const ways[PROFI_GPU_WAYS] = { "copy host to device", "copy device to host", "copy device to device", "copy" };
+    if (record->kind == PROFI_GPU_KERNEL)
+        return site_of_kernel(record->name != NULL ? record->name : "(unnamed kernel)");
+    return site_named(record->kind == PROFI_GPU_COPY ? ways[record->way] : "set");
+}
+
+static prof_site *track_of(const profi_gpu_record *record)
+{
+    char name[64];
+    snprintf(name, sizeof(name), "GPU %u stream %u", (unsigned)record->device, (unsigned)record->stream);
+    return site_named(name);
+}
+
+static uint64_t tick_at(uint64_t ns)
+{
+    return ns >= scale.first_ns ? scale.first_ticks + profi_clock_to_ticks(&scale, ns - scale.first_ns)
+                                : scale.first_ticks - profi_clock_to_ticks(&scale, scale.first_ns - ns);
+}
+
+static void make_span(const profi_gpu_record *record)
+{
+    prof_site *what = site_of(record), *track = track_of(record);
+    if (what != NULL && track != NULL)
+        profi_work_record(what, track, tick_at(record->start_ns), tick_at(record->end_ns), flow_of(record->correlation));
+}
+
+/* ---- records ---- */
+
+static int by_start(const void *one, const void *other)
+{
+    const profi_gpu_record *a = one, *b = other;
+    return a->start_ns != b->start_ns ? (a->start_ns < b->start_ns ? -1 : 1) : a->end_ns < b->end_ns ? -1 : a->end_ns > b->end_ns;
+}
+
+static void settle(void)
+{
+    scale = profi_clock_scale_so_far();
+    if (pending_count != 0)
+        qsort(pending, pending_count, sizeof(*pending), by_start);
+    for (size_t i = 0; i < pending_count; i++) {
+        attribute(&pending[i]);
+        make_span(&pending[i]);
+    }
+    pending_count = 0;
+}
+
+static int has_room(void)
+{
+    if (pending_count < pending_room)
+        return 1;
+    if (pending_room == PENDING_MOST) {
+        settle();
+        return 1;
+    }
+    size_t room = pending_room ? pending_room * 2 : 1024;
+    profi_gpu_record *larger = realloc(pending, room * sizeof(*pending));
+    if (larger == NULL)
+        return 0;
+    pending = larger;
+    pending_room = room;
+    return 1;
+}
+
+void profi_gpu_work_add(const profi_gpu_record *record)
+{
+    pthread_mutex_lock(&lock);
+    if (!has_room()) {
+        totals.dropped++;
+    } else {
+        pending[pending_count] = *record;
+        if (record->end_ns < record->start_ns)
+            pending[pending_count].end_ns = record->start_ns;
+        pending_count++;
+    }
+    pthread_mutex_unlock(&lock);
+}
+
+void profi_gpu_work_settle(void)
+{
+    pthread_mutex_lock(&lock);
+    settle();
+    pthread_mutex_unlock(&lock);
+}
+
+void profi_gpu_work_dropped(uint64_t count)
+{
+    pthread_mutex_lock(&lock);
+    totals.dropped += count;
+    pthread_mutex_unlock(&lock);
+}
+
+size_t profi_gpu_work_read(profi_gpu_totals *into, profi_gpu_figures *figures, size_t room)
+{
+    pthread_mutex_lock(&lock);
+    *into = totals;
+    into->busy_ns = busy.sum;
+    into->is_bound = busy.is_bound;
+    size_t count = row_count;
+    for (size_t i = 0; i < count && i < room; i++) {
+        const site_row *row = &rows[i];
+        figures[i] = row->figures;
+        figures[i].busy_ns = row->busy.sum;
+        figures[i].self_busy_ns = row->self_busy.sum;
+        figures[i].is_bound = row->busy.is_bound | row->self_busy.is_bound;
+        for (unsigned j = 0; j < CALLS_KEPT; j++) /* those that more may come for count as they stand */
+            if (row->calls[j].begin_tick != 0)
+                finish_call(&figures[i], &row->calls[j]);
+    }
+    pthread_mutex_unlock(&lock);
+    return count;
+}
+
+void profi_gpu_work_lock(void) { pthread_mutex_lock(&lock); }
+void profi_gpu_work_unlock(void) { pthread_mutex_unlock(&lock); }
+
+void profi_gpu_work_forget(void)
+{
+    pending_count = row_count = 0;
+    profi_number_map_fini(&row_of_site);
+    totals = (profi_gpu_totals){ 0 };
+    busy = (profi_busy){ 0 };
+    if (launches != NULL)
+        memset(launches, 0, LAUNCHES * sizeof(*launches));
+}

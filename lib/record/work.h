@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Work that a scope starts and something else does, such as a GPU: from which
+ * scopes it came, and a span on a track of its own when it is over.
+ */
+#ifndef PROFI_WORK_H
+#define PROFI_WORK_H
+
+#include "../base/base.h"
+#include <profcore/prof.h>
+
+/* An open scope of the calling thread: its site's id, and its start in ticks, which says which call it is; 1: not timed. */
+typedef struct profi_work_scope {
+    uint32_t site;
+    uint64_t start;
+} profi_work_scope;
+
+/* The innermost `room` scopes that the calling thread has open, from the innermost; how many they are.  Takes no lock. */
+unsigned profi_work_scopes(profi_work_scope *scopes, unsigned room);
+
+/*
+ * Books work that is over as a span of `what`, in ticks, and puts it on lanes
+ * of the track that `track` names.  `flow`, if not 0, ends there: prof_flow()
+ * with it in the scope that started the work is the other end.  On any thread;
+ * counted as lost where there is no memory for it.
+ */
+void profi_work_record(prof_site *what, prof_site *track, uint64_t start, uint64_t end, uint64_t flow);
+
+#endif

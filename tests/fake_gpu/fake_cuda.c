@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A libcuda.so.1 with as many devices as the environment says, none of which does anything. */
+#include <cuda.h>
+#include <stdlib.h>
+
+#undef cuDeviceGetCount
+
+static int is_unused(void)
+{
+    const char *value = getenv("FAKE_CUDA_UNUSED");
+    return value != NULL && value[0] == '1';
+}
+
+CUresult CUDAAPI cuInit(unsigned flags)
+{
+    (void)flags;
+    unsetenv("FAKE_CUDA_UNUSED");
+    return CUDA_SUCCESS;
+}
+
+CUresult CUDAAPI cuDeviceGetCount(int *count)
+{
+    const char *devices = getenv("FAKE_CUDA_DEVICES");
+    if (is_unused())
+        return CUDA_ERROR_NOT_INITIALIZED;
+    *count = devices != NULL ? atoi(devices) : 1;
+    return *count != 0 ? CUDA_SUCCESS : CUDA_ERROR_NO_DEVICE;
+}
+
+CUresult CUDAAPI cuCtxGetCurrent(CUcontext *context)
+{
+    *context = (CUcontext)(uintptr_t)1;
+    return CUDA_SUCCESS;
+}
+
+static unsigned waits;
+unsigned fake_cuda_waits(void);
+unsigned fake_cuda_waits(void) { return waits; }
+
+CUresult CUDAAPI cuCtxSynchronize(void)
+{
+    waits++;
+    return CUDA_SUCCESS;
+}

@@ -1,0 +1,298 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A libcupti.so.13 whose GPU is the test: see fake_gpu.h. */
+#include "fake_gpu.h"
+
+#include <cupti.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* ---- what it answers ---- */
+
+static CUptiResult refuses(const char *function)
+{
+    const char *refused = getenv("FAKE_CUPTI_REFUSES");
+    return refused != NULL && strcmp(refused, function) == 0 ? CUPTI_ERROR_UNKNOWN : CUPTI_SUCCESS;
+}
+
+CUptiResult CUPTIAPI cuptiGetVersion(uint32_t *version)
+{
+    const char *told = getenv("FAKE_CUPTI_VERSION");
+    *version = told != NULL ? (uint32_t)atoi(told) : 130001;
+    return refuses(__func__);
+}
+
+CUptiResult CUPTIAPI cuptiGetResultString(CUptiResult result, const char **text)
+{
+    *text = result == CUPTI_SUCCESS ? "CUPTI_SUCCESS" : "CUPTI_ERROR_UNKNOWN";
+    return CUPTI_SUCCESS;
+}
+
+CUptiResult CUPTIAPI cuptiGetTimestamp(uint64_t *timestamp)
+{
+    *timestamp = 0;
+    return CUPTI_SUCCESS;
+}
+
+/* ---- callbacks ---- */
+
+/* By their numbers from 1 on; among them two that start nothing. */
+static const char *const functions[] = { "cudaDriverGetVersion_v3020", "cudaGetDevice_v3020", "cudaLaunchKernel_v7000",
+                                         "cudaMemcpyAsync_v3020", "cudaMemset_v3020", "cudaGraphLaunch_v10000" };
+enum { FUNCTIONS = sizeof(functions) / sizeof(*functions) };
+
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static unsigned subscribers, is_enabled[FUNCTIONS];
+static CUpti_CallbackFunc callback;
+static void *callback_data;
+static uint32_t last_correlation;
+
+CUptiResult CUPTIAPI cuptiSubscribe(CUpti_SubscriberHandle *subscriber, CUpti_CallbackFunc function, void *data)
+{
+    const char *taken = getenv("FAKE_CUPTI_TAKEN");
+    if (subscribers != 0 || (taken != NULL && taken[0] == '1'))
+        return CUPTI_ERROR_MULTIPLE_SUBSCRIBERS_NOT_SUPPORTED;
+    if (refuses(__func__) != CUPTI_SUCCESS)
+        return CUPTI_ERROR_UNKNOWN;
+    subscribers = 1;
+    callback = function;
+    callback_data = data;
+    *subscriber = (CUpti_SubscriberHandle)(void *)&callback;
+    return CUPTI_SUCCESS;
+}
+
+CUptiResult CUPTIAPI cuptiUnsubscribe(CUpti_SubscriberHandle subscriber)
+{
+    (void)subscriber;
+    subscribers = 0;
+    callback = NULL;
+    memset(is_enabled, 0, sizeof(is_enabled));
+    return CUPTI_SUCCESS;
+}
+
+CUptiResult CUPTIAPI cuptiGetCallbackName(CUpti_CallbackDomain domain, uint32_t number, const char **name)
+{
+    if (domain != CUPTI_CB_DOMAIN_RUNTIME_API || number < 1 || number > FUNCTIONS)
+        return CUPTI_ERROR_INVALID_PARAMETER;
+    *name = functions[number - 1];
+    return refuses(__func__);
+}
+
+CUptiResult CUPTIAPI cuptiEnableCallback(uint32_t enable, CUpti_SubscriberHandle subscriber, CUpti_CallbackDomain domain, CUpti_CallbackId number)
+{
+    (void)subscriber;
+    if (domain != CUPTI_CB_DOMAIN_RUNTIME_API || number < 1 || number > FUNCTIONS)
+        return CUPTI_ERROR_INVALID_PARAMETER;
+    is_enabled[number - 1] = enable;
+    return refuses(__func__);
+}
+
+static void call_back(unsigned number, CUpti_ApiCallbackSite site, uint32_t correlation)
+{
+    CUpti_CallbackData data;
+    memset(&data, 0, sizeof(data));
+    data.callbackSite = site;
+    data.functionName = functions[number];
+    data.correlationId = correlation;
+    callback(callback_data, CUPTI_CB_DOMAIN_RUNTIME_API, number + 1, &data);
+}
+
+static uint32_t call(const char *function)
+{
+    uint32_t correlation = __atomic_add_fetch(&last_correlation, 1u, __ATOMIC_RELAXED);
+    for (unsigned i = 0; i < FUNCTIONS; i++)
+        if (strncmp(functions[i], function, strlen(function)) == 0 && is_enabled[i] && callback != NULL) {
+            call_back(i, CUPTI_API_ENTER, correlation);
+            call_back(i, CUPTI_API_EXIT, correlation);
+        }
+    return correlation;
+}
+
+/* ---- activity ---- */
+
+typedef union record {
+    CUpti_Activity any;
+    CUpti_ActivityKernel10 kernel;
+    CUpti_ActivityMemcpy6 copy;
+    CUpti_ActivityMemset4 set;
+} record;
+
+enum { RECORDS_MOST = 1 << 20 };
+static record *waiting; /* under the lock */
+static unsigned waiting_count, dropped, buffers_out;
+static int delivers_on_flush = 1;
+static uint8_t enabled[CUPTI_ACTIVITY_KIND_COUNT];
+static CUpti_BuffersCallbackRequestFunc request;
+static CUpti_BuffersCallbackCompleteFunc complete;
+static CUpti_TimestampCallbackFunc clock_of_library;
+
+CUptiResult CUPTIAPI cuptiActivityRegisterCallbacks(CUpti_BuffersCallbackRequestFunc ask, CUpti_BuffersCallbackCompleteFunc done)
+{
+    request = ask;
+    complete = done;
+    return refuses(__func__);
+}
+
+CUptiResult CUPTIAPI cuptiActivityRegisterTimestampCallback(CUpti_TimestampCallbackFunc function)
+{
+    clock_of_library = function;
+    return refuses(__func__);
+}
+
+CUptiResult CUPTIAPI cuptiActivityEnable(CUpti_ActivityKind kind)
+{
+    enabled[kind] = 1;
+    return refuses(__func__);
+}
+
+CUptiResult CUPTIAPI cuptiActivityDisable(CUpti_ActivityKind kind)
+{
+    enabled[kind] = 0;
+    return CUPTI_SUCCESS;
+}
+
+CUptiResult CUPTIAPI cuptiActivityGetNumDroppedRecords(CUcontext context, uint32_t stream, size_t *count)
+{
+    (void)context;
+    (void)stream;
+    *count = __atomic_exchange_n(&dropped, 0u, __ATOMIC_RELAXED);
+    return CUPTI_SUCCESS;
+}
+
+/* Records have the size of the union, so that each is as long as the longest. */
+CUptiResult CUPTIAPI cuptiActivityGetNextRecord(uint8_t *buffer, size_t bytes, CUpti_Activity **at)
+{
+    uint8_t *next = *at == NULL ? buffer : (uint8_t *)*at + sizeof(record);
+    if (next + sizeof(record) > buffer + bytes)
+        return CUPTI_ERROR_MAX_LIMIT_REACHED;
+    *at = (CUpti_Activity *)(void *)next;
+    return CUPTI_SUCCESS;
+}
+
+static void add(const record *made)
+{
+    pthread_mutex_lock(&lock);
+    if (waiting == NULL)
+        waiting = malloc(RECORDS_MOST * sizeof(*waiting));
+    if (enabled[made->any.kind] && waiting != NULL && waiting_count < RECORDS_MOST)
+        waiting[waiting_count++] = *made;
+    pthread_mutex_unlock(&lock);
+}
+
+static void kernel(uint32_t correlation, uint32_t device, uint32_t stream, uint64_t start, uint64_t end, const char *name, uint64_t graph_node)
+{
+    record made;
+    memset(&made, 0, sizeof(made));
+    made.kernel.kind = CUPTI_ACTIVITY_KIND_CONCURRENT_KERNEL;
+    made.kernel.correlationId = correlation;
+    made.kernel.deviceId = device;
+    made.kernel.streamId = stream;
+    made.kernel.start = start;
+    made.kernel.end = end;
+    made.kernel.name = name;
+    made.kernel.graphNodeId = graph_node;
+    add(&made);
+}
+
+static void copy(uint32_t correlation, unsigned way, uint64_t bytes, uint64_t start, uint64_t end)
+{
+    record made;
+    memset(&made, 0, sizeof(made));
+    made.copy.kind = CUPTI_ACTIVITY_KIND_MEMCPY;
+    made.copy.copyKind = (uint8_t)way;
+    made.copy.correlationId = correlation;
+    made.copy.bytes = bytes;
+    made.copy.start = start;
+    made.copy.end = end;
+    add(&made);
+}
+
+static void set(uint32_t correlation, uint64_t bytes, uint64_t start, uint64_t end)
+{
+    record made;
+    memset(&made, 0, sizeof(made));
+    made.set.kind = CUPTI_ACTIVITY_KIND_MEMSET;
+    made.set.correlationId = correlation;
+    made.set.bytes = bytes;
+    made.set.start = start;
+    made.set.end = end;
+    add(&made);
+}
+
+/* Buffers are filled and handed over without the lock: the library may call in here. */
+static void hand_over(const record *records, unsigned count, unsigned most)
+{
+    for (unsigned done = 0; done < count;) {
+        uint8_t *buffer = NULL;
+        size_t bytes = 0, records_most = 0;
+        request(&buffer, &bytes, &records_most);
+        unsigned fit = (unsigned)(bytes / sizeof(record));
+        fit = most != 0 && fit > most ? most : fit;
+        fit = fit > count - done ? count - done : fit;
+        if (buffer == NULL || fit == 0) {
+            __atomic_fetch_add(&dropped, count - done, __ATOMIC_RELAXED);
+            complete(NULL, 0, NULL, 0, 0);
+            return;
+        }
+        __atomic_fetch_add(&buffers_out, 1u, __ATOMIC_RELAXED);
+        memcpy(buffer, records + done, fit * sizeof(record));
+        done += fit;
+        complete(NULL, 0, buffer, bytes, fit * sizeof(record));
+        __atomic_fetch_sub(&buffers_out, 1u, __ATOMIC_RELAXED);
+    }
+}
+
+static void deliver(unsigned records_most, int backwards)
+{
+    pthread_mutex_lock(&lock);
+    record *taken = waiting;
+    unsigned count = waiting_count;
+    waiting = NULL;
+    waiting_count = 0;
+    pthread_mutex_unlock(&lock);
+    for (unsigned i = 0; backwards && i < count / 2; i++) {
+        record other = taken[i];
+        taken[i] = taken[count - 1 - i];
+        taken[count - 1 - i] = other;
+    }
+    if (count != 0)
+        hand_over(taken, count, records_most);
+    free(taken);
+}
+
+CUptiResult CUPTIAPI cuptiActivityFlushAll(uint32_t flag)
+{
+    (void)flag;
+    if (delivers_on_flush)
+        deliver(0, 0);
+    return refuses(__func__);
+}
+
+static void deliver_on_flush(int yes) { delivers_on_flush = yes; }
+static unsigned subscriber_count(void) { return subscribers; }
+static unsigned buffers_at_fake(void) { return __atomic_load_n(&buffers_out, __ATOMIC_RELAXED); }
+static uint64_t clock_now(void) { return clock_of_library != NULL ? clock_of_library() : 0; }
+
+static unsigned count_of_kinds(void)
+{
+    unsigned count = 0;
+    for (unsigned i = 0; i < CUPTI_ACTIVITY_KIND_COUNT; i++)
+        count += enabled[i];
+    return count;
+}
+
+static unsigned count_of_functions(void)
+{
+    unsigned count = 0;
+    for (unsigned i = 0; i < FUNCTIONS; i++)
+        count += is_enabled[i];
+    return count;
+}
+
+const fake_gpu *fake_gpu_get_1(void);
+const fake_gpu *fake_gpu_get_1(void)
+{
+    static const fake_gpu functions_of_fake = { call, kernel, copy, set, deliver, deliver_on_flush, subscriber_count,
+                                                count_of_kinds, count_of_functions, buffers_at_fake, clock_now };
+    return &functions_of_fake;
+}

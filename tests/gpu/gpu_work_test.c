@@ -1,0 +1,433 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * GPU work by scope, on the simulated clock, with libraries that only look
+ * like NVIDIA's and are found as those are: every figure is exact.  Each case
+ * runs in a child, as a process has one CUPTI.
+ */
+#include "child.h"
+#include "recording.h"
+#include "simulated.h"
+
+#include "../fake_gpu/fake_gpu.h"
+#include "gpu/work.h"
+#include "model/events.h"
+#include <profcore/gpu.h>
+
+#include <dlfcn.h>
+#include <pthread.h>
+#include <stdlib.h>
+
+enum { TO_DEVICE = 1, TO_HOST = 2, ON_DEVICE = 8 };
+
+static const fake_gpu *gpu;
+
+static void *load(const char *soname)
+{
+    void *library = dlopen(soname, RTLD_NOW);
+    if (library == NULL)
+        printf("# %s\n", dlerror());
+    CHECK(library != NULL);
+    return library;
+}
+
+/* The program uses CUDA; then the library's own start finds CUPTI. */
+static prof_status begin(void)
+{
+    fake_gpu_get get = NULL;
+    load("libcuda.so.1");
+    void *library = load("libcupti.so.13"), *found = library != NULL ? dlsym(library, FAKE_GPU_GET) : NULL;
+    memcpy(&get, &found, sizeof(found));
+    gpu = get();
+    pass(0);
+    start();
+    return prof_gpu_start(NULL);
+}
+
+static prof_snapshot *take(void)
+{
+    prof_snapshot *snapshot = NULL;
+    CHECK_I64(prof_snapshot_take(&snapshot, NULL), PROF_OK);
+    return snapshot;
+}
+
+static prof_gpu_work work_of(const char *name)
+{
+    prof_gpu_work work = PROF_GPU_WORK_INIT;
+    prof_snapshot *snapshot = take();
+    prof_gpu_totals any = PROF_GPU_TOTALS_INIT;
+    if (prof_snapshot_gpu_totals(snapshot, &any, NULL) != PROF_OK) {
+        prof_snapshot_close(snapshot);
+        return work;
+    }
+    for (uint32_t i = 0; i < prof_snapshot_function_count(snapshot); i++) {
+        prof_function row = PROF_FUNCTION_INIT;
+        CHECK_I64(prof_snapshot_function(snapshot, i, &row, NULL), PROF_OK);
+        if (strcmp(row.name, name) == 0)
+            CHECK_I64(prof_snapshot_gpu_work(snapshot, i, &work, NULL), PROF_OK);
+    }
+    prof_snapshot_close(snapshot);
+    return work;
+}
+
+static prof_gpu_totals totals(void)
+{
+    prof_gpu_totals read = PROF_GPU_TOTALS_INIT;
+    prof_snapshot *snapshot = take();
+    CHECK_I64(prof_snapshot_gpu_totals(snapshot, &read, NULL), PROF_OK);
+    prof_snapshot_close(snapshot);
+    return read;
+}
+
+static prof_gpu_info status(void)
+{
+    prof_gpu_info info = PROF_GPU_INFO_INIT;
+    CHECK_I64(prof_gpu_status(&info, NULL), PROF_OK);
+    return info;
+}
+
+/* One launch in a scope of its own, of a kernel that runs from `start` to `end`. */
+static void launch_in(const char *name, uint64_t start_ns, uint64_t end_ns)
+{
+    prof_scope scope = prof_begin(site(name));
+    uint32_t id = gpu->call("cudaLaunchKernel");
+    gpu->kernel(id, 0, 7, start_ns, end_ns, "saxpy", 0);
+    pass(10);
+    prof_end(scope);
+}
+
+CASE(a_kernel_is_its_scopes_and_that_of_the_scopes_around_it)
+{
+    CHECK_I64(begin(), PROF_OK);
+    prof_scope outer = prof_begin(site("outer"));
+    launch_in("inner", now_ns + 100, now_ns + 400);
+    prof_end(outer);
+    prof_gpu_work inner = work_of("inner"), around = work_of("outer");
+    CHECK_U64(inner.kernel_count, 1);
+    CHECK_U64(inner.busy_ns, 300);
+    CHECK_U64(inner.self_busy_ns, 300);
+    CHECK_U64(inner.launch_count, 1);
+    CHECK_U64(inner.queue_ns, 100);
+    CHECK_U64(around.busy_ns, 300);
+    CHECK_U64(around.self_busy_ns, 0);
+    CHECK_U64(around.kernel_ns, 300);
+    CHECK_U64(totals().attributed_count, 1);
+    CHECK_U64(totals().unattributed_count, 0);
+}
+
+CASE(kernels_that_overlap_on_two_streams_keep_the_gpu_busy_once)
+{
+    CHECK_I64(begin(), PROF_OK);
+    prof_scope scope = prof_begin(site("overlap"));
+    uint64_t at = now_ns + 1000;
+    gpu->kernel(gpu->call("cudaLaunchKernel"), 0, 1, at, at + 100, "a", 0);
+    gpu->kernel(gpu->call("cudaLaunchKernel"), 0, 2, at + 50, at + 150, "b", 0);
+    gpu->kernel(gpu->call("cudaLaunchKernel"), 0, 1, at + 300, at + 310, "a", 0);
+    prof_end(scope);
+    prof_gpu_work work = work_of("overlap");
+    CHECK_U64(work.busy_ns, 160);
+    CHECK_U64(work.kernel_ns, 210);
+    CHECK_U64(work.kernel_count, 3);
+    CHECK_U64(totals().busy_ns, 160);
+}
+
+CASE(copies_and_sets_have_their_bytes_by_direction)
+{
+    CHECK_I64(begin(), PROF_OK);
+    prof_scope scope = prof_begin(site("copies"));
+    gpu->copy(gpu->call("cudaMemcpyAsync"), TO_DEVICE, 1000, now_ns, now_ns + 5);
+    gpu->copy(gpu->call("cudaMemcpyAsync"), TO_HOST, 200, now_ns + 10, now_ns + 15);
+    gpu->copy(gpu->call("cudaMemcpyAsync"), ON_DEVICE, 30, now_ns + 20, now_ns + 25);
+    gpu->set(gpu->call("cudaMemset"), 4, now_ns + 30, now_ns + 36);
+    prof_end(scope);
+    prof_gpu_work work = work_of("copies");
+    CHECK_U64(work.to_device_bytes, 1000);
+    CHECK_U64(work.to_host_bytes, 200);
+    CHECK_U64(work.on_device_bytes, 30);
+    CHECK_U64(work.copy_count, 3);
+    CHECK_U64(work.copy_ns, 15);
+    CHECK_U64(work.set_count, 1);
+    CHECK_U64(work.set_ns, 6);
+    CHECK_U64(work.busy_ns, 21);
+}
+
+CASE(work_that_comes_after_the_scope_has_ended_is_still_its_own_and_says_how_long_after)
+{
+    CHECK_I64(begin(), PROF_OK);
+    gpu->deliver_on_flush(0);
+    launch_in("asynchronous", now_ns + 50, now_ns + 5010);
+    CHECK_U64(work_of("asynchronous").kernel_count, 0);
+    pass(100000);
+    gpu->deliver(0, 0);
+    prof_gpu_work work = work_of("asynchronous");
+    CHECK_U64(work.kernel_count, 1);
+    CHECK_U64(work.call_count, 1);
+    CHECK_U64(work.done_ns, 5010);
+    CHECK_U64(work.done_max_ns, 5010);
+}
+
+CASE(records_in_the_wrong_order_and_in_small_buffers_are_the_same_work)
+{
+    CHECK_I64(begin(), PROF_OK);
+    gpu->deliver_on_flush(0);
+    prof_scope scope = prof_begin(site("backwards"));
+    uint64_t at = now_ns;
+    for (unsigned i = 0; i < 500; i++)
+        gpu->kernel(gpu->call("cudaLaunchKernel"), 0, i % 3, at + i * 10, at + i * 10 + 8, "k", 0);
+    prof_end(scope);
+    gpu->deliver(7, 1);
+    prof_gpu_work work = work_of("backwards");
+    CHECK_U64(work.kernel_count, 500);
+    CHECK_U64(work.busy_ns, 4000);
+    CHECK_U64(work.flags, 0);
+    CHECK_U64(gpu->buffers_out(), 0);
+}
+
+CASE(the_kernels_of_a_graph_are_those_of_its_launch)
+{
+    CHECK_I64(begin(), PROF_OK);
+    prof_scope scope = prof_begin(site("decode"));
+    uint32_t id = gpu->call("cudaGraphLaunch");
+    for (unsigned i = 0; i < 20; i++)
+        gpu->kernel(id, 0, 7, now_ns + 100 * i, now_ns + 100 * i + 60, "gemv", i + 1);
+    prof_end(scope);
+    prof_gpu_work work = work_of("decode");
+    CHECK_U64(work.launch_count, 1);
+    CHECK_U64(work.kernel_count, 20);
+    CHECK_U64(work.busy_ns, 1200);
+}
+
+CASE(work_outside_of_scopes_and_of_unknown_launches_is_unattributed)
+{
+    CHECK_I64(begin(), PROF_OK);
+    gpu->kernel(gpu->call("cudaLaunchKernel"), 0, 7, now_ns, now_ns + 5, "k", 0);
+    gpu->kernel(4000000000u, 0, 7, now_ns + 10, now_ns + 15, "k", 0);
+    launch_in("known", now_ns + 20, now_ns + 25);
+    CHECK_U64(totals().unattributed_count, 2);
+    CHECK_U64(totals().attributed_count, 1);
+    CHECK_U64(totals().kernel_count, 3);
+}
+
+CASE(a_launch_that_was_pushed_out_by_later_ones_is_unattributed_and_never_another_scopes)
+{
+    enum { LAUNCHES = 40000 };
+    CHECK_I64(begin(), PROF_OK);
+    gpu->deliver_on_flush(0);
+    launch_in("pushed out", now_ns, now_ns + 5);
+    prof_scope scope = prof_begin(site("busy"));
+    for (unsigned i = 0; i < LAUNCHES; i++)
+        gpu->call("cudaLaunchKernel");
+    prof_end(scope);
+    gpu->deliver(0, 0);
+    CHECK_U64(work_of("pushed out").kernel_count, 0);
+    CHECK_U64(work_of("busy").kernel_count, 0);
+    CHECK_U64(totals().unattributed_count, 1);
+}
+
+CASE(recursion_counts_work_once)
+{
+    CHECK_I64(begin(), PROF_OK);
+    prof_scope outer = prof_begin(site("again"));
+    launch_in("again", now_ns, now_ns + 70);
+    prof_end(outer);
+    prof_gpu_work work = work_of("again");
+    CHECK_U64(work.busy_ns, 70);
+    CHECK_U64(work.kernel_count, 1);
+    CHECK_U64(work.kernel_ns, 70);
+}
+
+CASE(records_for_which_there_was_no_buffer_are_counted)
+{
+    enum { KERNELS = 400000 }; /* more than 32 buffers of 1 MiB hold when none is given back meanwhile */
+    CHECK_I64(begin(), PROF_OK);
+    gpu->deliver_on_flush(0);
+    prof_scope scope = prof_begin(site("many"));
+    uint32_t id = gpu->call("cudaGraphLaunch");
+    for (unsigned i = 0; i < KERNELS; i++)
+        gpu->kernel(id, 0, 7, now_ns + 10 * i, now_ns + 10 * i + 5, "k", 0);
+    prof_end(scope);
+    gpu->deliver(0, 0);
+    prof_gpu_totals read = totals();
+    CHECK_U64(read.kernel_count + read.dropped_count, KERNELS);
+    CHECK_U64(work_of("many").kernel_count, read.kernel_count);
+}
+
+/* ---- the timeline ---- */
+
+static int find_slices(const char *track, profi_slice *slices, int room)
+{
+    profi_events *events = NULL;
+    int count = 0;
+    CHECK_I64(profi_events_open("run", &events, NULL), PROF_OK);
+    for (size_t i = 0; i < events->lane_count; i++)
+        if (strcmp(events->sites[events->lanes[i].track].name, track) == 0)
+            count += (int)profi_events_read(events, events->lanes[i].first, events->lanes[i].count, 0, slices + count, (size_t)(room - count));
+    for (int i = 0; i < count; i++) {
+        slices[i].value = slices[i].detail_count == 1 ? (double)(slices[i].details[0].value.flow & 0xffffffffu) : -1;
+        slices[i].details = NULL;
+        slices[i].request = NULL;
+    }
+    profi_events_close(events);
+    return count;
+}
+
+CASE(a_stream_is_a_track_with_lanes_for_overlap_and_flows_from_the_scope)
+{
+    profi_slice slices[8];
+    CHECK_I64(begin(), PROF_OK);
+    prof_scope scope = prof_begin(site("timeline"));
+    uint32_t first = gpu->call("cudaLaunchKernel"), second = gpu->call("cudaLaunchKernel"), third = gpu->call("cudaMemcpyAsync");
+    uint64_t at = now_ns;
+    gpu->kernel(first, 1, 5, at + 100, at + 200, "a", 0);
+    gpu->kernel(second, 1, 5, at + 150, at + 250, "b", 0);
+    gpu->copy(third, TO_DEVICE, 10, at + 300, at + 320);
+    pass(10);
+    prof_end(scope);
+    prof_snapshot_close(take());
+    CHECK_I64(find_slices("GPU 1 stream 5", slices, 8), 2);
+    CHECK_U64(slices[0].start_ns, at + 100);
+    CHECK_U64(slices[0].end_ns, at + 200);
+    CHECK_U64(slices[1].start_ns, at + 150);
+    CHECK(slices[0].site != slices[1].site);
+    CHECK_U64((uint64_t)slices[0].value, first);
+    CHECK_U64((uint64_t)slices[1].value, second);
+    CHECK_I64(find_slices("GPU 0 stream 0", slices, 8), 1);
+    CHECK_U64((uint64_t)slices[0].value, third);
+}
+
+/* ---- when it cannot be had ---- */
+
+static void check_unavailable(const char *reason)
+{
+    CHECK_I64(begin(), PROF_E_UNAVAILABLE);
+    CHECK_HAS(status().reason, reason);
+    CHECK_I64(status().state, PROF_GPU_UNAVAILABLE);
+    prof_scope scope = prof_begin(site("without"));
+    pass(5);
+    prof_end(scope);
+    prof_snapshot *snapshot = take();
+    prof_gpu_work work = PROF_GPU_WORK_INIT;
+    prof_error why = PROF_ERROR_INIT;
+    CHECK_I64(prof_snapshot_gpu_work(snapshot, 0, &work, &why), PROF_E_UNAVAILABLE);
+    CHECK_HAS(why.message, reason);
+    CHECK_U64(gpu->enabled_kinds(), 0);
+    prof_snapshot_close(snapshot);
+}
+
+CASE(another_tool_keeps_cupti)
+{
+    setenv("FAKE_CUPTI_TAKEN", "1", 1);
+    check_unavailable("in use by another tool");
+    CHECK_U64(gpu->subscribers(), 0);
+}
+
+CASE(under_nsight_cupti_is_left_alone)
+{
+    setenv("NSYS_PROFILING_SESSION_ID", "1", 1);
+    check_unavailable("NSYS_PROFILING_SESSION_ID");
+    CHECK_U64(gpu->subscribers(), 0);
+}
+
+CASE(a_cupti_that_is_too_old_is_named)
+{
+    setenv("FAKE_CUPTI_VERSION", "12", 1);
+    check_unavailable("version 12");
+}
+
+static void check_refused(const char *function)
+{
+    setenv("FAKE_CUPTI_REFUSES", function, 1);
+    check_unavailable("CUPTI");
+    CHECK_U64(gpu->subscribers(), 0);
+}
+CASE(a_cupti_that_refuses_a_subscriber_is_given_up) { check_refused("cuptiSubscribe"); }
+CASE(a_cupti_that_refuses_buffers_is_given_up) { check_refused("cuptiActivityRegisterCallbacks"); }
+CASE(a_cupti_that_refuses_to_trace_is_given_up) { check_refused("cuptiActivityEnable"); }
+CASE(a_cupti_that_tells_of_no_launch_is_given_up) { check_refused("cuptiGetCallbackName"); }
+
+CASE(a_driver_without_devices_is_said)
+{
+    setenv("FAKE_CUDA_DEVICES", "0", 1);
+    check_unavailable("no device");
+}
+
+CASE(a_process_that_has_not_initialised_cuda_is_waited_for)
+{
+    setenv("FAKE_CUDA_UNUSED", "1", 1);
+    CHECK_I64(begin(), PROF_E_UNAVAILABLE);
+    CHECK_I64(status().state, PROF_GPU_WAITING);
+    CHECK_U64(gpu->subscribers(), 0);
+    setenv("FAKE_CUDA_UNUSED", "0", 1);
+    CHECK_I64(prof_gpu_start(NULL), PROF_OK);
+    CHECK_I64(status().state, PROF_GPU_ON);
+}
+
+/* ---- its life ---- */
+
+CASE(only_what_starts_work_is_listened_to_and_all_is_given_back_at_the_stop)
+{
+    CHECK_I64(begin(), PROF_OK);
+    CHECK_U64(gpu->subscribers(), 1);
+    CHECK_U64(gpu->enabled_functions(), 4);
+    CHECK(gpu->enabled_kinds() >= 4);
+    CHECK(gpu->clock() != 0);
+    launch_in("before the stop", now_ns, now_ns + 9);
+    stop();
+    CHECK_U64(gpu->subscribers(), 0);
+    CHECK_U64(gpu->enabled_kinds(), 0);
+    CHECK_I64(status().state, PROF_GPU_OFF);
+    CHECK_U64(work_of("before the stop").kernel_count, 1);
+    start();
+    CHECK_I64(prof_gpu_start(NULL), PROF_OK);
+    launch_in("after it", now_ns, now_ns + 9);
+    CHECK_U64(work_of("after it").kernel_count, 1);
+}
+
+CASE(a_forked_child_has_no_part_in_its_parents_gpu)
+{
+    CHECK_I64(begin(), PROF_OK);
+    launch_in("parent", now_ns, now_ns + 9);
+    fflush(stdout);
+    pid_t child = fork();
+    if (child == 0) {
+        prof_scope scope = prof_begin(site("child"));
+        pass(5);
+        prof_end(scope);
+        CHECK_U64(work_of("child").kernel_count, 0);
+        CHECK(status().state != PROF_GPU_ON);
+        _exit(test_failed);
+    }
+    end_child(child);
+    CHECK_U64(work_of("parent").kernel_count, 1);
+}
+
+static void *launch_and_end(void *unused)
+{
+    (void)unused;
+    for (unsigned i = 0; i < 1000; i++) {
+        prof_scope scope = prof_begin(site("threads"));
+        gpu->kernel(gpu->call("cudaLaunchKernel"), 0, 1, 1000 + i, 1001 + i, "k", 0);
+        prof_end(scope);
+    }
+    return NULL;
+}
+
+CASE(threads_launch_while_others_deliver_and_take_snapshots)
+{
+    enum { THREADS = 4 };
+    pthread_t threads[THREADS];
+    CHECK_I64(begin(), PROF_OK);
+    for (unsigned i = 0; i < THREADS; i++)
+        CHECK_I64(pthread_create(&threads[i], NULL, launch_and_end, NULL), 0);
+    for (unsigned i = 0; i < 20; i++)
+        prof_snapshot_close(take());
+    for (unsigned i = 0; i < THREADS; i++)
+        pthread_join(threads[i], NULL);
+    prof_gpu_work work = work_of("threads");
+    CHECK_U64(work.kernel_count, THREADS * 1000);
+    CHECK_U64(work.launch_count, THREADS * 1000);
+}
+
+int main(int argc, char **argv)
+{
+    return test_main(argc, argv);
+}
