@@ -199,7 +199,9 @@ static void read_function(profi_json *j, const profi_json_value *object, profi_f
         profi_json_fail(j, "name", "is missing");
     if (!profi_json_count(j, object, "id", UINT32_MAX, &number->in_file))
         profi_json_fail(j, "id", "is missing");
+    prof_gpu_work work;
     read_figures(j, object, &read, counts);
+    read.gpu = profi_read_gpu_work(j, object, &work);
     if (j->status != PROF_OK)
         return;
     number->id = profi_builder_function(j->builder, name, file, (uint32_t)line);
@@ -300,6 +302,7 @@ prof_status profi_read_json(const profi_input *input, profi_builder *builder, pr
         status = check_schema(&json, json.values);
     if (status == PROF_OK) {
         profi_read_facts(&json, json.values);
+        profi_read_gpu(&json, json.values);
         read_functions(&json, json.values);
         profi_read_spans(&json, json.values);
         status = json.status;

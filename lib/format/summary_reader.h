@@ -36,6 +36,10 @@ void profi_read_durations(profi_json *json, const profi_json_value *object, prof
 /* Reads what the file says of the run. */
 void profi_read_facts(profi_json *json, const profi_json_value *root);
 
+/* Reads GPU work: the run's; and a function's, into the caller's, which it returns, or NULL where there is none. */
+void profi_read_gpu(profi_json *json, const profi_json_value *root);
+prof_gpu_work *profi_read_gpu_work(profi_json *json, const profi_json_value *function, prof_gpu_work *work);
+
 /* Reads the spans, if there are any. */
 void profi_read_spans(profi_json *json, const profi_json_value *root);
 

@@ -67,7 +67,8 @@ json_t *profi_span_of(const prof_snapshot *snapshot, uint32_t index, int *ok);
 json_t *profi_thread_of(const prof_snapshot *snapshot, uint32_t index, int *ok);
 json_t *profi_process_of(const prof_snapshot *snapshot, uint32_t index, int *ok);
 json_t *profi_gpu_object(const prof_snapshot *snapshot, int *ok);
-json_t *profi_gpu_work_object(const prof_snapshot *snapshot, uint32_t function, int *ok);
+json_t *profi_gpu_work_object(const prof_gpu_work *work, int *ok);
+extern const char *const profi_gpu_states[PROF_GPU_UNAVAILABLE + 1];
 json_t *profi_memory_object(const prof_snapshot *snapshot, uint32_t index, int *ok);
 json_t *profi_place_object(const prof_snapshot *snapshot, uint32_t index, int *ok);
 

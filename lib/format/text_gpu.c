@@ -62,13 +62,13 @@ static uint64_t after_end(const profi_function *function, const prof_gpu_work *w
     return done_ns > own_ns ? done_ns - own_ns : 0;
 }
 
-int profi_text_gpu_line(profi_output *out, const prof_snapshot *snapshot, uint32_t function)
+int profi_text_gpu_line(profi_output *out, const profi_function *function)
 {
     char busy[24], self[24], copied[24], queued[24] = "-", after[24] = "-";
-    const prof_gpu_work *work = profi_gpu_work_of(snapshot, function);
+    const prof_gpu_work *work = function->gpu;
     if (work == NULL)
         return 0;
-    uint64_t after_ns = after_end(&snapshot->functions[function], work);
+    uint64_t after_ns = after_end(function, work);
     profi_format_ns(busy, work->busy_ns);
     profi_format_ns(self, work->self_busy_ns);
     profi_format_bytes(copied, (double)(work->to_device_bytes + work->to_host_bytes + work->on_device_bytes + work->other_bytes), "");

@@ -10,6 +10,6 @@
 int profi_text_gpu_heading(profi_output *out, const prof_snapshot *snapshot);
 
 /* A function's line up to its name; 0, and nothing is written, when it launched nothing. */
-int profi_text_gpu_line(profi_output *out, const prof_snapshot *snapshot, uint32_t function);
+int profi_text_gpu_line(profi_output *out, const profi_function *function);
 
 #endif

@@ -221,7 +221,7 @@ static void put_memory_block(const profi_listing *t)
 
 static void put_gpu_work(const profi_listing *t, const profi_function *function, const char *title)
 {
-    if (profi_text_gpu_line(t->out, t->snapshot, (uint32_t)(function - t->snapshot->functions)))
+    if (profi_text_gpu_line(t->out, function))
         put_name(t, title);
 }
 

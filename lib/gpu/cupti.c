@@ -79,7 +79,7 @@ static uint64_t time_of(uint64_t cuptis) { return (uint64_t)((int64_t)cuptis + b
 
 /* ---- buffers ---- */
 
-enum { BUFFER_BYTES = 1 << 20, BUFFERS_MOST = 32, ALIGNED = 8 };
+enum { BUFFER_BYTES = 1 << 20, BUFFERS_MOST = 32 };
 
 static pthread_mutex_t buffer_lock = PTHREAD_MUTEX_INITIALIZER;
 static uint8_t *free_buffers[BUFFERS_MOST];
@@ -88,14 +88,12 @@ static unsigned free_count, buffer_count; /* of all that there are */
 /* Without one CUPTI throws records away, and counts them. */
 static void CUPTIAPI give_buffer(uint8_t **buffer, size_t *bytes, size_t *records_most)
 {
-    void *given = NULL;
+    uint8_t *given = NULL;
     pthread_mutex_lock(&buffer_lock);
     if (free_count != 0)
         given = free_buffers[--free_count];
-    else if (buffer_count < BUFFERS_MOST && posix_memalign(&given, ALIGNED, BUFFER_BYTES) == 0)
+    else if (buffer_count < BUFFERS_MOST && (given = malloc(BUFFER_BYTES)) != NULL) /* aligned to 8 bytes, as it must be */
         buffer_count++;
-    else
-        given = NULL;
     pthread_mutex_unlock(&buffer_lock);
     *buffer = given;
     *bytes = given != NULL ? BUFFER_BYTES : 0;

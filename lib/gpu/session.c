@@ -7,7 +7,7 @@
 
 #include <pthread.h>
 #include <stdio.h>
-#include <unistd.h>
+#include <sys/stat.h>
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static profi_gpu_session session = { .state = PROF_GPU_OFF, .reason = "nothing was recorded yet" };
@@ -76,7 +76,8 @@ profi_gpu_session profi_gpu_session_now(void)
 /* The second is the driver's in Windows' subsystem for Linux. */
 int profi_gpu_session_may_be(void)
 {
-    return access("/dev/nvidiactl", F_OK) == 0 || access("/dev/dxg", F_OK) == 0 || profi_cupti_has_driver();
+    struct stat about;
+    return stat("/dev/nvidiactl", &about) == 0 || stat("/dev/dxg", &about) == 0 || profi_cupti_has_driver();
 }
 
 void profi_gpu_session_lock(void)

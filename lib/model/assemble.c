@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Snapshots from functions and edges: see assemble.h. */
 #include "assemble.h"
+#include "gpu.h"
 
 #include "../base/array.h"
 #include "../base/error.h"
@@ -162,6 +163,7 @@ void profi_builder_add(profi_builder *builder, profi_function *into, const profi
         profi_builder_sum(builder, &into->inner_calls, from->inner_calls);
     add_histogram(builder, into, from);
     add_extras(builder, into, from);
+    profi_builder_gpu_work(builder, &into->gpu, from->gpu);
 }
 
 /*
@@ -212,7 +214,7 @@ void profi_builder_renumber(profi_builder *builder, const uint32_t *new_id)
     }
     for (uint32_t i = 0; i < snapshot->function_count; i++) {
         if (new_id[i] == PROFI_NONE)
-            free(snapshot->functions[i].histogram), free(snapshot->functions[i].measures);
+            free(snapshot->functions[i].histogram), free(snapshot->functions[i].measures), free(snapshot->functions[i].gpu);
         else
             functions[new_id[i]] = snapshot->functions[i];
         count += new_id[i] != PROFI_NONE;

@@ -2,7 +2,7 @@
 /* See gpu.h; and the public functions that read it. */
 #include "gpu.h"
 
-#include "snapshot.h"
+#include "assemble.h"
 
 #include "../base/error.h"
 #include "../gpu/session.h"
@@ -13,26 +13,26 @@
 enum { WORK_SIZE_0 = 152, TOTALS_SIZE_0 = 72 }; /* as of version 0.1 */
 _Static_assert(sizeof(prof_gpu_work) == WORK_SIZE_0 && sizeof(prof_gpu_totals) == TOTALS_SIZE_0, "as of version 0.1");
 
-profi_gpu_info *profi_gpu_info_new(prof_snapshot *snapshot)
-{
-    profi_gpu_info *info = calloc(1, sizeof(*info));
-    if (info == NULL)
-        return NULL;
-    info->reason = "";
-    info->works = calloc((size_t)snapshot->function_count + 1, sizeof(*info->works));
-    if (info->works == NULL) {
-        free(info);
-        return NULL;
-    }
-    return info;
-}
+#define WORK(key, field, is_highest) { key, offsetof(prof_gpu_work, field), is_highest }
+const profi_gpu_field profi_gpu_work_fields[] = {
+    WORK("launches", launch_count, 0), WORK("kernels", kernel_count, 0), WORK("copies", copy_count, 0), WORK("sets", set_count, 0),
+    WORK("busy_ns", busy_ns, 0), WORK("self_busy_ns", self_busy_ns, 0), WORK("kernel_ns", kernel_ns, 0), WORK("copy_ns", copy_ns, 0),
+    WORK("set_ns", set_ns, 0), WORK("to_device_bytes", to_device_bytes, 0), WORK("to_host_bytes", to_host_bytes, 0),
+    WORK("on_device_bytes", on_device_bytes, 0), WORK("other_bytes", other_bytes, 0), WORK("queue_ns", queue_ns, 0),
+    WORK("queue_max_ns", queue_max_ns, 1), WORK("calls", call_count, 0), WORK("done_ns", done_ns, 0),
+    WORK("done_max_ns", done_max_ns, 1),
+};
+const size_t profi_gpu_work_field_count = PROFI_COUNT_OF(profi_gpu_work_fields);
 
-void profi_gpu_info_free(profi_gpu_info *info)
-{
-    if (info != NULL)
-        free(info->works);
-    free(info);
-}
+#define TOTAL(key, field) { key, offsetof(prof_gpu_totals, field), 0 }
+const profi_gpu_field profi_gpu_totals_fields[] = {
+    TOTAL("traced_ns", traced_ns), TOTAL("busy_ns", busy_ns), TOTAL("kernels", kernel_count), TOTAL("copies", copy_count),
+    TOTAL("sets", set_count), TOTAL("attributed", attributed_count), TOTAL("unattributed", unattributed_count),
+    TOTAL("lost", dropped_count),
+};
+const size_t profi_gpu_totals_field_count = PROFI_COUNT_OF(profi_gpu_totals_fields);
+
+/* ---- of this process ---- */
 
 static prof_gpu_work work_of(const profi_gpu_figures *from)
 {
@@ -59,6 +59,14 @@ static prof_gpu_work work_of(const profi_gpu_figures *from)
     return work;
 }
 
+static int copy_work(prof_gpu_work **into, const prof_gpu_work *from)
+{
+    *into = malloc(sizeof(**into));
+    if (*into != NULL)
+        **into = *from;
+    return *into != NULL;
+}
+
 static prof_gpu_totals totals_of(const profi_gpu_totals *from, uint64_t traced_ns)
 {
     prof_gpu_totals totals = PROF_GPU_TOTALS_INIT;
@@ -81,7 +89,7 @@ int profi_recorded_gpu(prof_snapshot *snapshot, const uint32_t *function_of_site
     profi_gpu_totals totals;
     size_t room = profi_gpu_work_read(&totals, NULL, 0);
     profi_gpu_figures *figures = calloc(room + 1, sizeof(*figures));
-    profi_gpu_info *info = snapshot->gpu = profi_gpu_info_new(snapshot);
+    profi_gpu_info *info = snapshot->gpu = calloc(1, sizeof(*info));
     if (figures == NULL || info == NULL) {
         free(figures);
         return 0;
@@ -91,20 +99,89 @@ int profi_recorded_gpu(prof_snapshot *snapshot, const uint32_t *function_of_site
     info->reason = profi_snapshot_text(snapshot, session.reason, &ok);
     info->is_traced = session.has_begun;
     info->totals = totals_of(&totals, info->is_traced ? profi_clock_to_ns(scale, profi_clock_now() - session.since_tick) : 0);
-    for (size_t i = 0; i < count; i++) {
+    for (size_t i = 0; i < count && ok; i++) {
         uint32_t function = figures[i].site < site_count ? function_of_site[figures[i].site] : PROFI_NONE;
+        const prof_gpu_work work = work_of(&figures[i]);
         if (function != PROFI_NONE)
-            info->works[function] = work_of(&figures[i]);
+            ok = copy_work(&snapshot->functions[function].gpu, &work);
     }
     free(figures);
     return ok;
 }
 
-const prof_gpu_work *profi_gpu_work_of(const prof_snapshot *snapshot, uint32_t function)
+/* ---- of snapshots that are made of others ---- */
+
+int profi_subtree_gpu(prof_snapshot *made, const prof_snapshot *from, const uint32_t *new_id, uint32_t root)
 {
-    const prof_gpu_work *work = snapshot->gpu != NULL && snapshot->gpu->is_traced ? &snapshot->gpu->works[function] : NULL;
-    return work != NULL && work->kernel_count + work->copy_count + work->set_count != 0 ? work : NULL;
+    int ok = 1;
+    if (from->gpu == NULL)
+        return 1;
+    made->gpu = calloc(1, sizeof(*made->gpu));
+    if (made->gpu == NULL)
+        return 0;
+    *made->gpu = *from->gpu;
+    made->gpu->reason = profi_snapshot_text(made, from->gpu->reason, &ok);
+    for (uint32_t i = 0; ok && i < from->function_count; i++)
+        if (new_id[i] != PROFI_NONE && from->functions[i].gpu != NULL &&
+            (i == root || from->functions[i].calls == made->functions[new_id[i]].calls))
+            ok = copy_work(&made->functions[new_id[i]].gpu, from->functions[i].gpu);
+    const prof_gpu_work none = PROF_GPU_WORK_INIT, *work = from->functions[root].gpu != NULL ? from->functions[root].gpu : &none;
+    prof_gpu_totals *totals = &made->gpu->totals;
+    totals->flags = work->flags;
+    totals->kernel_count = work->kernel_count;
+    totals->copy_count = work->copy_count;
+    totals->set_count = work->set_count;
+    totals->busy_ns = work->busy_ns;
+    totals->attributed_count = work->kernel_count + work->copy_count + work->set_count;
+    totals->unattributed_count = 0;
+    return ok;
 }
+
+static void add_fields(profi_builder *builder, void *into, const void *from, const profi_gpu_field *fields, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        uint64_t *at = profi_gpu_at(into, &fields[i]), more = profi_gpu_get(from, &fields[i]);
+        if (fields[i].is_highest)
+            *at = profi_max_u64(*at, more);
+        else
+            profi_builder_sum(builder, at, more);
+    }
+}
+
+void profi_builder_gpu_work(profi_builder *builder, prof_gpu_work **into, const prof_gpu_work *from)
+{
+    const prof_gpu_work empty = PROF_GPU_WORK_INIT;
+    if (from == NULL)
+        return;
+    if (*into == NULL && !copy_work(into, &empty)) {
+        builder->out_of_memory = 1;
+        return;
+    }
+    (*into)->flags |= from->flags;
+    add_fields(builder, *into, from, profi_gpu_work_fields, profi_gpu_work_field_count);
+}
+
+/* Of several, what one of them lacks is that one's: its reason stays where none was traced. */
+void profi_builder_gpu(profi_builder *builder, const profi_gpu_info *from)
+{
+    profi_gpu_info *into = builder->snapshot->gpu;
+    if (from == NULL)
+        return;
+    if (into == NULL && (into = builder->snapshot->gpu = calloc(1, sizeof(*into))) == NULL) {
+        builder->out_of_memory = 1;
+        return;
+    }
+    if (into->reason == NULL || (from->is_traced && !into->is_traced)) {
+        into->totals.size = (uint32_t)sizeof(into->totals);
+        into->state = from->state;
+        into->reason = profi_builder_text(builder, from->reason);
+    }
+    into->is_traced |= from->is_traced;
+    into->totals.flags |= from->totals.flags;
+    add_fields(builder, &into->totals, &from->totals, profi_gpu_totals_fields, profi_gpu_totals_field_count);
+}
+
+/* ---- reading ---- */
 
 static prof_status fail_untraced(const prof_snapshot *snapshot, prof_error *err)
 {
@@ -117,16 +194,21 @@ prof_status prof_snapshot_gpu_work(const prof_snapshot *snapshot, uint32_t funct
     prof_status status = profi_snapshot_check(snapshot, function, err);
     if (status != PROF_OK)
         return status;
+    if (work == NULL)
+        return profi_fail(err, PROF_E_INVALID, "prof_snapshot_gpu_work: work is NULL");
     if (snapshot->gpu == NULL || !snapshot->gpu->is_traced)
         return fail_untraced(snapshot, err);
-    prof_gpu_work full = snapshot->gpu->works[function];
+    const prof_gpu_work *found = snapshot->functions[function].gpu;
+    prof_gpu_work full = PROF_GPU_WORK_INIT;
+    if (found != NULL)
+        full = *found;
     return profi_struct_write(work, &full, sizeof(full), WORK_SIZE_0, "prof_gpu_work", err);
 }
 
 prof_status prof_snapshot_gpu_totals(const prof_snapshot *snapshot, prof_gpu_totals *totals, prof_error *err)
 {
-    if (snapshot == NULL)
-        return profi_fail(err, PROF_E_INVALID, "the snapshot is NULL");
+    if (snapshot == NULL || totals == NULL)
+        return profi_fail(err, PROF_E_INVALID, "prof_snapshot_gpu_totals: %s is NULL", snapshot ? "totals" : "the snapshot");
     if (snapshot->gpu == NULL || !snapshot->gpu->is_traced)
         return fail_untraced(snapshot, err);
     return profi_struct_write(totals, &snapshot->gpu->totals, sizeof(snapshot->gpu->totals), TOTALS_SIZE_0, "prof_gpu_totals", err);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* GPU work in a snapshot: the run's, and each function's. */
+/* GPU work in a snapshot: the run's; each function's is in its row. */
 #ifndef PROFI_MODEL_GPU_H
 #define PROFI_MODEL_GPU_H
 
@@ -9,20 +9,38 @@
 
 typedef struct profi_gpu_info {
     prof_gpu_state state;
-    const char *reason;     /* why it is not on, or ""; in the snapshot's texts */
-    int is_traced;          /* it was on at some time: there are figures */
+    const char *reason; /* why it is not on, or ""; in the snapshot's texts */
+    int is_traced;      /* it was on at some time: there are figures */
     prof_gpu_totals totals;
-    prof_gpu_work *works;   /* owned: one for each function */
 } profi_gpu_info;
+
+/* The figures of a function's work, and of the run's, by the names that files give them. */
+typedef struct profi_gpu_field {
+    const char *key;
+    size_t offset;
+    int is_highest; /* of two, the higher holds for both; else they are added */
+} profi_gpu_field;
+extern const profi_gpu_field profi_gpu_work_fields[], profi_gpu_totals_fields[];
+extern const size_t profi_gpu_work_field_count, profi_gpu_totals_field_count;
+
+static inline uint64_t *profi_gpu_at(void *figures, const profi_gpu_field *field)
+{
+    return (uint64_t *)(void *)((char *)figures + field->offset);
+}
+static inline uint64_t profi_gpu_get(const void *figures, const profi_gpu_field *field)
+{
+    return *(const uint64_t *)(const void *)((const char *)figures + field->offset);
+}
 
 /* Fills it in: `function_of_site` has a function's number for each of the first `site_count` sites, or PROFI_NONE; 0 when memory is spent. */
 int profi_recorded_gpu(prof_snapshot *snapshot, const uint32_t *function_of_site, size_t site_count, const profi_clock_scale *scale);
 
-/* An empty one for a snapshot whose functions are known; NULL when memory is spent. */
-profi_gpu_info *profi_gpu_info_new(prof_snapshot *snapshot);
-void profi_gpu_info_free(profi_gpu_info *info); /* NULL is accepted */
+/* The work of the function that another snapshot was cut down to, and of those of its callees that nobody else calls; 0 as above. */
+int profi_subtree_gpu(prof_snapshot *made, const prof_snapshot *from, const uint32_t *new_id, uint32_t root);
 
-/* What a function's calls launched; NULL where that is nothing. */
-const prof_gpu_work *profi_gpu_work_of(const prof_snapshot *snapshot, uint32_t function);
+/* Adds the run's and a function's to a snapshot that is being assembled. */
+struct profi_builder;
+void profi_builder_gpu(struct profi_builder *builder, const profi_gpu_info *from);
+void profi_builder_gpu_work(struct profi_builder *builder, prof_gpu_work **into, const prof_gpu_work *from);
 
 #endif

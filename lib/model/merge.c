@@ -5,6 +5,7 @@
  * on, or that can be added, stays, and any other becomes unavailable.
  */
 #include "assemble.h"
+#include "gpu.h"
 
 #include "../base/error.h"
 #include "../base/system.h"
@@ -242,6 +243,8 @@ static void merge_all_facts(profi_builder *builder, const prof_snapshot *const *
         merge_stats(builder, &into->stats, &snapshots[i]->stats);
         profi_builder_sum(builder, &into->lost_values, snapshots[i]->lost_values);
     }
+    for (size_t i = 0; i < count; i++)
+        profi_builder_gpu(builder, snapshots[i]->gpu);
     into->about.scope_cost_ps = mean_cost(snapshots, count);
     drop_unknown(&into->about, &into->stats);
     snprintf(name, sizeof(name), "%zu profiles", count);

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The public functions that walk a snapshot.  They check, look up, and never change it. */
 #include "snapshot.h"
-#include "gpu.h"
 #include "slowest.h"
 
 #include "../base/error.h"
@@ -32,6 +31,7 @@ void prof_snapshot_close(prof_snapshot *snapshot)
     for (uint32_t i = 0; i < snapshot->function_count; i++) {
         free(snapshot->functions[i].histogram);
         free(snapshot->functions[i].measures);
+        free(snapshot->functions[i].gpu);
     }
     for (uint32_t i = 0; i < snapshot->span_count; i++)
         free(snapshot->spans[i].histogram);
@@ -39,7 +39,7 @@ void prof_snapshot_close(prof_snapshot *snapshot)
     profi_texts_fini(&snapshot->texts);
     free(snapshot->counters);
     free(snapshot->memories);
-    profi_gpu_info_free(snapshot->gpu);
+    free(snapshot->gpu);
     free(snapshot->places);
     free(snapshot->measures);
     free(snapshot->functions);

@@ -15,7 +15,7 @@
 #include "../base/bucket.h"
 #include "../base/probe_table.h"
 #include "../base/texts.h"
-#include <profcore/snapshot.h>
+#include <profcore/gpu.h>
 
 #define PROFI_NONE UINT32_MAX
 
@@ -62,6 +62,7 @@ typedef struct profi_function {
     profi_measure *measures;         /* owned, one for each of them; peaks include what lies below */
     uint32_t first_edge, edge_count; /* its callers, in edges[] */
     uint32_t first_callee, callee_count; /* its callees: edges[callees[first_callee]] and on */
+    prof_gpu_work *gpu;              /* owned: what a GPU did for its calls and below; NULL: nothing, as far as it is known */
     uint64_t *histogram;                   /* PROFI_BUCKET_COUNT counts, or NULL */
     const char *no_histogram;              /* why it is NULL; static or in the snapshot's texts, as those below */
     const char *no_extremes;               /* why min_ns and max_ns are not known though calls have ended, or NULL */

@@ -3,6 +3,7 @@
  * The part of a snapshot that ran under one function: its outermost calls,
  * wherever they were made, become the root of a new snapshot.
  */
+#include "gpu.h"
 #include "snapshot.h"
 
 #include "../base/error.h"
@@ -176,7 +177,8 @@ prof_status prof_snapshot_subtree(const prof_snapshot *snapshot, uint32_t functi
     if (ok) {
         uint32_t count = renumber(made, new_id, snapshot->function_count);
         ok = copy_functions(made, snapshot, new_id, count) && copy_facts(made, snapshot) &&
-             profi_snapshot_finish(made) && copy_what_holds(made, snapshot, new_id);
+             profi_snapshot_finish(made) && copy_what_holds(made, snapshot, new_id) &&
+             profi_subtree_gpu(made, snapshot, new_id, function);
         made->root = ok ? made->functions[new_id[function]].name : NULL;
     }
     free(new_id);

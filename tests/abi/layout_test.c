@@ -5,6 +5,7 @@
  * changes; a struct that grows gets lines behind its last, and a new SIZE.
  */
 #include <profcore/events.h>
+#include <profcore/gpu.h>
 #include <profcore/inline.h>
 #include <profcore/memory.h>
 #include <profcore/operators.h>
@@ -119,6 +120,44 @@ AT(prof_measure, failed_calls, 16);
 AT(prof_measure, sum, 24);
 AT(prof_measure, largest, 32);
 AT(prof_measure, peak, 40);
+SIZE(prof_gpu_info, 272);
+AT(prof_gpu_info, size, 0);
+AT(prof_gpu_info, state, 4);
+AT(prof_gpu_info, reason, 8);
+AT(prof_gpu_info, cupti_version, 264);
+AT(prof_gpu_info, reserved, 268);
+SIZE(prof_gpu_work, 152);
+AT(prof_gpu_work, size, 0);
+AT(prof_gpu_work, flags, 4);
+AT(prof_gpu_work, launch_count, 8);
+AT(prof_gpu_work, kernel_count, 16);
+AT(prof_gpu_work, copy_count, 24);
+AT(prof_gpu_work, set_count, 32);
+AT(prof_gpu_work, busy_ns, 40);
+AT(prof_gpu_work, self_busy_ns, 48);
+AT(prof_gpu_work, kernel_ns, 56);
+AT(prof_gpu_work, copy_ns, 64);
+AT(prof_gpu_work, set_ns, 72);
+AT(prof_gpu_work, to_device_bytes, 80);
+AT(prof_gpu_work, to_host_bytes, 88);
+AT(prof_gpu_work, on_device_bytes, 96);
+AT(prof_gpu_work, other_bytes, 104);
+AT(prof_gpu_work, queue_ns, 112);
+AT(prof_gpu_work, queue_max_ns, 120);
+AT(prof_gpu_work, call_count, 128);
+AT(prof_gpu_work, done_ns, 136);
+AT(prof_gpu_work, done_max_ns, 144);
+SIZE(prof_gpu_totals, 72);
+AT(prof_gpu_totals, size, 0);
+AT(prof_gpu_totals, flags, 4);
+AT(prof_gpu_totals, kernel_count, 8);
+AT(prof_gpu_totals, copy_count, 16);
+AT(prof_gpu_totals, set_count, 24);
+AT(prof_gpu_totals, attributed_count, 32);
+AT(prof_gpu_totals, unattributed_count, 40);
+AT(prof_gpu_totals, dropped_count, 48);
+AT(prof_gpu_totals, busy_ns, 56);
+AT(prof_gpu_totals, traced_ns, 64);
 SIZE(prof_memory_info, 72);
 AT(prof_memory_info, size, 0);
 AT(prof_memory_info, reserved, 4);

@@ -219,25 +219,33 @@ static void set(uint32_t correlation, uint64_t bytes, uint64_t start, uint64_t e
     add(&made);
 }
 
-/* Buffers are filled and handed over without the lock: the library may call in here. */
+/*
+ * As a driver does it: buffers are asked for as records come, and handed over
+ * when all of them have.  Without the lock: the library may call in here.
+ */
 static void hand_over(const record *records, unsigned count, unsigned most)
 {
-    for (unsigned done = 0; done < count;) {
+    struct { uint8_t *data; size_t bytes; unsigned records; } filled[4096];
+    unsigned buffers = 0, done = 0;
+    while (done < count && buffers < sizeof(filled) / sizeof(*filled)) {
         uint8_t *buffer = NULL;
         size_t bytes = 0, records_most = 0;
         request(&buffer, &bytes, &records_most);
         unsigned fit = (unsigned)(bytes / sizeof(record));
         fit = most != 0 && fit > most ? most : fit;
         fit = fit > count - done ? count - done : fit;
-        if (buffer == NULL || fit == 0) {
-            __atomic_fetch_add(&dropped, count - done, __ATOMIC_RELAXED);
-            complete(NULL, 0, NULL, 0, 0);
-            return;
-        }
-        __atomic_fetch_add(&buffers_out, 1u, __ATOMIC_RELAXED);
+        if (buffer == NULL || fit == 0)
+            break;
         memcpy(buffer, records + done, fit * sizeof(record));
+        filled[buffers].data = buffer;
+        filled[buffers].bytes = bytes;
+        filled[buffers++].records = fit;
         done += fit;
-        complete(NULL, 0, buffer, bytes, fit * sizeof(record));
+    }
+    __atomic_fetch_add(&buffers_out, buffers, __ATOMIC_RELAXED);
+    __atomic_fetch_add(&dropped, count - done, __ATOMIC_RELAXED);
+    for (unsigned i = 0; i < buffers; i++) {
+        complete(NULL, 0, filled[i].data, filled[i].bytes, filled[i].records * sizeof(record));
         __atomic_fetch_sub(&buffers_out, 1u, __ATOMIC_RELAXED);
     }
 }

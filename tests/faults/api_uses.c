@@ -6,6 +6,7 @@
 
 #include <profcore/events.h>
 #include <profcore/inline.h>
+#include <profcore/gpu.h>
 #include <profcore/memory.h>
 #include <profcore/operators.h>
 #include <profcore/snapshot.h>
@@ -264,6 +265,33 @@ static void use_places(void)
         problem("more is live than was allocated", "prof_snapshot_memory");
     if (places != 0)
         TRY(prof_snapshot_place(snapshot, 0, &place, &err));
+}
+
+/* There is no GPU here: tests/gpu has one that only looks so. */
+static void use_gpu(void)
+{
+    prof_gpu_info info = PROF_GPU_INFO_INIT;
+    prof_error refused = PROF_ERROR_INIT;
+    prof_status status = PROF_OK;
+    if (TRY(prof_gpu_status(&info, &err)) && info.state == PROF_GPU_ON)
+        problem("there is a GPU", "prof_gpu_status");
+    DO(status = prof_gpu_start(&refused));
+    if (status == PROF_OK)
+        problem("there is a GPU", "prof_gpu_start");
+}
+
+static void use_gpu_work(void)
+{
+    prof_gpu_work work = PROF_GPU_WORK_INIT;
+    prof_gpu_totals totals = PROF_GPU_TOTALS_INIT;
+    prof_error refused = PROF_ERROR_INIT;
+    prof_status status = PROF_OK;
+    DO(status = prof_snapshot_gpu_work(snapshot, 0, &work, &refused));
+    if (status == PROF_OK)
+        problem("there is a GPU", "prof_snapshot_gpu_work");
+    DO(status = prof_snapshot_gpu_totals(snapshot, &totals, &refused));
+    if (status == PROF_OK)
+        problem("there is a GPU", "prof_snapshot_gpu_totals");
 }
 
 static void use_stats(void)
@@ -525,6 +553,7 @@ static const struct {
       "prof_request_begin prof_request_end ", use_scopes },
     { " prof_site_get prof_site_save_if ", use_site },
     { " prof_operators_open prof_operators_load_with prof_operator_begin prof_operator_begin_shaped ", use_operators },
+    { " prof_gpu_status prof_gpu_start ", use_gpu },
     { " prof_memory_open prof_memory_allocated prof_memory_freed prof_memory_mark prof_memory_check ", use_memory },
     { " prof_stats_get ", use_stats },
     { " prof_snapshot_take ", use_snapshot },
@@ -533,6 +562,7 @@ static const struct {
       "prof_snapshot_callee_count prof_snapshot_callee prof_snapshot_about ", use_readers },
     { " prof_snapshot_probe_count prof_snapshot_probe prof_snapshot_measure prof_snapshot_counter_count "
       "prof_snapshot_counter ", use_measures },
+    { " prof_snapshot_gpu_work prof_snapshot_gpu_totals ", use_gpu_work },
     { " prof_snapshot_memory_count prof_snapshot_memory prof_snapshot_place_count prof_snapshot_place ", use_places },
     { " prof_snapshot_span_count prof_snapshot_span prof_snapshot_span_percentile prof_snapshot_span_histogram ", use_spans },
     { " prof_snapshot_subtree ", use_subtree },

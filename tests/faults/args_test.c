@@ -14,6 +14,7 @@
 
 #include <profcore/events.h>
 #include <profcore/inline.h>
+#include <profcore/gpu.h>
 #include <profcore/memory.h>
 #include <profcore/operators.h>
 #include <profcore/snapshot.h>
@@ -165,6 +166,25 @@ static void args_memory(void)
     }
     prof_snapshot_close(now);
     free(text);
+}
+
+static void args_gpu(void)
+{
+    prof_gpu_info info = PROF_GPU_INFO_INIT;
+    prof_gpu_work work = PROF_GPU_WORK_INIT;
+    prof_gpu_totals totals = PROF_GPU_TOTALS_INIT;
+    prof_snapshot *now = NULL;
+    REFUSED(prof_gpu_status(NULL, &err));
+    CHECK_I64(prof_gpu_start(&err), PROF_E_UNAVAILABLE); /* there is none */
+    FOR_BAD_SIZES(info.size)
+    REFUSED(prof_gpu_status(&info, &err));
+    REQUIRE(prof_snapshot_take(&now, NULL) == PROF_OK);
+    REFUSED(prof_snapshot_gpu_work(NULL, 0, &work, &err));
+    REFUSED(prof_snapshot_gpu_work(now, UINT32_MAX, &work, &err));
+    REFUSED(prof_snapshot_gpu_work(now, 0, NULL, &err));
+    REFUSED(prof_snapshot_gpu_totals(NULL, &totals, &err));
+    REFUSED(prof_snapshot_gpu_totals(now, NULL, &err));
+    prof_snapshot_close(now);
 }
 
 static void args_start(void)
@@ -766,6 +786,7 @@ static const struct {
       "prof_timeline_snapshot prof_timeline_add_slowest prof_timeline_write prof_timeline_write_file ", args_timeline },
     { " prof_snapshot_read prof_snapshot_read_file prof_snapshot_merge prof_snapshot_subtract_cost prof_snapshot_about "
       "prof_recover ", args_files },
+    { " prof_gpu_status prof_gpu_start prof_snapshot_gpu_work prof_snapshot_gpu_totals ", args_gpu },
     { " prof_memory_open prof_memory_allocated prof_memory_freed prof_memory_mark prof_memory_check prof_snapshot_memory_count "
       "prof_snapshot_memory prof_snapshot_place_count prof_snapshot_place ", args_memory },
 };

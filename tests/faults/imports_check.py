@@ -24,7 +24,7 @@ CANNOT_FAIL = {
     "fails only for memory that is not there, or in use as the stack it is to replace": r"munmap|sigaltstack",
     "of the control socket, which no public function opens: tests/live/control_check.py": r"socket|bind|listen|accept4|connect|recv|fchmod|lstat64|unlink|getcwd",
     "likewise, and of a pipe or socket that events are streamed to: tests/crash/stream_check.py": r"getsockopt|send|fcntl64",
-    "registers handlers when the library is loaded, before there is anyone to tell": r"pthread_atfork|at_quick_exit",
+    "registers handlers when the library is loaded, before there is anyone to tell": r"pthread_atfork|at_quick_exit|atexit",
     "whose failure changes nothing: the notice is written, and the copy made, all the same": r"poll|sched_yield|pthread_mutex_timedlock",
     "of a mapping and of a name that were made a moment ago": r"munmap|unlink",
     "its failure is that of a library: args_test.c": r"dlopen|dlerror|dlclose|dlsym|dl_iterate_phdr",

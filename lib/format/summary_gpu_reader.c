@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Of a summary: GPU work, as summary_gpu.c writes it. */
+#include "../model/gpu.h"
+#include "summary_reader.h"
+#include "summary_values.h"
+
+static void read_fields(profi_json *j, const profi_json_value *object, void *into, const profi_gpu_field *fields, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        profi_json_count(j, object, fields[i].key, UINT64_MAX, profi_gpu_at(into, &fields[i]));
+}
+
+static uint32_t read_flags(profi_json *j, const profi_json_value *object)
+{
+    int is_bound = 0;
+    profi_json_bool(j, object, "is_lower_bound", &is_bound);
+    return is_bound ? PROF_GPU_WORK_IS_BOUND : 0;
+}
+
+void profi_read_gpu(profi_json *j, const profi_json_value *root)
+{
+    const profi_json_value *object = profi_json_object(j, root, "gpu");
+    profi_gpu_info info = { .reason = "", .totals = PROF_GPU_TOTALS_INIT };
+    if (object == NULL)
+        return;
+    for (int state = PROF_GPU_OFF; state <= PROF_GPU_UNAVAILABLE; state++)
+        if (profi_json_is_text(j, object, "status", profi_gpu_states[state]))
+            info.state = (prof_gpu_state)state;
+    const char *reason = profi_json_text(j, object, "reason");
+    info.reason = reason != NULL ? reason : "";
+    info.is_traced = profi_json_count(j, object, "traced_ns", UINT64_MAX, &info.totals.traced_ns);
+    info.totals.flags = read_flags(j, object);
+    read_fields(j, object, &info.totals, profi_gpu_totals_fields, profi_gpu_totals_field_count);
+    if (profi_json_is_ok(j))
+        profi_builder_gpu(j->builder, &info);
+}
+
+prof_gpu_work *profi_read_gpu_work(profi_json *j, const profi_json_value *function, prof_gpu_work *work)
+{
+    const profi_json_value *object = profi_json_object(j, function, "gpu");
+    if (object == NULL)
+        return NULL;
+    *work = (prof_gpu_work)PROF_GPU_WORK_INIT;
+    work->flags = read_flags(j, object);
+    read_fields(j, object, work, profi_gpu_work_fields, profi_gpu_work_field_count);
+    return work;
+}
