@@ -72,15 +72,18 @@ typedef struct prof_gpu_work {
     uint64_t kernel_count, copy_count, set_count;
     uint64_t busy_ns;            /* while any of it ran: overlaps count once */
     uint64_t self_busy_ns;       /* the same of what the function launched itself */
+    uint64_t busy_interval_ns;   /* of an estimate: half the 95 % interval of busy_ns; UINT64_MAX: not known */
     uint64_t kernel_ns, copy_ns, set_ns; /* each summed */
+    uint64_t wait_count, wait_ns; /* for the GPU, by calls such as cudaStreamSynchronize(), and how long the threads waited */
     uint64_t to_device_bytes, to_host_bytes, on_device_bytes, other_bytes; /* copied */
     uint64_t queue_ns, queue_max_ns; /* from a launch to the begin of its first work: of all launches, and the longest */
     uint64_t call_count;         /* calls that work came back for */
     uint64_t done_ns, done_max_ns; /* from the begin of a call to the end of its last work: of all, and the longest */
 } prof_gpu_work;
-#define PROF_GPU_WORK_INIT { (uint32_t)sizeof(prof_gpu_work), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0 }
+#define PROF_GPU_WORK_INIT { (uint32_t)sizeof(prof_gpu_work), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0 }
 
 #define PROF_GPU_WORK_IS_BOUND 0x1u /* busy_ns and self_busy_ns may have been longer: work came back too late to be ordered */
+#define PROF_GPU_WORK_IS_ESTIMATE 0x2u /* tracing paused to keep its budget: counts and sums are of the windows traced, scaled up */
 
 /*
  * The GPU work of a function.  `done_ns` above the function's own time tells
@@ -104,9 +107,11 @@ typedef struct prof_gpu_totals {
     uint64_t unattributed_count;  /* outside, or by a launch that is not known any more */
     uint64_t dropped_count;       /* records for which CUPTI, or the library, had no room: in no figure */
     uint64_t busy_ns;             /* while any GPU did any of it */
-    uint64_t traced_ns;           /* since tracing began */
+    uint64_t traced_ns, elapsed_ns; /* since tracing began: while it was not paused, and in all */
+    uint64_t cost_ns;             /* that tracing took of the processors, as far as it is known, but for beginning */
+    uint64_t begin_ns;            /* that beginning took, on one thread */
 } prof_gpu_totals;
-#define PROF_GPU_TOTALS_INIT { (uint32_t)sizeof(prof_gpu_totals), 0, 0, 0, 0, 0, 0, 0, 0, 0 }
+#define PROF_GPU_TOTALS_INIT { (uint32_t)sizeof(prof_gpu_totals), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0 }
 
 /*
  * The GPU work of the run.

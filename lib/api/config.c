@@ -76,7 +76,8 @@ prof_status profi_config_load(profi_config *config, const prof_options *options,
 
     profi_config_load_quiet();
     *config = (profi_config){ .clock = PROFI_CLOCK_AUTO, .keeps_events = 1, .save_every_s = given.save_every_s,
-                              .max_files = given.max_files, .max_bytes = given.max_bytes, .dump_s = 10, .dump_every_s = 10 };
+                              .max_files = given.max_files, .max_bytes = given.max_bytes, .dump_s = 10, .dump_every_s = 10,
+                              .gpu_share = 0.01 };
     sigemptyset(&config->signals);
     snprintf(config->name, sizeof(config->name), "program");
     profi_config_set_name(config, program_invocation_short_name, NULL); /* unless it is too long */

@@ -35,6 +35,7 @@ typedef struct profi_config {
     uint32_t save_every_s;
     uint32_t rss_every_ms;
     profi_gpu_choice gpu; /* PROFCORE_GPU */
+    double gpu_share;     /* of one processor, that tracing GPU work may take: PROFCORE_GPU_BUDGET; 1: without a bound */
     char save_if[4096];   /* rules for single calls, checked: save_rules.h */
     uint64_t max_files, max_bytes; /* of ours in the folder; 0: no limit */
     int stops_when_full;  /* else the oldest go */

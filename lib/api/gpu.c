@@ -43,10 +43,9 @@ static void *gpu_main(void *unused)
     (void)unused;
     for (profi_wake woken = PROFI_WAKE_POSTED; woken != PROFI_WAKE_ALONE;) {
         prof_gpu_state state = PROFI_GET(is_wanted) ? try_to_begin() : PROF_GPU_OFF;
-        if (state == PROF_GPU_ON)
-            profi_gpu_session_settle();
         int is_over = state == PROF_GPU_OFF || state == PROF_GPU_UNAVAILABLE;
-        woken = profi_thread_sleep_until(&wake, is_over ? 0 : profi_clock_monotonic_ns() + EVERY_NS);
+        uint64_t next = state == PROF_GPU_ON ? profi_gpu_session_turn(EVERY_NS) : profi_clock_monotonic_ns() + EVERY_NS;
+        woken = profi_thread_sleep_until(&wake, is_over ? 0 : next);
     }
     return NULL;
 }
@@ -61,6 +60,7 @@ prof_status profi_gpu_start(const profi_config *config, prof_error *err)
         profi_gpu_session_refuse(PROF_GPU_UNAVAILABLE, "this machine has no driver of NVIDIA's");
         return PROF_OK;
     }
+    profi_gpu_session_budget(config->gpu_share);
     profi_gpu_session_refuse(PROF_GPU_WAITING, "this process has not initialised CUDA");
     PROFI_PUT(is_wanted, 1u);
     if (is_started) {
@@ -111,13 +111,10 @@ prof_status prof_gpu_start(prof_error *err)
 {
     PROFI_KEEP_ERRNO;
     PROFI_NO_CANCELLATION;
-    if (!PROFI_GET(is_wanted)) {
-        profi_gpu_session now = profi_gpu_session_now();
-        return now.state == PROF_GPU_UNAVAILABLE || now.state == PROF_GPU_OFF
-                   ? profi_fail(err, profi_recorder_is_started() ? PROF_E_UNAVAILABLE : PROF_E_INVALID, "GPU work is not traced: %s", now.reason)
-                   : profi_fail(err, PROF_E_INVALID, "GPU work is not traced: the recorder does not run");
-    }
-    if (try_to_begin() == PROF_GPU_ON)
+    prof_status status = PROFI_GET(is_wanted) ? PROF_OK : profi_recorder_start_gpu(err); /* the driver may have come since */
+    if (status != PROF_OK)
+        return status;
+    if (PROFI_GET(is_wanted) && try_to_begin() == PROF_GPU_ON)
         return PROF_OK;
     return profi_fail(err, PROF_E_UNAVAILABLE, "GPU work is not traced: %s", profi_gpu_session_now().reason);
 }

@@ -275,6 +275,15 @@ prof_status prof_start(const prof_options *options, prof_error *err)
     return start(options, 0, err);
 }
 
+prof_status profi_recorder_start_gpu(prof_error *err)
+{
+    pthread_mutex_lock(&lock);
+    prof_status status = start_count != 0 ? profi_gpu_start(&config, err)
+                                          : profi_fail(err, PROF_E_INVALID, "prof_gpu_start: the recorder does not run");
+    pthread_mutex_unlock(&lock);
+    return status;
+}
+
 prof_status prof_stop(prof_error *err)
 {
     PROFI_KEEP_ERRNO;

@@ -63,6 +63,7 @@ void profi_sampler_forget(void);
 /* Starts the thread that fetches GPU work, where there may be any; ends tracing; fetches what is there by now. */
 prof_status profi_gpu_start(const profi_config *config, prof_error *err);
 void profi_gpu_stop(void);
+prof_status profi_recorder_start_gpu(prof_error *err); /* the first of these, while the recorder runs */
 void profi_gpu_settle(void);
 
 /* In a forked child, to which neither the thread nor CUDA has come along. */

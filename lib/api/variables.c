@@ -136,6 +136,21 @@ static prof_status variable_gpu(profi_config *config, const char *value, prof_er
     return status;
 }
 
+static prof_status variable_gpu_budget(profi_config *config, const char *value, prof_error *err)
+{
+    double percent = 0, unit = 1;
+    const char *at = value;
+    for (; *at >= '0' && *at <= '9'; at++)
+        percent = percent * 10 + (*at - '0');
+    if (*at == '.') /* whatever the locale writes there */
+        for (at++; *at >= '0' && *at <= '9'; at++)
+            percent += (*at - '0') * (unit /= 10);
+    if (strcmp(at, "%") != 0 || percent <= 0 || percent > 100)
+        return profi_fail(err, PROF_E_INVALID, "not a share such as 1%% or 0.5%%, above 0 and up to 100%%");
+    config->gpu_share = percent / 100;
+    return PROF_OK;
+}
+
 static prof_status variable_event_min(profi_config *config, const char *value, prof_error *err)
 {
     return read_whole(value, &config->event_min_ns, "nanoseconds", err);
@@ -292,6 +307,7 @@ const profi_variable profi_variables[] = {
     { "PROFCORE_CLOCK", variable_clock, PROFI_SHOWN_CLOCK, 0, 0 },
     { "PROFCORE_RSS_EVERY", variable_rss_every, PROFI_SHOWN_NUMBER, FIELD(rss_every_ms), 0 },
     { "PROFCORE_GPU", variable_gpu, PROFI_SHOWN_NOT, 0, 0 },
+    { "PROFCORE_GPU_BUDGET", variable_gpu_budget, PROFI_SHOWN_NOT, 0, 0 },
     { "PROFCORE_PROBES", profi_config_set_probes, PROFI_SHOWN_NOT, 0, 0 },
 };
 

@@ -19,6 +19,7 @@ json_t *profi_gpu_object(const prof_snapshot *snapshot, int *ok)
     for (size_t i = 0; i < profi_gpu_totals_field_count; i++)
         profi_set(object, profi_gpu_totals_fields[i].key, profi_number(profi_gpu_get(totals, &profi_gpu_totals_fields[i])), ok);
     profi_set(object, "is_lower_bound", json_boolean(totals->flags & PROF_GPU_WORK_IS_BOUND), ok);
+    profi_set(object, "is_estimate", json_boolean(totals->flags & PROF_GPU_WORK_IS_ESTIMATE), ok);
     return object;
 }
 
@@ -31,5 +32,8 @@ json_t *profi_gpu_work_object(const prof_gpu_work *work, int *ok)
         profi_set(object, profi_gpu_work_fields[i].key, profi_number(profi_gpu_get(work, &profi_gpu_work_fields[i])), ok);
     profi_set(object, "copied_bytes", profi_number(work->to_device_bytes + work->to_host_bytes + work->on_device_bytes + work->other_bytes), ok);
     profi_set(object, "is_lower_bound", json_boolean(work->flags & PROF_GPU_WORK_IS_BOUND), ok);
+    profi_set(object, "is_estimate", json_boolean(work->flags & PROF_GPU_WORK_IS_ESTIMATE), ok);
+    if (work->flags & PROF_GPU_WORK_IS_ESTIMATE)
+        profi_set(object, "busy_interval_ns", profi_number_if(work->busy_interval_ns != UINT64_MAX, work->busy_interval_ns), ok);
     return object;
 }

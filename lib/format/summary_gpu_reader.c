@@ -12,9 +12,10 @@ static void read_fields(profi_json *j, const profi_json_value *object, void *int
 
 static uint32_t read_flags(profi_json *j, const profi_json_value *object)
 {
-    int is_bound = 0;
+    int is_bound = 0, is_estimate = 0;
     profi_json_bool(j, object, "is_lower_bound", &is_bound);
-    return is_bound ? PROF_GPU_WORK_IS_BOUND : 0;
+    profi_json_bool(j, object, "is_estimate", &is_estimate);
+    return (is_bound ? PROF_GPU_WORK_IS_BOUND : 0) | (is_estimate ? PROF_GPU_WORK_IS_ESTIMATE : 0);
 }
 
 void profi_read_gpu(profi_json *j, const profi_json_value *root)
@@ -43,5 +44,7 @@ prof_gpu_work *profi_read_gpu_work(profi_json *j, const profi_json_value *functi
     *work = (prof_gpu_work)PROF_GPU_WORK_INIT;
     work->flags = read_flags(j, object);
     read_fields(j, object, work, profi_gpu_work_fields, profi_gpu_work_field_count);
+    if (work->flags & PROF_GPU_WORK_IS_ESTIMATE && !profi_json_count(j, object, "busy_interval_ns", UINT64_MAX - 1, &work->busy_interval_ns))
+        work->busy_interval_ns = UINT64_MAX;
     return work;
 }

@@ -18,13 +18,20 @@ static int is_silent(const profi_gpu_info *gpu)
 
 static void put_totals(profi_output *out, const profi_gpu_info *gpu)
 {
-    char busy[24], traced[24];
+    char busy[24], traced[24], elapsed[24], cost[24], begin[24];
     const prof_gpu_totals *totals = &gpu->totals;
     profi_format_ns(busy, totals->busy_ns);
-    profi_format_ns(traced, totals->traced_ns);
+    profi_format_ns(elapsed, totals->elapsed_ns);
+    profi_format_ns(cost, totals->cost_ns);
+    profi_format_ns(begin, totals->begin_ns);
     profi_output_printf(out, "\n   GPU work: busy for %s%s of %s; %" PRIu64 " kernels, %" PRIu64 " copies, %" PRIu64 " sets\n",
-                        totals->flags & PROF_GPU_WORK_IS_BOUND ? "at least " : "", busy, traced, totals->kernel_count,
+                        totals->flags & PROF_GPU_WORK_IS_BOUND ? "at least " : "", busy, elapsed, totals->kernel_count,
                         totals->copy_count, totals->set_count);
+    if (totals->flags & PROF_GPU_WORK_IS_ESTIMATE) {
+        profi_format_ns(traced, totals->traced_ns);
+        profi_output_printf(out, "   Estimates: traced for %s of that, to keep the budget; counts and sums are scaled up (\xc2\xb1: 95 %% interval)\n", traced);
+    }
+    profi_output_printf(out, "   Tracing took %s of the processors, as far as is known, and %s to begin\n", cost, begin);
     if (totals->unattributed_count != 0)
         profi_output_printf(out, "   %" PRIu64 " of them launched outside of scopes, or too long before: in no function's line\n",
                             totals->unattributed_count);
@@ -49,7 +56,7 @@ int profi_text_gpu_heading(profi_output *out, const prof_snapshot *snapshot)
     profi_output_text(out, "   Of each function's calls and what they called (busy: while any of it ran, overlaps count once; self: "
                            "what the\n   function launched itself; queued: from a launch to its begin, the mean; after: how long "
                            "after the end of a call its\n   last work ends, the mean, where it does)\n\n"
-                           "         busy         self    kernels     copies       copied     queued      after function\n");
+                           "         busy           \xc2\xb1         self    kernels     copies       copied     queued      after function\n");
     return 1;
 }
 
@@ -64,7 +71,7 @@ static uint64_t after_end(const profi_function *function, const prof_gpu_work *w
 
 int profi_text_gpu_line(profi_output *out, const profi_function *function)
 {
-    char busy[24], self[24], copied[24], queued[24] = "-", after[24] = "-";
+    char busy[24], interval[24] = "-", self[24], copied[24], queued[24] = "-", after[24] = "-";
     const prof_gpu_work *work = function->gpu;
     if (work == NULL)
         return 0;
@@ -74,10 +81,14 @@ int profi_text_gpu_line(profi_output *out, const profi_function *function)
     profi_format_bytes(copied, (double)(work->to_device_bytes + work->to_host_bytes + work->on_device_bytes + work->other_bytes), "");
     if (work->launch_count != 0)
         profi_format_ns(queued, work->queue_ns / work->launch_count);
+    if (work->flags & PROF_GPU_WORK_IS_ESTIMATE && work->busy_interval_ns != UINT64_MAX)
+        profi_format_ns(interval, work->busy_interval_ns);
+    else if (work->flags & PROF_GPU_WORK_IS_ESTIMATE)
+        strcpy(interval, "unknown");
     if (after_ns != 0)
         profi_format_ns(after, after_ns);
-    profi_output_printf(out, "%s%10s %12s %10" PRIu64 " %10" PRIu64 " %12s %10s %10s",
-                        work->flags & PROF_GPU_WORK_IS_BOUND ? " \xe2\x89\xa5 " : "   ", busy, self, work->kernel_count,
+    profi_output_printf(out, "%s%10s %11s %12s %10" PRIu64 " %10" PRIu64 " %12s %10s %10s",
+                        work->flags & PROF_GPU_WORK_IS_BOUND ? " \xe2\x89\xa5 " : "   ", busy, interval, self, work->kernel_count,
                         work->copy_count, copied, queued, after);
     return 1;
 }

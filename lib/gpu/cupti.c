@@ -153,6 +153,18 @@ static void take_set(const CUpti_ActivityMemset4 *from)
         .start_ns = time_of(from->start), .end_ns = time_of(from->end), .bytes = from->bytes });
 }
 
+static void take_wait(const CUpti_ActivitySynchronization2 *from)
+{
+    profi_gpu_work_add(&(profi_gpu_record){ .kind = PROFI_GPU_WAIT, .stream = from->streamId, .correlation = from->correlationId,
+                                            .start_ns = time_of(from->start), .end_ns = time_of(from->end) });
+}
+
+static void take_overhead(const CUpti_ActivityOverhead3 *from)
+{
+    if (from->end > from->start)
+        profi_gpu_work_overhead(from->end - from->start);
+}
+
 static void take_record(const CUpti_Activity *record)
 {
     switch (record->kind) {
@@ -161,6 +173,8 @@ static void take_record(const CUpti_Activity *record)
     case CUPTI_ACTIVITY_KIND_MEMCPY: take_copy((const void *)record); break;
     case CUPTI_ACTIVITY_KIND_MEMCPY2: take_copy_between((const void *)record); break;
     case CUPTI_ACTIVITY_KIND_MEMSET: take_set((const void *)record); break;
+    case CUPTI_ACTIVITY_KIND_SYNCHRONIZATION: take_wait((const void *)record); break;
+    case CUPTI_ACTIVITY_KIND_OVERHEAD: take_overhead((const void *)record); break;
     default: break; /* of another kind that somebody in this process enabled */
     }
 }
@@ -190,11 +204,13 @@ static void CUPTIAPI on_call(void *unused, CUpti_CallbackDomain domain, CUpti_Ca
         profi_gpu_work_launched(call->correlationId);
 }
 
-/* Which functions of the runtime and the driver start work; by name, as each version numbers more of them. */
-static int starts_work(const char *name)
+/* Which functions of the runtime and the driver start work, or wait for it; by name, as each version numbers more of them. */
+static int is_of_interest(const char *name)
 {
     static const char *const beginnings[] = { "cudaLaunch", "cudaMemcpy", "cudaMemset", "cudaGraphLaunch", "cudaMemPrefetch",
-                                              "cuLaunch", "cuMemcpy", "cuMemset", "cuGraphLaunch", "cuMemPrefetch" };
+                                              "cuLaunch", "cuMemcpy", "cuMemset", "cuGraphLaunch", "cuMemPrefetch",
+                                              "cudaDeviceSynchronize", "cudaStreamSynchronize", "cudaEventSynchronize",
+                                              "cuCtxSynchronize", "cuStreamSynchronize", "cuEventSynchronize" };
     for (size_t i = 0; i < PROFI_COUNT_OF(beginnings); i++)
         if (strncmp(name, beginnings[i], strlen(beginnings[i])) == 0)
             return 1;
@@ -203,24 +219,38 @@ static int starts_work(const char *name)
 
 static CUpti_SubscriberHandle subscriber;
 
-static unsigned enable_launches(CUpti_CallbackDomain domain)
+enum { FUNCTIONS_MOST = 4096, LISTENED_MOST = 256 };
+static struct { CUpti_CallbackDomain domain; CUpti_CallbackId function; } listened[LISTENED_MOST];
+static unsigned listened_count;
+
+static void find_functions(CUpti_CallbackDomain domain)
 {
-    enum { FUNCTIONS_MOST = 4096 };
-    unsigned enabled = 0;
-    for (uint32_t function = 1; function < FUNCTIONS_MOST; function++) {
+    for (uint32_t function = 1; function < FUNCTIONS_MOST && listened_count < LISTENED_MOST; function++) {
         const char *name = NULL;
         if (cupti.get_callback_name(domain, function, &name) != CUPTI_SUCCESS || name == NULL)
             break;
-        if (starts_work(name) && cupti.enable_callback(1, subscriber, domain, function) == CUPTI_SUCCESS)
-            enabled++;
+        if (is_of_interest(name)) {
+            listened[listened_count].domain = domain;
+            listened[listened_count++].function = function;
+        }
     }
+}
+
+/* How many are told of. */
+static unsigned listen(uint32_t yes)
+{
+    unsigned enabled = 0;
+    for (unsigned i = 0; i < listened_count; i++)
+        enabled += cupti.enable_callback(yes, subscriber, listened[i].domain, listened[i].function) == CUPTI_SUCCESS;
     return enabled;
 }
 
 /* ---- starting and ending ---- */
 
 static const CUpti_ActivityKind kinds[] = { CUPTI_ACTIVITY_KIND_CONCURRENT_KERNEL, CUPTI_ACTIVITY_KIND_MEMCPY,
-                                            CUPTI_ACTIVITY_KIND_MEMCPY2, CUPTI_ACTIVITY_KIND_MEMSET };
+                                            CUPTI_ACTIVITY_KIND_MEMCPY2, CUPTI_ACTIVITY_KIND_MEMSET,
+                                            CUPTI_ACTIVITY_KIND_SYNCHRONIZATION, CUPTI_ACTIVITY_KIND_OVERHEAD };
+enum { KINDS_NEEDED = 4 }; /* the first; without the others less is known */
 static uint32_t is_running, version; /* relaxed */
 
 static profi_cupti_state failed(char *reason, const char *what, CUptiResult result)
@@ -287,6 +317,19 @@ static void set_clock(void)
         behind_ns = (int64_t)(before + (profi_clock_monotonic_ns() - before) / 2 - cuptis);
 }
 
+static profi_cupti_state go_on(char *reason)
+{
+    for (size_t i = 0; i < PROFI_COUNT_OF(kinds); i++) {
+        CUptiResult result = cupti.enable(kinds[i]);
+        if (result != CUPTI_SUCCESS && i < KINDS_NEEDED)
+            return failed(reason, "CUPTI traces no GPU work", result);
+    }
+    if (listen(1) != 0)
+        return PROFI_CUPTI_RUNS;
+    snprintf(reason, PROFI_GPU_REASON, "CUPTI tells of no launches");
+    return PROFI_CUPTI_FAILED;
+}
+
 /* The clock before any kind, or records come with two. */
 static profi_cupti_state enable(char *reason)
 {
@@ -294,19 +337,22 @@ static profi_cupti_state enable(char *reason)
     CUptiResult result = cupti.register_buffers(give_buffer, take_buffer);
     if (result != CUPTI_SUCCESS)
         return failed(reason, "CUPTI takes no buffers", result);
+    listened_count = 0;
+    find_functions(CUPTI_CB_DOMAIN_RUNTIME_API);
+    find_functions(CUPTI_CB_DOMAIN_DRIVER_API);
+    return go_on(reason);
+}
+
+static void pause_all(void)
+{
+    listen(0);
     for (size_t i = 0; i < PROFI_COUNT_OF(kinds); i++)
-        if ((result = cupti.enable(kinds[i])) != CUPTI_SUCCESS)
-            return failed(reason, "CUPTI traces no GPU work", result);
-    if (enable_launches(CUPTI_CB_DOMAIN_RUNTIME_API) + enable_launches(CUPTI_CB_DOMAIN_DRIVER_API) != 0)
-        return PROFI_CUPTI_RUNS;
-    snprintf(reason, PROFI_GPU_REASON, "CUPTI tells of no launches");
-    return PROFI_CUPTI_FAILED;
+        cupti.disable(kinds[i]);
 }
 
 static void give_up(void)
 {
-    for (size_t i = 0; i < PROFI_COUNT_OF(kinds); i++)
-        cupti.disable(kinds[i]);
+    pause_all();
     cupti.unsubscribe(subscriber);
 }
 
@@ -353,11 +399,22 @@ void profi_cupti_flush(void)
         cupti.flush_all(0);
 }
 
+profi_cupti_state profi_cupti_pause(int yes, char reason[PROFI_GPU_REASON])
+{
+    if (!PROFI_GET(is_running))
+        return PROFI_CUPTI_WAITS;
+    if (!yes)
+        return go_on(reason);
+    cupti.flush_all(0);
+    pause_all();
+    return PROFI_CUPTI_RUNS;
+}
+
 void profi_cupti_stop(void)
 {
     if (!PROFI_GET(is_running))
         return;
-    cupti.flush_all(CUPTI_ACTIVITY_FLAG_FLUSH_FORCED);
+    cupti.flush_all(0);
     PROFI_PUT(is_running, 0u);
     give_up();
 }

@@ -28,6 +28,9 @@ profi_cupti_state profi_cupti_start(char reason[PROFI_GPU_REASON]);
 /* Asks for what is complete by now; it has come when this returns. */
 void profi_cupti_flush(void);
 
+/* Stops tracing for a while, or goes on; CUPTI stays ours. */
+profi_cupti_state profi_cupti_pause(int yes, char reason[PROFI_GPU_REASON]);
+
 /* Ends tracing and gives CUPTI free for others. */
 void profi_cupti_stop(void);
 

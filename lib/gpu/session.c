@@ -3,6 +3,7 @@
 #include "session.h"
 
 #include "../base/clock.h"
+#include "governor.h"
 #include "work.h"
 
 #include <pthread.h>
@@ -10,7 +11,9 @@
 #include <sys/stat.h>
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
-static profi_gpu_session session = { .state = PROF_GPU_OFF, .reason = "nothing was recorded yet" };
+static profi_gpu_session session = { .state = PROF_GPU_OFF, .reason = "nothing was recorded yet", .share = 1 };
+static profi_governor governor;
+static uint64_t ended_ns; /* when tracing did */
 
 void profi_gpu_session_refuse(prof_gpu_state state, const char *reason)
 {
@@ -21,19 +24,52 @@ void profi_gpu_session_refuse(prof_gpu_state state, const char *reason)
 }
 
 /* Under the lock. */
+static uint64_t govern(uint64_t every_ns)
+{
+    uint32_t was_paused = governor.is_paused;
+    uint64_t next = profi_governor_decide(&governor, profi_clock_monotonic_ns(), profi_gpu_work_cost_ns(), every_ns);
+    if (governor.is_paused == was_paused)
+        return next;
+    if (was_paused)
+        profi_gpu_work_window();
+    if (profi_cupti_pause((int)governor.is_paused, session.reason) == PROFI_CUPTI_FAILED)
+        session.state = PROF_GPU_UNAVAILABLE;
+    return next;
+}
+
+/* Under the lock. */
 static prof_gpu_state try_to_begin(void)
 {
     static const prof_gpu_state states[] = { [PROFI_CUPTI_WAITS] = PROF_GPU_WAITING, [PROFI_CUPTI_RUNS] = PROF_GPU_ON,
                                              [PROFI_CUPTI_FAILED] = PROF_GPU_UNAVAILABLE };
     if (session.state == PROF_GPU_ON)
         return PROF_GPU_ON;
+    uint64_t begin = profi_clock_monotonic_ns();
     session.state = states[profi_cupti_start(session.reason)];
     session.cupti_version = profi_cupti_version();
-    if (session.state == PROF_GPU_ON && !session.has_begun) {
-        session.since_tick = profi_clock_now();
+    if (session.state == PROF_GPU_ON) {
+        session.begin_ns = profi_clock_monotonic_ns() - begin;
         session.has_begun = 1;
+        governor.share = session.share;
+        govern(1);
     }
     return session.state;
+}
+
+void profi_gpu_session_budget(double share)
+{
+    pthread_mutex_lock(&lock);
+    session.share = share;
+    pthread_mutex_unlock(&lock);
+}
+
+uint64_t profi_gpu_session_turn(uint64_t every_ns)
+{
+    profi_gpu_session_settle();
+    pthread_mutex_lock(&lock);
+    uint64_t next = session.state == PROF_GPU_ON ? govern(every_ns) : profi_clock_monotonic_ns() + every_ns;
+    pthread_mutex_unlock(&lock);
+    return next;
 }
 
 prof_gpu_state profi_gpu_session_try(void)
@@ -58,6 +94,7 @@ void profi_gpu_session_end(void)
     pthread_mutex_lock(&lock);
     if (session.state == PROF_GPU_ON) {
         profi_cupti_stop();
+        ended_ns = profi_clock_monotonic_ns();
         session.state = PROF_GPU_OFF;
         snprintf(session.reason, sizeof(session.reason), "recording was stopped");
     }
@@ -69,6 +106,10 @@ profi_gpu_session profi_gpu_session_now(void)
 {
     pthread_mutex_lock(&lock);
     profi_gpu_session now = session;
+    uint64_t at = session.state == PROF_GPU_ON ? profi_clock_monotonic_ns() : ended_ns;
+    now.traced_ns = profi_governor_traced_ns(&governor, at);
+    now.elapsed_ns = profi_governor_elapsed_ns(&governor, at);
+    now.windows = governor.windows;
     pthread_mutex_unlock(&lock);
     return now;
 }
@@ -97,5 +138,6 @@ void profi_gpu_session_forget(void)
 {
     profi_cupti_forget();
     profi_gpu_work_forget();
-    session = (profi_gpu_session){ .state = PROF_GPU_OFF, .reason = "nothing was recorded yet" };
+    governor = (profi_governor){ 0 };
+    session = (profi_gpu_session){ .state = PROF_GPU_OFF, .reason = "nothing was recorded yet", .share = session.share };
 }

@@ -11,15 +11,24 @@ typedef struct profi_gpu_session {
     prof_gpu_state state;
     char reason[PROFI_GPU_REASON];
     int has_begun;       /* at some time */
-    uint64_t since_tick; /* when it first did */
+    uint64_t begin_ns;   /* how long that took, on one thread */
+    uint64_t traced_ns, elapsed_ns; /* since then: while tracing was not paused, and in all */
+    uint32_t windows;    /* of tracing, between pauses */
+    double share;        /* the budget: of one processor's time; 1: none */
     uint32_t cupti_version;
 } profi_gpu_session;
 
 /* Nothing is to be traced, for this reason: static text. */
 void profi_gpu_session_refuse(prof_gpu_state state, const char *reason);
 
+/* What tracing may cost, as a share of one processor's time; 1: whatever it costs. */
+void profi_gpu_session_budget(double share);
+
 /* Tries to begin, unless it runs or cannot; what came of it. */
 prof_gpu_state profi_gpu_session_try(void);
+
+/* What is due now: fetches, pauses or goes on, as the budget says; when to come again, `every_ns` later at the latest. */
+uint64_t profi_gpu_session_turn(uint64_t every_ns);
 
 /* Fetches what the GPU has done by now and counts it; nothing where nothing is traced. */
 void profi_gpu_session_settle(void);

@@ -32,6 +32,7 @@ typedef struct launch {
 } launch;
 
 static launch *launches; /* stored with release */
+static uint64_t launch_ticks; /* that noting them has taken, on all threads */
 
 /* A flow of a program's is its own number; ours have the highest bit. */
 static uint64_t flow_of(uint32_t correlation) { return (uint64_t)1 << 63 | correlation; }
@@ -42,11 +43,12 @@ void profi_gpu_work_launched(uint32_t correlation)
     profi_work_scope scopes[SCOPES_MOST];
     if (table == NULL)
         return;
+    uint64_t now = profi_clock_now();
     unsigned count = profi_work_scopes(scopes, SCOPES_MOST);
     launch *at = &table[correlation % LAUNCHES];
     PROFI_PUT(at->id, (uint64_t)0);
     __atomic_thread_fence(__ATOMIC_RELEASE);
-    PROFI_PUT(at->tick, profi_clock_now());
+    PROFI_PUT(at->tick, now);
     PROFI_PUT(at->count, count);
     PROFI_PUT(at->is_seen, 0u);
     for (unsigned i = 0; i < count; i++) {
@@ -56,6 +58,7 @@ void profi_gpu_work_launched(uint32_t correlation)
     PROFI_RELEASE(at->id, (uint64_t)correlation + 1);
     if (count != 0)
         prof_flow(flow_of(correlation));
+    __atomic_fetch_add(&launch_ticks, profi_clock_now() - now, __ATOMIC_RELAXED);
 }
 
 /* Copies the launch with this id; 0 where it is not known, or was overwritten. */
@@ -84,11 +87,13 @@ typedef struct call {
     uint64_t begin_tick, last_end_ns; /* begin 0: free */
 } call;
 
-enum { CALLS_KEPT = 8, PENDING_MOST = 1 << 16, SITES_MOST = 1 << 14, NAMES = 1024 };
+enum { CALLS_KEPT = 8, PENDING_MOST = 1 << 16, SITES_MOST = 1 << 14, NAMES = 1024, TRACKS = 64 };
 
 typedef struct site_row {
     profi_gpu_figures figures; /* but for done and busy */
     profi_busy busy, self_busy;
+    uint32_t window;           /* in which busy last grew */
+    uint64_t busy_before;      /* what it was when that window began */
     call calls[CALLS_KEPT]; /* of several threads; the one that began first is finished when there is no room */
 } site_row;
 
@@ -100,6 +105,8 @@ static size_t row_count, row_room;
 static profi_number_map row_of_site;
 static profi_gpu_totals totals;
 static profi_busy busy;
+static uint32_t window = 1;
+static uint64_t settle_ns, overhead_ns;
 static profi_clock_scale scale; /* as of the settling at hand */
 
 int profi_gpu_work_open(void)
@@ -155,6 +162,18 @@ static void note_end(site_row *row, uint64_t begin_tick, uint64_t end_ns)
     *into = (call){ begin_tick, end_ns };
 }
 
+static double square(double value) { return value * value; }
+
+/* What came in the window before this one is one sample of what comes in a window. */
+static void enter_window(site_row *row)
+{
+    if (row->window == window)
+        return;
+    row->figures.busy_squares += square((double)(row->busy.sum - row->busy_before));
+    row->busy_before = row->busy.sum;
+    row->window = window;
+}
+
 static void add_to_site(const profi_gpu_record *record, const launch *from, unsigned scope, int is_first)
 {
     const uint64_t untimed = 1;
@@ -169,6 +188,9 @@ static void add_to_site(const profi_gpu_record *record, const launch *from, unsi
     f->ns[record->kind] += ns;
     if (record->kind == PROFI_GPU_COPY)
         f->bytes[record->way] += record->bytes;
+    if (record->kind == PROFI_GPU_WAIT)
+        return;
+    enter_window(row);
     profi_busy_add(&row->busy, record->start_ns, record->end_ns);
     if (scope == 0)
         profi_busy_add(&row->self_busy, record->start_ns, record->end_ns);
@@ -197,7 +219,8 @@ static void attribute(const profi_gpu_record *record)
     launch from;
     int is_first;
     totals.counts[record->kind]++;
-    profi_busy_add(&busy, record->start_ns, record->end_ns);
+    if (record->kind != PROFI_GPU_WAIT)
+        profi_busy_add(&busy, record->start_ns, record->end_ns);
     if (!find_launch(record->correlation, &from, &is_first) || from.count == 0) {
         totals.unattributed++;
         return;
@@ -244,17 +267,37 @@ static prof_site *site_named(const char *name) { return profi_record_site(name, 
 
 static prof_site *site_of(const profi_gpu_record *record)
 {
-    static const char *const ways[PROFI_GPU_WAYS] = { "copy host to device", "copy device to host", "copy device to device", "copy" };
+    static const char *const names[] = { "copy host to device", "copy device to host", "copy device to device", "copy", "set" };
+    static prof_site *sites[PROFI_COUNT_OF(names)];
     if (record->kind == PROFI_GPU_KERNEL)
         return site_of_kernel(record->name != NULL ? record->name : "(unnamed kernel)");
-    return site_named(record->kind == PROFI_GPU_COPY ? ways[record->way] : "set");
+    unsigned which = record->kind == PROFI_GPU_COPY ? record->way : PROFI_GPU_WAYS;
+    if (sites[which] == NULL)
+        sites[which] = site_named(names[which]);
+    return sites[which];
 }
 
 static prof_site *track_of(const profi_gpu_record *record)
 {
-    char name[64];
-    snprintf(name, sizeof(name), "GPU %u stream %u", (unsigned)record->device, (unsigned)record->stream);
-    return site_named(name);
+    static struct { uint32_t device, stream; prof_site *site; } tracks[TRACKS];
+    unsigned at = (record->device * 31 + record->stream) % TRACKS;
+    if (tracks[at].site == NULL || tracks[at].device != record->device || tracks[at].stream != record->stream) {
+        char name[64];
+        snprintf(name, sizeof(name), "GPU %u stream %u", (unsigned)record->device, (unsigned)record->stream);
+        tracks[at].site = site_named(name);
+        tracks[at].device = record->device;
+        tracks[at].stream = record->stream;
+    }
+    return tracks[at].site;
+}
+
+/* The name of an argument. */
+static prof_site *site_of_node(void)
+{
+    static prof_site *site;
+    if (site == NULL)
+        site = site_named("graph node");
+    return site;
 }
 
 static uint64_t tick_at(uint64_t ns)
@@ -267,7 +310,8 @@ static void make_span(const profi_gpu_record *record)
 {
     prof_site *what = site_of(record), *track = track_of(record);
     if (what != NULL && track != NULL)
-        profi_work_record(what, track, tick_at(record->start_ns), tick_at(record->end_ns), flow_of(record->correlation));
+        profi_work_record(&(profi_work){ what, track, tick_at(record->start_ns), tick_at(record->end_ns),
+                                         flow_of(record->correlation), record->graph_node != 0 ? site_of_node() : NULL, record->graph_node });
 }
 
 /* ---- records ---- */
@@ -280,14 +324,17 @@ static int by_start(const void *one, const void *other)
 
 static void settle(void)
 {
+    uint64_t begin = profi_clock_monotonic_ns();
     scale = profi_clock_scale_so_far();
     if (pending_count != 0)
         qsort(pending, pending_count, sizeof(*pending), by_start);
     for (size_t i = 0; i < pending_count; i++) {
         attribute(&pending[i]);
-        make_span(&pending[i]);
+        if (pending[i].kind != PROFI_GPU_WAIT)
+            make_span(&pending[i]);
     }
     pending_count = 0;
+    settle_ns += profi_clock_monotonic_ns() - begin;
 }
 
 static int has_room(void)
@@ -328,6 +375,30 @@ void profi_gpu_work_settle(void)
     pthread_mutex_unlock(&lock);
 }
 
+void profi_gpu_work_window(void)
+{
+    pthread_mutex_lock(&lock);
+    settle();
+    window++;
+    pthread_mutex_unlock(&lock);
+}
+
+void profi_gpu_work_overhead(uint64_t ns)
+{
+    pthread_mutex_lock(&lock);
+    overhead_ns += ns;
+    pthread_mutex_unlock(&lock);
+}
+
+uint64_t profi_gpu_work_cost_ns(void)
+{
+    profi_clock_scale now = profi_clock_scale_so_far();
+    pthread_mutex_lock(&lock);
+    uint64_t cost_ns = settle_ns + overhead_ns + profi_clock_to_ns(&now, PROFI_GET(launch_ticks));
+    pthread_mutex_unlock(&lock);
+    return cost_ns;
+}
+
 void profi_gpu_work_dropped(uint64_t count)
 {
     pthread_mutex_lock(&lock);
@@ -347,6 +418,7 @@ size_t profi_gpu_work_read(profi_gpu_totals *into, profi_gpu_figures *figures, s
         figures[i] = row->figures;
         figures[i].busy_ns = row->busy.sum;
         figures[i].self_busy_ns = row->self_busy.sum;
+        figures[i].busy_squares += square((double)(row->busy.sum - row->busy_before));
         figures[i].is_bound = row->busy.is_bound | row->self_busy.is_bound;
         for (unsigned j = 0; j < CALLS_KEPT; j++) /* those that more may come for count as they stand */
             if (row->calls[j].begin_tick != 0)
@@ -364,6 +436,8 @@ void profi_gpu_work_forget(void)
     pending_count = row_count = 0;
     profi_number_map_fini(&row_of_site);
     totals = (profi_gpu_totals){ 0 };
+    window = 1;
+    launch_ticks = settle_ns = overhead_ns = 0;
     busy = (profi_busy){ 0 };
     if (launches != NULL)
         memset(launches, 0, LAUNCHES * sizeof(*launches));

@@ -17,7 +17,8 @@
 
 #include "../base/base.h"
 
-typedef enum profi_gpu_kind { PROFI_GPU_KERNEL, PROFI_GPU_COPY, PROFI_GPU_SET, PROFI_GPU_KINDS } profi_gpu_kind;
+/* The last is no work of the GPU: a thread of the program waits for it. */
+typedef enum profi_gpu_kind { PROFI_GPU_KERNEL, PROFI_GPU_COPY, PROFI_GPU_SET, PROFI_GPU_WAIT, PROFI_GPU_KINDS } profi_gpu_kind;
 
 /* Where from and where to a copy goes. */
 typedef enum profi_gpu_way {
@@ -50,6 +51,13 @@ void profi_gpu_work_add(const profi_gpu_record *record);
 /* Counts what has come, in the order of its starts, and makes spans of it on the calling thread. */
 void profi_gpu_work_settle(void);
 
+/* Tracing goes on after a pause: for estimates of what was missed. */
+void profi_gpu_work_window(void);
+
+/* What a driver says that tracing has cost, and what launches and settling have cost here, in nanoseconds so far. */
+void profi_gpu_work_overhead(uint64_t ns);
+uint64_t profi_gpu_work_cost_ns(void);
+
 /* Records that a driver has thrown away. */
 void profi_gpu_work_dropped(uint64_t count);
 
@@ -61,6 +69,7 @@ typedef struct profi_gpu_figures {
     uint64_t ns[PROFI_GPU_KINDS];       /* each summed, overlaps counted twice */
     uint64_t bytes[PROFI_GPU_WAYS];     /* copied */
     uint64_t busy_ns, self_busy_ns;     /* the union; and of what these scopes launched themselves */
+    double busy_squares;                /* of what each window of tracing added to busy_ns, summed */
     uint32_t is_bound;                  /* busy may have been longer */
     uint64_t queue_ns, queue_max_ns;    /* from a launch to its first work, of all launches; and the longest */
     uint64_t call_count;                /* calls that work has come back for */

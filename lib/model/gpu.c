@@ -8,33 +8,62 @@
 #include "../gpu/session.h"
 #include "../gpu/work.h"
 
+#include <math.h>
 #include <stdlib.h>
 
-enum { WORK_SIZE_0 = 152, TOTALS_SIZE_0 = 72 }; /* as of version 0.1 */
+enum { WORK_SIZE_0 = 176, TOTALS_SIZE_0 = 96 }; /* as of version 0.1 */
 _Static_assert(sizeof(prof_gpu_work) == WORK_SIZE_0 && sizeof(prof_gpu_totals) == TOTALS_SIZE_0, "as of version 0.1");
 
-#define WORK(key, field, is_highest) { key, offsetof(prof_gpu_work, field), is_highest }
+#define WORK(key, field, is_highest) { key, offsetof(prof_gpu_work, field), is_highest, 0 }
 const profi_gpu_field profi_gpu_work_fields[] = {
     WORK("launches", launch_count, 0), WORK("kernels", kernel_count, 0), WORK("copies", copy_count, 0), WORK("sets", set_count, 0),
     WORK("busy_ns", busy_ns, 0), WORK("self_busy_ns", self_busy_ns, 0), WORK("kernel_ns", kernel_ns, 0), WORK("copy_ns", copy_ns, 0),
-    WORK("set_ns", set_ns, 0), WORK("to_device_bytes", to_device_bytes, 0), WORK("to_host_bytes", to_host_bytes, 0),
+    WORK("set_ns", set_ns, 0), WORK("waits", wait_count, 0), WORK("wait_ns", wait_ns, 0),
+    WORK("to_device_bytes", to_device_bytes, 0), WORK("to_host_bytes", to_host_bytes, 0),
     WORK("on_device_bytes", on_device_bytes, 0), WORK("other_bytes", other_bytes, 0), WORK("queue_ns", queue_ns, 0),
     WORK("queue_max_ns", queue_max_ns, 1), WORK("calls", call_count, 0), WORK("done_ns", done_ns, 0),
     WORK("done_max_ns", done_max_ns, 1),
 };
 const size_t profi_gpu_work_field_count = PROFI_COUNT_OF(profi_gpu_work_fields);
 
-#define TOTAL(key, field) { key, offsetof(prof_gpu_totals, field), 0 }
+#define TOTAL(key, field) { key, offsetof(prof_gpu_totals, field), 0, 0 }
+#define TIME(key, field) { key, offsetof(prof_gpu_totals, field), 0, 1 }
 const profi_gpu_field profi_gpu_totals_fields[] = {
-    TOTAL("traced_ns", traced_ns), TOTAL("busy_ns", busy_ns), TOTAL("kernels", kernel_count), TOTAL("copies", copy_count),
+    TIME("traced_ns", traced_ns), TOTAL("busy_ns", busy_ns), TOTAL("kernels", kernel_count), TOTAL("copies", copy_count),
     TOTAL("sets", set_count), TOTAL("attributed", attributed_count), TOTAL("unattributed", unattributed_count),
-    TOTAL("lost", dropped_count),
+    TOTAL("lost", dropped_count), TIME("elapsed_ns", elapsed_ns), TIME("cost_ns", cost_ns),
+    TIME("begin_ns", begin_ns),
 };
 const size_t profi_gpu_totals_field_count = PROFI_COUNT_OF(profi_gpu_totals_fields);
 
 /* ---- of this process ---- */
 
-static prof_gpu_work work_of(const profi_gpu_figures *from)
+/* Half the 95 % interval of a sum over all windows of which those traced are a sample. */
+static uint64_t interval_of(const profi_gpu_figures *from, const profi_gpu_session *session)
+{
+    double n = session->windows, share = (double)session->traced_ns / (double)session->elapsed_ns, sum = (double)from->busy_ns;
+    double variance = n > 1 ? (from->busy_squares - sum * sum / n) / (n - 1) : INFINITY;
+    double half = 1.96 * n / share * sqrt((1 - share) * (variance > 0 ? variance : 0) / n);
+    return half < 1.8e19 ? (uint64_t)(half + 0.5) : UINT64_MAX;
+}
+
+/* What was traced in windows stands for all the time. */
+static void scale_up(void *figures, const profi_gpu_field *fields, size_t count, const profi_gpu_session *session)
+{
+    for (size_t i = 0; i < count; i++) {
+        uint64_t *at = profi_gpu_at(figures, &fields[i]);
+        profi_u128 scaled = (profi_u128)*at * session->elapsed_ns / session->traced_ns;
+        if (!fields[i].is_highest && !fields[i].is_time)
+            *at = scaled > UINT64_MAX ? UINT64_MAX : (uint64_t)scaled;
+    }
+}
+
+static int is_estimate(const profi_gpu_session *session)
+{
+    return session->traced_ns != 0 && session->elapsed_ns > session->traced_ns;
+}
+
+static prof_gpu_work work_of(const profi_gpu_figures *from, const profi_gpu_session *session)
 {
     prof_gpu_work work = PROF_GPU_WORK_INIT;
     work.flags = from->is_bound ? PROF_GPU_WORK_IS_BOUND : 0;
@@ -56,6 +85,13 @@ static prof_gpu_work work_of(const profi_gpu_figures *from)
     work.call_count = from->call_count;
     work.done_ns = from->done_ns;
     work.done_max_ns = from->done_max_ns;
+    work.wait_count = from->counts[PROFI_GPU_WAIT];
+    work.wait_ns = from->ns[PROFI_GPU_WAIT];
+    if (is_estimate(session)) {
+        work.flags |= PROF_GPU_WORK_IS_ESTIMATE;
+        work.busy_interval_ns = interval_of(from, session);
+        scale_up(&work, profi_gpu_work_fields, profi_gpu_work_field_count, session);
+    }
     return work;
 }
 
@@ -67,7 +103,7 @@ static int copy_work(prof_gpu_work **into, const prof_gpu_work *from)
     return *into != NULL;
 }
 
-static prof_gpu_totals totals_of(const profi_gpu_totals *from, uint64_t traced_ns)
+static prof_gpu_totals totals_of(const profi_gpu_totals *from, const profi_gpu_session *session)
 {
     prof_gpu_totals totals = PROF_GPU_TOTALS_INIT;
     totals.flags = from->is_bound ? PROF_GPU_WORK_IS_BOUND : 0;
@@ -78,11 +114,18 @@ static prof_gpu_totals totals_of(const profi_gpu_totals *from, uint64_t traced_n
     totals.unattributed_count = from->unattributed;
     totals.dropped_count = from->dropped;
     totals.busy_ns = from->busy_ns;
-    totals.traced_ns = traced_ns;
+    totals.traced_ns = session->traced_ns;
+    totals.elapsed_ns = session->elapsed_ns;
+    totals.cost_ns = profi_gpu_work_cost_ns();
+    totals.begin_ns = session->begin_ns;
+    if (is_estimate(session)) {
+        totals.flags |= PROF_GPU_WORK_IS_ESTIMATE;
+        scale_up(&totals, profi_gpu_totals_fields, profi_gpu_totals_field_count, session);
+    }
     return totals;
 }
 
-int profi_recorded_gpu(prof_snapshot *snapshot, const uint32_t *function_of_site, size_t site_count, const profi_clock_scale *scale)
+int profi_recorded_gpu(prof_snapshot *snapshot, const uint32_t *function_of_site, size_t site_count)
 {
     int ok = 1;
     profi_gpu_session session = profi_gpu_session_now();
@@ -98,10 +141,14 @@ int profi_recorded_gpu(prof_snapshot *snapshot, const uint32_t *function_of_site
     info->state = session.state;
     info->reason = profi_snapshot_text(snapshot, session.reason, &ok);
     info->is_traced = session.has_begun;
-    info->totals = totals_of(&totals, info->is_traced ? profi_clock_to_ns(scale, profi_clock_now() - session.since_tick) : 0);
+    if (info->is_traced && info->state == PROF_GPU_OFF) { /* it was, until the end of what is told of here */
+        info->state = PROF_GPU_ON;
+        info->reason = "";
+    }
+    info->totals = totals_of(&totals, &session);
     for (size_t i = 0; i < count && ok; i++) {
         uint32_t function = figures[i].site < site_count ? function_of_site[figures[i].site] : PROFI_NONE;
-        const prof_gpu_work work = work_of(&figures[i]);
+        const prof_gpu_work work = work_of(&figures[i], &session);
         if (function != PROFI_NONE)
             ok = copy_work(&snapshot->functions[function].gpu, &work);
     }
@@ -158,6 +205,8 @@ void profi_builder_gpu_work(profi_builder *builder, prof_gpu_work **into, const 
         return;
     }
     (*into)->flags |= from->flags;
+    double half = hypot((double)(*into)->busy_interval_ns, (double)from->busy_interval_ns);
+    (*into)->busy_interval_ns = half < 1.8e19 ? (uint64_t)(half + 0.5) : UINT64_MAX;
     add_fields(builder, *into, from, profi_gpu_work_fields, profi_gpu_work_field_count);
 }
 

@@ -4,7 +4,6 @@
 #define PROFI_MODEL_GPU_H
 
 #include "../base/base.h"
-#include "../base/clock.h"
 #include <profcore/gpu.h>
 
 typedef struct profi_gpu_info {
@@ -19,6 +18,7 @@ typedef struct profi_gpu_field {
     const char *key;
     size_t offset;
     int is_highest; /* of two, the higher holds for both; else they are added */
+    int is_time;    /* of the tracing itself: not work */
 } profi_gpu_field;
 extern const profi_gpu_field profi_gpu_work_fields[], profi_gpu_totals_fields[];
 extern const size_t profi_gpu_work_field_count, profi_gpu_totals_field_count;
@@ -33,7 +33,7 @@ static inline uint64_t profi_gpu_get(const void *figures, const profi_gpu_field 
 }
 
 /* Fills it in: `function_of_site` has a function's number for each of the first `site_count` sites, or PROFI_NONE; 0 when memory is spent. */
-int profi_recorded_gpu(prof_snapshot *snapshot, const uint32_t *function_of_site, size_t site_count, const profi_clock_scale *scale);
+int profi_recorded_gpu(prof_snapshot *snapshot, const uint32_t *function_of_site, size_t site_count);
 
 /* The work of the function that another snapshot was cut down to, and of those of its callees that nobody else calls; 0 as above. */
 int profi_subtree_gpu(prof_snapshot *made, const prof_snapshot *from, const uint32_t *new_id, uint32_t root);

@@ -181,19 +181,21 @@ unsigned profi_work_scopes(profi_work_scope *scopes, unsigned room)
     return count;
 }
 
-void profi_work_record(prof_site *what, prof_site *track, uint64_t start, uint64_t end, uint64_t flow)
+void profi_work_record(const profi_work *work)
 {
     PROFI_NO_CANCELLATION;
     profi_thread *self = recording_thread();
     if (self == NULL)
         return;
     profi_step_away();
-    profi_site *site = profi_site_of(what);
-    const profi_site *lanes = profi_site_of(track);
-    if (site != NULL && lanes != NULL && profi_span_book(self, site, end - start)) {
-        if (flow != 0)
-            profi_ring_write_detail(self, profi_event_what(PROFI_DETAIL_FLOW_END, PROFI_EVENT_LEVEL_MAX, 0), flow, end);
-        profi_ring_write(self, profi_event_span(site->id, lanes->id), start, end);
+    profi_site *site = profi_site_of(work->what);
+    const profi_site *track = profi_site_of(work->track), *name = work->argument != NULL ? profi_site_of(work->argument) : NULL;
+    if (site != NULL && track != NULL && profi_span_book(self, site, work->end - work->start)) {
+        if (work->flow != 0)
+            profi_ring_write_detail(self, profi_event_what(PROFI_DETAIL_FLOW_END, PROFI_EVENT_LEVEL_MAX, 0), work->flow, work->end);
+        if (name != NULL)
+            profi_ring_write_detail(self, profi_event_what(PROFI_DETAIL_INT, PROFI_EVENT_LEVEL_MAX, name->id), work->argument_value, work->end);
+        profi_ring_write(self, profi_event_span(site->id, track->id), work->start, work->end);
     } else {
         PROFI_RAISE(self->lost_values, 1u);
     }

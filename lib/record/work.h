@@ -18,12 +18,16 @@ typedef struct profi_work_scope {
 /* The innermost `room` scopes that the calling thread has open, from the innermost; how many they are.  Takes no lock. */
 unsigned profi_work_scopes(profi_work_scope *scopes, unsigned room);
 
-/*
- * Books work that is over as a span of `what`, in ticks, and puts it on lanes
- * of the track that `track` names.  `flow`, if not 0, ends there: prof_flow()
- * with it in the scope that started the work is the other end.  On any thread;
- * counted as lost where there is no memory for it.
- */
-void profi_work_record(prof_site *what, prof_site *track, uint64_t start, uint64_t end, uint64_t flow);
+/* Work that is over: a span of `what`, in ticks, on lanes of the track that `track` names. */
+typedef struct profi_work {
+    prof_site *what, *track;
+    uint64_t start, end;
+    uint64_t flow;           /* that ends there, whose other end is prof_flow() in the scope that started it; 0: none */
+    prof_site *argument;     /* names the value below; NULL: there is none */
+    uint64_t argument_value;
+} profi_work;
+
+/* Books it.  On any thread; counted as lost where there is no memory for it. */
+void profi_work_record(const profi_work *work);
 
 #endif

@@ -38,7 +38,8 @@ CUptiResult CUPTIAPI cuptiGetTimestamp(uint64_t *timestamp)
 
 /* By their numbers from 1 on; among them two that start nothing. */
 static const char *const functions[] = { "cudaDriverGetVersion_v3020", "cudaGetDevice_v3020", "cudaLaunchKernel_v7000",
-                                         "cudaMemcpyAsync_v3020", "cudaMemset_v3020", "cudaGraphLaunch_v10000" };
+                                         "cudaMemcpyAsync_v3020", "cudaMemset_v3020", "cudaGraphLaunch_v10000",
+                                         "cudaStreamSynchronize_v3020" };
 enum { FUNCTIONS = sizeof(functions) / sizeof(*functions) };
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
@@ -115,6 +116,7 @@ typedef union record {
     CUpti_ActivityKernel10 kernel;
     CUpti_ActivityMemcpy6 copy;
     CUpti_ActivityMemset4 set;
+    CUpti_ActivitySynchronization2 wait;
 } record;
 
 enum { RECORDS_MOST = 1 << 20 };
@@ -219,6 +221,17 @@ static void set(uint32_t correlation, uint64_t bytes, uint64_t start, uint64_t e
     add(&made);
 }
 
+static void wait_for(uint32_t correlation, uint64_t start, uint64_t end)
+{
+    record made;
+    memset(&made, 0, sizeof(made));
+    made.wait.kind = CUPTI_ACTIVITY_KIND_SYNCHRONIZATION;
+    made.wait.correlationId = correlation;
+    made.wait.start = start;
+    made.wait.end = end;
+    add(&made);
+}
+
 /*
  * As a driver does it: buffers are asked for as records come, and handed over
  * when all of them have.  Without the lock: the library may call in here.
@@ -300,7 +313,7 @@ static unsigned count_of_functions(void)
 const fake_gpu *fake_gpu_get_1(void);
 const fake_gpu *fake_gpu_get_1(void)
 {
-    static const fake_gpu functions_of_fake = { call, kernel, copy, set, deliver, deliver_on_flush, subscriber_count,
+    static const fake_gpu functions_of_fake = { call, kernel, copy, set, wait_for, deliver, deliver_on_flush, subscriber_count,
                                                 count_of_kinds, count_of_functions, buffers_at_fake, clock_now };
     return &functions_of_fake;
 }

@@ -16,6 +16,7 @@
 #include <dlfcn.h>
 #include <pthread.h>
 #include <stdlib.h>
+#include <time.h>
 
 enum { TO_DEVICE = 1, TO_HOST = 2, ON_DEVICE = 8 };
 
@@ -252,6 +253,48 @@ CASE(records_for_which_there_was_no_buffer_are_counted)
     CHECK_U64(work_of("many").kernel_count, read.kernel_count);
 }
 
+CASE(waits_are_counted_beside_the_work)
+{
+    CHECK_I64(begin(), PROF_OK);
+    prof_scope scope = prof_begin(site("waits"));
+    gpu->wait(gpu->call("cudaStreamSynchronize"), now_ns, now_ns + 40);
+    gpu->kernel(gpu->call("cudaLaunchKernel"), 0, 1, now_ns, now_ns + 30, "k", 0);
+    prof_end(scope);
+    prof_gpu_work work = work_of("waits");
+    CHECK_U64(work.wait_count, 1);
+    CHECK_U64(work.wait_ns, 40);
+    CHECK_U64(work.busy_ns, 30);
+    CHECK_U64(totals().attributed_count, 2);
+}
+
+/* What tracing costs is real here: the launches of a batch take some of it. */
+CASE(above_its_budget_tracing_pauses_and_figures_are_estimates)
+{
+    enum { BATCH = 2000, SECONDS = 60 };
+    uint64_t sent = 0;
+    setenv("PROFCORE_GPU_BUDGET", "0.5%", 1);
+    CHECK_I64(begin(), PROF_OK);
+    CHECK(gpu->enabled_kinds() != 0);
+    for (time_t end = time(NULL) + SECONDS; gpu->enabled_kinds() != 0 && time(NULL) < end;) {
+        prof_scope scope = prof_begin(site("governed"));
+        for (unsigned i = 0; i < BATCH; i++, sent++)
+            gpu->kernel(gpu->call("cudaLaunchKernel"), 0, 1, now_ns + 10 * sent, now_ns + 10 * sent + 5, "k", 0);
+        prof_end(scope);
+    }
+    CHECK_U64(gpu->enabled_kinds(), 0);
+    CHECK_U64(gpu->enabled_functions(), 0);
+    CHECK_U64(gpu->subscribers(), 1);
+    usleep(200000);
+    prof_gpu_totals read = totals();
+    prof_gpu_work work = work_of("governed");
+    CHECK_U64(read.flags, PROF_GPU_WORK_IS_ESTIMATE);
+    CHECK(read.elapsed_ns >= read.traced_ns + 200000000);
+    CHECK(read.cost_ns > 100000000);
+    CHECK_U64(work.flags, PROF_GPU_WORK_IS_ESTIMATE);
+    CHECK(read.kernel_count > sent);
+    CHECK_U64(work.busy_interval_ns, UINT64_MAX); /* of one window nothing is known of others */
+}
+
 /* ---- the timeline ---- */
 
 static int find_slices(const char *track, profi_slice *slices, int room)
@@ -368,7 +411,7 @@ CASE(only_what_starts_work_is_listened_to_and_all_is_given_back_at_the_stop)
 {
     CHECK_I64(begin(), PROF_OK);
     CHECK_U64(gpu->subscribers(), 1);
-    CHECK_U64(gpu->enabled_functions(), 4);
+    CHECK_U64(gpu->enabled_functions(), 5);
     CHECK(gpu->enabled_kinds() >= 4);
     CHECK(gpu->clock() != 0);
     launch_in("before the stop", now_ns, now_ns + 9);
