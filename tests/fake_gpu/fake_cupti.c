@@ -119,9 +119,8 @@ typedef union record {
     CUpti_ActivitySynchronization2 wait;
 } record;
 
-enum { RECORDS_MOST = 1 << 20 };
 static record *waiting; /* under the lock */
-static unsigned waiting_count, dropped, buffers_out;
+static unsigned waiting_count, waiting_room, dropped, buffers_out;
 static int delivers_on_flush = 1;
 static uint8_t enabled[CUPTI_ACTIVITY_KIND_COUNT];
 static CUpti_BuffersCallbackRequestFunc request;
@@ -174,9 +173,11 @@ CUptiResult CUPTIAPI cuptiActivityGetNextRecord(uint8_t *buffer, size_t bytes, C
 static void add(const record *made)
 {
     pthread_mutex_lock(&lock);
-    if (waiting == NULL)
-        waiting = malloc(RECORDS_MOST * sizeof(*waiting));
-    if (enabled[made->any.kind] && waiting != NULL && waiting_count < RECORDS_MOST)
+    if (waiting_count == waiting_room) {
+        waiting_room = waiting_room != 0 ? 2 * waiting_room : 64;
+        waiting = realloc(waiting, waiting_room * sizeof(*waiting));
+    }
+    if (enabled[made->any.kind] && waiting != NULL)
         waiting[waiting_count++] = *made;
     pthread_mutex_unlock(&lock);
 }
@@ -269,7 +270,7 @@ static void deliver(unsigned records_most, int backwards)
     record *taken = waiting;
     unsigned count = waiting_count;
     waiting = NULL;
-    waiting_count = 0;
+    waiting_count = waiting_room = 0;
     pthread_mutex_unlock(&lock);
     for (unsigned i = 0; backwards && i < count / 2; i++) {
         record other = taken[i];
