@@ -67,7 +67,8 @@ CUptiResult CUPTIAPI cuptiUnsubscribe(CUpti_SubscriberHandle subscriber)
     (void)subscriber;
     subscribers = 0;
     callback = NULL;
-    memset(is_enabled, 0, sizeof(is_enabled));
+    for (unsigned i = 0; i < FUNCTIONS; i++)
+        __atomic_store_n(&is_enabled[i], 0u, __ATOMIC_RELAXED);
     return CUPTI_SUCCESS;
 }
 
@@ -84,7 +85,7 @@ CUptiResult CUPTIAPI cuptiEnableCallback(uint32_t enable, CUpti_SubscriberHandle
     (void)subscriber;
     if (domain != CUPTI_CB_DOMAIN_RUNTIME_API || number < 1 || number > FUNCTIONS)
         return CUPTI_ERROR_INVALID_PARAMETER;
-    is_enabled[number - 1] = enable;
+    __atomic_store_n(&is_enabled[number - 1], enable, __ATOMIC_RELAXED);
     return refuses(__func__);
 }
 
@@ -102,7 +103,7 @@ static uint32_t call(const char *function)
 {
     uint32_t correlation = __atomic_add_fetch(&last_correlation, 1u, __ATOMIC_RELAXED);
     for (unsigned i = 0; i < FUNCTIONS; i++)
-        if (strncmp(functions[i], function, strlen(function)) == 0 && is_enabled[i] && callback != NULL) {
+        if (strncmp(functions[i], function, strlen(function)) == 0 && __atomic_load_n(&is_enabled[i], __ATOMIC_RELAXED) && callback != NULL) {
             call_back(i, CUPTI_API_ENTER, correlation);
             call_back(i, CUPTI_API_EXIT, correlation);
         }
@@ -142,13 +143,13 @@ CUptiResult CUPTIAPI cuptiActivityRegisterTimestampCallback(CUpti_TimestampCallb
 
 CUptiResult CUPTIAPI cuptiActivityEnable(CUpti_ActivityKind kind)
 {
-    enabled[kind] = 1;
+    __atomic_store_n(&enabled[kind], 1, __ATOMIC_RELAXED);
     return refuses(__func__);
 }
 
 CUptiResult CUPTIAPI cuptiActivityDisable(CUpti_ActivityKind kind)
 {
-    enabled[kind] = 0;
+    __atomic_store_n(&enabled[kind], 0, __ATOMIC_RELAXED);
     return CUPTI_SUCCESS;
 }
 
@@ -177,7 +178,7 @@ static void add(const record *made)
         waiting_room = waiting_room != 0 ? 2 * waiting_room : 64;
         waiting = realloc(waiting, waiting_room * sizeof(*waiting));
     }
-    if (enabled[made->any.kind] && waiting != NULL)
+    if (__atomic_load_n(&enabled[made->any.kind], __ATOMIC_RELAXED) && waiting != NULL)
         waiting[waiting_count++] = *made;
     pthread_mutex_unlock(&lock);
 }
@@ -285,12 +286,12 @@ static void deliver(unsigned records_most, int backwards)
 CUptiResult CUPTIAPI cuptiActivityFlushAll(uint32_t flag)
 {
     (void)flag;
-    if (delivers_on_flush)
+    if (__atomic_load_n(&delivers_on_flush, __ATOMIC_RELAXED))
         deliver(0, 0);
     return refuses(__func__);
 }
 
-static void deliver_on_flush(int yes) { delivers_on_flush = yes; }
+static void deliver_on_flush(int yes) { __atomic_store_n(&delivers_on_flush, yes, __ATOMIC_RELAXED); }
 static unsigned subscriber_count(void) { return subscribers; }
 static unsigned buffers_at_fake(void) { return __atomic_load_n(&buffers_out, __ATOMIC_RELAXED); }
 static uint64_t clock_now(void) { return clock_of_library != NULL ? clock_of_library() : 0; }
@@ -299,7 +300,7 @@ static unsigned count_of_kinds(void)
 {
     unsigned count = 0;
     for (unsigned i = 0; i < CUPTI_ACTIVITY_KIND_COUNT; i++)
-        count += enabled[i];
+        count += __atomic_load_n(&enabled[i], __ATOMIC_RELAXED);
     return count;
 }
 
@@ -307,7 +308,7 @@ static unsigned count_of_functions(void)
 {
     unsigned count = 0;
     for (unsigned i = 0; i < FUNCTIONS; i++)
-        count += is_enabled[i];
+        count += __atomic_load_n(&is_enabled[i], __ATOMIC_RELAXED);
     return count;
 }
 

@@ -428,6 +428,9 @@ CASE(only_what_starts_work_is_listened_to_and_all_is_given_back_at_the_stop)
 
 CASE(a_forked_child_has_no_part_in_its_parents_gpu)
 {
+#ifdef __SANITIZE_THREAD__
+    SKIP("ThreadSanitizer ends a child that starts threads");
+#endif
     CHECK_I64(begin(), PROF_OK);
     launch_in("parent", now_ns, now_ns + 9);
     fflush(stdout);
