@@ -100,6 +100,22 @@ class Perfetto(Timelines):
                 any({key: row[key] for key in wanted} != wanted for row in marks):  # fmt: skip
             raise Failure(f"the marks are {marks}")
 
+    def perfetto_shows_the_streams_of_a_gpu_as_tracks_with_an_arrow_from_each_launch(self):
+        trace = self.shows("gpu")
+        flows, nodes, lanes = self.read(trace,
+            "select a.name as a, b.name as b, b.ts - a.ts as later from flow join slice a on slice_out = a.id join slice b on"
+            " slice_in = b.id order by b.ts",
+            "select slice.name, int_value as node from slice join args using (arg_set_id) where key = 'debug.graph node' order by node",
+            "select track.name as name, count(distinct track_id) as lanes from slice join track on track_id = track.id"
+            " where track.name like 'GPU%' group by 1 order by 1")[1:]  # fmt: skip
+        if [tuple(row.values()) for row in flows] != [("launch", "copy host to device", 100), ("launch", "gemm", 195),
+                                                      ("launch", "gemm", 285), ("launch", "softmax", 590)]:  # fmt: skip
+            raise Failure(f"flows are {flows}")
+        if [tuple(row.values()) for row in nodes] != [("copy host to device", 70), ("gemm", 71), ("softmax", 72), ("gemm", 73)]:
+            raise Failure(f"nodes are {nodes}")
+        if [tuple(row.values()) for row in lanes] != [("GPU 0 stream 7", 2), ("GPU 1 stream 7", 1)]:
+            raise Failure(f"lanes are {lanes}")
+
     def perfetto_shows_every_slice_of_the_trace_events_too(self):
         self.shows("threads", "trace.json")
         self.shows("losses", "trace.json")
@@ -134,6 +150,7 @@ class Perfetto(Timelines):
         (Timelines.need_perfetto, perfetto_shows_the_newest_events_and_how_many_are_lost),
         (Timelines.need_perfetto, perfetto_shows_instants_counters_spans_flows_arguments_and_requests),
         (Timelines.need_perfetto, perfetto_shows_what_a_dump_found_open_and_why_it_was_made),
+        (Timelines.need_perfetto, perfetto_shows_the_streams_of_a_gpu_as_tracks_with_an_arrow_from_each_launch),
         (Timelines.need_perfetto, perfetto_shows_every_slice_of_the_trace_events_too),
         (Timelines.need_perfetto, perfetto_shows_them_in_the_trace_events_too),
         (Timelines.need_perfetto, perfetto_shows_hostile_names_as_they_are),

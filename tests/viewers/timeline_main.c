@@ -11,6 +11,7 @@
  */
 #include "api/dump.h"
 #include "base/clock.h"
+#include "record/work.h"
 #include <profcore/events.h>
 #include <profcore/snapshot.h>
 
@@ -278,6 +279,38 @@ static int beyond_case(const char *path)
     return save(path);
 }
 
+/* Work of a GPU, of which two kernels overlap on one stream: each with a flow from the scope that launched it. */
+static int gpu_case(const char *path)
+{
+    static const struct { const char *what, *track; uint64_t start, end; } works[] = {
+        { "copy host to device", "GPU 0 stream 7", 100, 180 },
+        { "gemm", "GPU 0 stream 7", 200, 700 },
+        { "softmax", "GPU 0 stream 7", 600, 900 },
+        { "gemm", "GPU 1 stream 7", 300, 800 },
+    };
+    enum { WORKS = sizeof(works) / sizeof(*works) };
+    uint64_t start = now_ns;
+    prof_scope forward = begin("forward", "service.c", 30);
+    for (uint64_t i = 0; i < WORKS; i++) {
+        prof_scope launch = begin("launch", "service.c", 31);
+        expect("main", now_ns, 5, 1, "launch", "service.c", 31);
+        prof_flow(1000 + i);
+        pass(5);
+        prof_end(launch);
+    }
+    pass(10);
+    prof_end(forward);
+    expect("main", start, now_ns - start, 0, "forward", "service.c", 30);
+    pass(2000);
+    for (uint64_t i = 0; i < WORKS; i++) {
+        prof_site what = PROF_SITE_INIT(works[i].what, "gpu", 0, 0), track = PROF_SITE_INIT(works[i].track, "gpu", 0, 0),
+                  node = PROF_SITE_INIT("graph node", "gpu", 0, 0);
+        profi_work_record(&(profi_work){ &what, &track, start + works[i].start, start + works[i].end, 1000 + i, &node, 70 + i });
+        expect(works[i].track, start + works[i].start, works[i].end - works[i].start, 0, works[i].what, "gpu", 0);
+    }
+    return save(path);
+}
+
 int main(int argc, char **argv)
 {
     prof_options options = PROF_OPTIONS_INIT;
@@ -293,7 +326,7 @@ int main(int argc, char **argv)
         return 1;
     static const struct { const char *name; int (*run)(const char *path); } cases[] = {
         { "threads", threads_case }, { "losses", losses_case }, { "hostile", hostile_case }, { "beyond", beyond_case },
-        { "dump", dump_case },
+        { "dump", dump_case },       { "gpu", gpu_case },
     };
     for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++)
         if (strcmp(argv[1], cases[i].name) == 0)
