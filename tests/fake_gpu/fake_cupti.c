@@ -56,8 +56,8 @@ CUptiResult CUPTIAPI cuptiSubscribe(CUpti_SubscriberHandle *subscriber, CUpti_Ca
     if (refuses(__func__) != CUPTI_SUCCESS)
         return CUPTI_ERROR_UNKNOWN;
     subscribers = 1;
-    callback = function;
     callback_data = data;
+    __atomic_store_n(&callback, function, __ATOMIC_RELEASE);
     *subscriber = (CUpti_SubscriberHandle)(void *)&callback;
     return CUPTI_SUCCESS;
 }
@@ -66,7 +66,7 @@ CUptiResult CUPTIAPI cuptiUnsubscribe(CUpti_SubscriberHandle subscriber)
 {
     (void)subscriber;
     subscribers = 0;
-    callback = NULL;
+    __atomic_store_n(&callback, (CUpti_CallbackFunc)NULL, __ATOMIC_RELEASE);
     for (unsigned i = 0; i < FUNCTIONS; i++)
         __atomic_store_n(&is_enabled[i], 0u, __ATOMIC_RELAXED);
     return CUPTI_SUCCESS;
@@ -96,14 +96,16 @@ static void call_back(unsigned number, CUpti_ApiCallbackSite site, uint32_t corr
     data.callbackSite = site;
     data.functionName = functions[number];
     data.correlationId = correlation;
-    callback(callback_data, CUPTI_CB_DOMAIN_RUNTIME_API, number + 1, &data);
+    CUpti_CallbackFunc listener = __atomic_load_n(&callback, __ATOMIC_ACQUIRE); /* one that unsubscribes now may still be told */
+    if (listener != NULL)
+        listener(callback_data, CUPTI_CB_DOMAIN_RUNTIME_API, number + 1, &data);
 }
 
 static uint32_t call(const char *function)
 {
     uint32_t correlation = __atomic_add_fetch(&last_correlation, 1u, __ATOMIC_RELAXED);
     for (unsigned i = 0; i < FUNCTIONS; i++)
-        if (strncmp(functions[i], function, strlen(function)) == 0 && __atomic_load_n(&is_enabled[i], __ATOMIC_RELAXED) && callback != NULL) {
+        if (strncmp(functions[i], function, strlen(function)) == 0 && __atomic_load_n(&is_enabled[i], __ATOMIC_RELAXED)) {
             call_back(i, CUPTI_API_ENTER, correlation);
             call_back(i, CUPTI_API_EXIT, correlation);
         }

@@ -474,6 +474,76 @@ CASE(threads_launch_while_others_deliver_and_take_snapshots)
     CHECK_U64(work.launch_count, THREADS * 1000);
 }
 
+static void *launch_once(void *name)
+{
+    launch_in(name, now_ns + 10, now_ns + 90);
+    return NULL;
+}
+
+CASE(work_that_comes_after_its_thread_has_ended_is_still_the_scopes)
+{
+    pthread_t thread;
+    CHECK_I64(begin(), PROF_OK);
+    gpu->deliver_on_flush(0);
+    CHECK_I64(pthread_create(&thread, NULL, launch_once, (void *)(uintptr_t)"ended"), 0);
+    pthread_join(thread, NULL);
+    gpu->deliver(0, 0);
+    CHECK_U64(work_of("ended").busy_ns, 80);
+}
+
+static uint32_t is_over;
+
+static void *launch_on_and_on(void *unused)
+{
+    (void)unused;
+    while (!__atomic_load_n(&is_over, __ATOMIC_RELAXED)) {
+        prof_scope scope = prof_begin(site("on and on"));
+        gpu->kernel(gpu->call("cudaLaunchKernel"), 0, 1, 1000, 1001, "k", 0);
+        prof_end(scope);
+    }
+    return NULL;
+}
+
+CASE(a_thread_launches_while_others_fork)
+{
+    pthread_t thread;
+#ifdef __SANITIZE_THREAD__
+    SKIP("ThreadSanitizer ends a child that starts threads");
+#endif
+    CHECK_I64(begin(), PROF_OK);
+    CHECK_I64(pthread_create(&thread, NULL, launch_on_and_on, NULL), 0);
+    for (unsigned i = 0; i < 50; i++) {
+        fflush(stdout);
+        pid_t child = fork();
+        if (child == 0) {
+            alarm(60);
+            prof_scope scope = prof_begin(site("forked"));
+            prof_end(scope);
+            prof_snapshot_close(take());
+            _exit(test_failed);
+        }
+        end_child(child);
+    }
+    __atomic_store_n(&is_over, 1, __ATOMIC_RELAXED);
+    pthread_join(thread, NULL);
+    CHECK(work_of("on and on").kernel_count > 0);
+}
+
+static void exit_while_launching(void)
+{
+    pthread_t thread;
+    CHECK_I64(begin(), PROF_OK);
+    CHECK_I64(pthread_create(&thread, NULL, launch_on_and_on, NULL), 0);
+    usleep(20000);
+    exit(test_failed);
+}
+
+TEST(a_process_exits_while_a_thread_launches)
+{
+    for (unsigned i = 0; i < 8; i++)
+        in_child_within(exit_while_launching, 60);
+}
+
 int main(int argc, char **argv)
 {
     return test_main(argc, argv);
