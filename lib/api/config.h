@@ -59,6 +59,9 @@ prof_status profi_config_set_probes(profi_config *config, const char *value, pro
 typedef enum profi_start_wish { PROFI_START_UNSAID, PROFI_START_NOW, PROFI_START_NEVER, PROFI_START_UNKNOWN } profi_start_wish;
 profi_start_wish profi_config_start_wish(void);
 
+/* Whether scopes are NVTX ranges where a tool receives them: PROFCORE_NVTX. */
+int profi_config_tells_nvtx(void);
+
 /* Whether notices go to stderr: PROFCORE_QUIET. */
 void profi_config_load_quiet(void);
 

@@ -148,6 +148,12 @@ profi_start_wish profi_config_start_wish(void)
     return strcmp(value, "0") == 0 ? PROFI_START_NEVER : PROFI_START_UNKNOWN;
 }
 
+int profi_config_tells_nvtx(void)
+{
+    const char *value = variable_value("PROFCORE_NVTX");
+    return (value == NULL || strcmp(value, "0") != 0) && profi_config_start_wish() != PROFI_START_NEVER;
+}
+
 /* Why a variable would be ignored, in err; PROF_OK where it would not. */
 static prof_status check_variable(const char *name, size_t name_bytes, const char *value, prof_error *err)
 {

@@ -20,6 +20,7 @@
 
 #include "../base/error.h"
 #include "../base/system.h"
+#include "../gpu/nvtx.h"
 #include "../gpu/session.h"
 #include "../probe/probes.h"
 #include "../record/blocks.h"
@@ -44,6 +45,7 @@ static int is_open, is_started, is_child, is_gpu_to_go_on;
 static int is_unsaved; /* since a start, until the last stop has saved */
 static int is_over;    /* the process ends: the last save has been made */
 static uint64_t start_count;
+static int is_for_nvtx; /* started by nobody but because a tool receives NVTX: a start of the program's takes its place */
 static int is_paused, is_started_outside; /* by who asked for it on the control socket */
 static enum { NOT_CONFIGURED, CONFIGURED_BY_DEFAULT, CONFIGURED_BY_PROGRAM } is_configured;
 static profi_config config; /* written with both locks held */
@@ -238,12 +240,43 @@ static void start_control(void)
         profi_notice("nobody can ask from outside: %s", why.message);
 }
 
+/*
+ * Looks for a tool that receives NVTX, before the first scope.  Without the locks: its code is loaded and run, and may
+ * fork.  Whether there is one.
+ */
+static pthread_once_t listener_once = PTHREAD_ONCE_INIT;
+static int is_listened_to;
+
+static void look_for_listener(void)
+{
+    const profi_listener *listener = profi_config_tells_nvtx() ? profi_nvtx_open() : NULL;
+    profi_record_listen(listener);
+    is_listened_to = listener != NULL;
+}
+
+static int find_listener(void)
+{
+    pthread_once(&listener_once, look_for_listener);
+    return is_listened_to;
+}
+
+/* What was started for NVTX only ends where the program starts. */
+static void take_over(void)
+{
+    if (is_for_nvtx)
+        start_count = 0;
+    is_for_nvtx = 0;
+}
+
 static prof_status start(const prof_options *options, int is_automatic, prof_error *err)
 {
+    find_listener();
     int cancel_state = enter_save(); /* a save reads the configuration */
     pthread_mutex_lock(&lock);
     int was_configured = (int)is_configured;
     prof_status status = configure(options, is_automatic, err);
+    if (status == PROF_OK)
+        take_over();
     if (status == PROF_OK && !config.is_forced_off) {
         prof_error why = PROF_ERROR_INIT;
         start_saver();
@@ -290,7 +323,7 @@ prof_status prof_stop(prof_error *err)
     PROFI_NO_CANCELLATION;
     profi_gpu_settle(); /* as long as its spans are recorded */
     pthread_mutex_lock(&lock);
-    if (start_count == 0) {
+    if (start_count == 0 || is_for_nvtx) {
         pthread_mutex_unlock(&lock);
         return profi_fail(err, PROF_E_INVALID, "prof_stop() without a prof_start() to take back");
     }
@@ -333,7 +366,7 @@ prof_status profi_recorder_switch(int on, const char **what, prof_error *err)
     prof_status status = PROF_OK;
     if (on && set_paused(0)) {
         *what = "recording goes on\n";
-    } else if (on && PROFI_GET(prof_active) != 0) {
+    } else if (on && PROFI_GET(prof_active) != 0 && !is_for_nvtx) {
         *what = "it is recording already\n";
     } else if (on) {
         status = start(NULL, 1, err);
@@ -489,6 +522,23 @@ __attribute__((destructor(101))) static void save_at_exit(void)
     profi_dump_unlock();
 }
 
+/*
+ * A tool receives NVTX, and nobody has said whether to record: scopes are ranges, and no files are written.  It starts
+ * no thread, but what variables ask for.
+ */
+static prof_status start_for_nvtx(prof_error *err)
+{
+    prof_options options = PROF_OPTIONS_INIT;
+    options.flags = PROF_NO_FILES;
+    if (!profi_config_tells_nvtx() || !profi_nvtx_has_tool() || !find_listener())
+        return PROF_OK;
+    prof_status status = start(&options, 1, err);
+    pthread_mutex_lock(&lock);
+    is_for_nvtx = status == PROF_OK;
+    pthread_mutex_unlock(&lock);
+    return status;
+}
+
 /* The first constructor and the last destructor of the process, as far as a library can be: scopes may be in others. */
 __attribute__((constructor(101))) static void start_if_asked(void)
 {
@@ -502,6 +552,8 @@ __attribute__((constructor(101))) static void start_if_asked(void)
         profi_notice("PROFCORE=%.80s ignored: neither 0 nor 1; it counts as not set", secure_getenv("PROFCORE"));
     if (wish == PROFI_START_NOW && start(NULL, 1, &why) != PROF_OK)
         profi_notice("cannot start: %s", why.message);
+    else if (wish != PROFI_START_NOW && start_for_nvtx(&why) != PROF_OK)
+        profi_notice("cannot start for NVTX: %s", why.message);
     else
         start_control(); /* also where nothing is recorded yet */
 }

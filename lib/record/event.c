@@ -7,6 +7,7 @@
  * thread is away: a signal handler's events do not come between, they count
  * as lost.
  */
+#include "listen.h"
 #include "roots.h"
 #include "work.h"
 
@@ -104,8 +105,10 @@ void prof_instant(prof_site *handle, const prof_arg *args, size_t count)
     if (self == NULL)
         return;
     profi_step_away();
-    const profi_site *site = profi_site_of(handle);
+    profi_site *site = profi_site_of(handle);
     uint64_t now = profi_clock_now();
+    if (site != NULL && profi_is_listened_to())
+        profi_tell_instant(site);
     if (site != NULL)
         write_event(self, profi_event_what(PROFI_EVENT_INSTANT, profi_event_level_here(self), site->id), now, now, args, count);
     else

@@ -26,6 +26,7 @@
 
 #include "../base/base.h"
 #include "../base/bucket.h"
+#include "../base/listener.h"
 #include "../base/probe_table.h"
 #include "../base/table.h"
 #include "ring.h"
@@ -46,6 +47,7 @@ typedef struct profi_site {
     prof_site handle; /* what prof_site_get() returns */
     /* The rule by which calls are kept, and what it counts, on all threads: see kept.c. */
     uint64_t slower_than_ns, every_nth, outer_calls;
+    profi_listened listened; /* what a listener keeps: see listen.h */
 } profi_site;
 
 /*
@@ -89,6 +91,7 @@ struct profi_node {
     profi_sample *sample; /* NULL when all calls are timed */
     profi_watch *watch;  /* where a rule may keep its calls; else NULL; the owner's alone */
     profi_entry by_path; /* in the thread's table; the owner's alone */
+    uint32_t is_told;    /* the listener was told of its beginning, and not of its end yet; the owner's alone */
 };
 _Static_assert(sizeof(profi_node) <= 192, "a node is at most 192 bytes");
 _Static_assert(offsetof(profi_node, min) == 64, "begin and end stay on two lines");

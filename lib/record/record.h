@@ -8,6 +8,7 @@
 
 #include "../base/bucket.h"
 #include "../base/clock.h"
+#include "../base/listener.h"
 #include "../base/probe_table.h"
 #include "ring.h"
 #include <profcore/prof.h>
@@ -39,6 +40,12 @@ void profi_record_load(void);
  * ends, with 0; NULL: nothing.  It may be in a signal handler.
  */
 void profi_record_thread_hook(void (*hook)(int is_beginning));
+
+/*
+ * Who is told of all scopes from now on: see listener.h.  Before the first is
+ * let through; for good, and so in forked children.
+ */
+void profi_record_listen(const profi_listener *listener);
 
 /* Lets scopes through, or not: prof_active and its hidden twin. */
 void profi_record_enable(int on);

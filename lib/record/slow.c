@@ -13,6 +13,7 @@
  * step leaves the thread where a handler's scopes can be opened and closed.
  */
 #include "cold.h"
+#include "listen.h"
 #include "record.h"
 #include "roots.h"
 
@@ -147,6 +148,8 @@ static void close_current(profi_thread *self, uint64_t now, const profi_readings
 {
     profi_node *node = self->current;
     uint64_t start = PROFI_GET(node->start);
+    if (PROFI_UNLIKELY(node->is_told))
+        profi_tell_end(node);
     PROFI_PUT(self->current, self->busy);
     __atomic_signal_fence(__ATOMIC_SEQ_CST);
     if (start != 0) {
@@ -224,6 +227,8 @@ static prof_scope begin_at(prof_site *handle, uint64_t now)
     __atomic_store_n(&self->current, node, __ATOMIC_RELEASE);
     __atomic_signal_fence(__ATOMIC_SEQ_CST);
     profi_measures_begin(node->measures, site->probes, &readings);
+    if (profi_is_listened_to())
+        profi_tell_begin(node);
     if (node->sample != NULL && !profi_sample_wants(self, node))
         PROFI_RELEASE(node->start, PROFI_UNTIMED);
     else
@@ -283,6 +288,14 @@ static uint64_t probes_of(const profi_node *from, const profi_node *last)
     return probes;
 }
 
+/* Of the scopes from `from` to `last`, before probes are read, whose time is not theirs. */
+static void tell_ends(profi_node *from, const profi_node *last)
+{
+    for (const profi_node *end = last->parent; from != end; from = from->parent)
+        if (from->is_told)
+            profi_tell_end(from);
+}
+
 static void end_at(prof_scope scope, uint64_t now)
 {
     profi_thread *self = profi_self;
@@ -305,6 +318,8 @@ static void end_at(prof_scope scope, uint64_t now)
         return;
     }
     const profi_node *node = open_node_of(self, scope);
+    if (profi_is_listened_to() && node != NULL)
+        tell_ends(self->current, node);
     uint64_t probes = node != NULL ? probes_of(self->current, node->parent) : 0;
     profi_readings readings;
     readings.wanted = 0;
@@ -414,6 +429,8 @@ void prof_items(uint64_t count, const char *unit)
     PROFI_RAISE(node->items, count); /* a handler's may come between */
     if (unit != NULL && PROFI_UNLIKELY(PROFI_GET(node->site->unit) == NULL))
         profi_site_set_unit(node->site, unit);
+    if (PROFI_UNLIKELY(node->is_told))
+        profi_tell_items(node, count, unit);
 }
 
 void *profi_turn_slow(void *stand)

@@ -20,6 +20,7 @@
 #include "../base/system.h"
 #include "../base/text.h"
 #include "kept.h"
+#include "listen.h"
 #include "roots.h"
 
 #include <limits.h>
@@ -154,12 +155,12 @@ static profi_node *make_node(profi_thread *thread, profi_node *parent, profi_sit
     node->min = UINT64_MAX;
     node->event = profi_event_what(PROFI_EVENT_SCOPE, profi_event_level(parent->event) + 1, site->id); /* a root's event is 0 */
     node->pending = node->histogram = histogram_for(thread, site);
-    if (site->flags & PROF_SITE_SAMPLED && node->measures == NULL && node->watch == NULL) {
+    if (site->flags & PROF_SITE_SAMPLED && node->measures == NULL && node->watch == NULL && !profi_is_listened_to()) {
         node->sample = profi_region_alloc(sizeof(*node->sample), PROFI_REGION_TREE); /* without it all calls are timed */
         node->sampled_key = node->sample != NULL ? (uintptr_t)site : PROFI_KEY_NONE;
     }
     int is_fast = profi_clock_is_ticks && node->measures == NULL && node->watch == NULL && node->histogram != NULL &&
-                  node->sample == NULL;
+                  node->sample == NULL && !profi_is_listened_to();
     node->key = is_fast ? (uintptr_t)site : PROFI_KEY_NONE;
     link_child(thread, parent, node);
     return node;
@@ -436,6 +437,8 @@ static profi_thread *make_thread(void)
     registry_add(thread);
     profi_kept_need_saver(0);
     call_hook(1);
+    if (profi_is_listened_to())
+        profi_tell_thread(thread->tid);
     return thread;
 }
 
