@@ -9,6 +9,7 @@
 #include "../base/error.h"
 #include "../base/number_map.h"
 #include "../base/text.h"
+#include "../base/tickets.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -84,15 +85,23 @@ static void instant(const profi_listened *site)
     nvtxDomainMarkEx(domain, &event);
 }
 
+static profi_tickets spans; /* for the numbers of ranges, which the tool gives */
+
 static uint32_t span_begin(const profi_listened *site)
 {
-    (void)site;
-    return 0;
+    nvtxEventAttributes_t event = attributes_of(site);
+    uint64_t range[2] = { nvtxDomainRangeStartEx(domain, &event), 0 };
+    uint32_t number = profi_ticket_take(&spans, range);
+    if (number == 0)
+        nvtxDomainRangeEnd(domain, range[0]);
+    return number;
 }
 
 static void span_end(uint32_t number)
 {
-    (void)number;
+    uint64_t range[2];
+    if (profi_ticket_give(&spans, number, range))
+        nvtxDomainRangeEnd(domain, range[0]);
 }
 
 static void thread(int32_t tid, const char *name)

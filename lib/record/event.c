@@ -116,25 +116,46 @@ void prof_instant(prof_site *handle, const prof_arg *args, size_t count)
     profi_come_back(self);
 }
 
+/* A span's site, from 1, and above it what the listener knows it by. */
+enum { SPAN_SITE_BITS = 32 };
+
+static uint32_t site_id_of(prof_span span) { return (uint32_t)span.what - 1; }
+static uint32_t listened_of(prof_span span) { return (uint32_t)(span.what >> SPAN_SITE_BITS); }
+
+static int is_made_up(prof_span span)
+{
+    return site_id_of(span) >= profi_site_count() || (listened_of(span) != 0 && !profi_is_listened_to());
+}
+
+/* Also while stopped: what the listener was told of ends for it. */
+static void tell_span_end(prof_span span)
+{
+    if (PROFI_UNLIKELY(listened_of(span) != 0) && !is_made_up(span) && profi_self != &profi_away)
+        profi_tell_span_end(listened_of(span));
+}
+
 /* Begins at `now`, or, when that is 0, when the site is known. */
 static prof_span begin_span(prof_site *handle, uint64_t now)
 {
-    const profi_site *site = NULL;
+    profi_site *site = NULL;
     if (handle == NULL || !__atomic_load_n(&prof_active, __ATOMIC_ACQUIRE))
         return PROF_SPAN_NONE;
     profi_thread *self = profi_step_away();
     site = self != &profi_away ? profi_site_of(handle) : PROFI_GET(handle->intern);
     profi_come_back(self);
-    if (site == NULL)
+    if (site == NULL) {
         PROFI_RAISE(profi_the_roots->unattached_values, 1u);
-    return site != NULL ? (prof_span){ (uint64_t)site->id + 1, now != 0 ? now : profi_clock_now() } : PROF_SPAN_NONE;
+        return PROF_SPAN_NONE;
+    }
+    uint64_t listened = profi_is_listened_to() && self != &profi_away ? profi_tell_span_begin(site) : 0;
+    return (prof_span){ (listened << SPAN_SITE_BITS) + site->id + 1, now != 0 ? now : profi_clock_now() };
 }
 
 /* One that has ended already, as the macros mark it, or that a caller has made up, is unmatched. */
 static void end_span(profi_thread *self, prof_span span, uint64_t now, const prof_arg *args, size_t count)
 {
-    uint32_t id = (uint32_t)(span.what - 1);
-    if (PROFI_UNLIKELY(span.what > profi_site_count())) {
+    uint32_t id = site_id_of(span);
+    if (PROFI_UNLIKELY(is_made_up(span))) {
         PROFI_RAISE(self->unmatched, 1u);
         return;
     }
@@ -156,17 +177,22 @@ prof_span prof_span_begin(prof_site *handle)
 void prof_span_end(prof_span span, const prof_arg *args, size_t count)
 {
     PROFI_NO_CANCELLATION;
-    profi_thread *self = span.what != 0 ? recording_thread() : NULL;
+    if (span.what == 0)
+        return;
+    uint64_t now = profi_clock_now();
+    tell_span_end(span);
+    profi_thread *self = recording_thread();
     if (self != NULL)
-        end_span(self, span, profi_clock_now(), args, count);
+        end_span(self, span, now, args, count);
 }
 
 prof_span prof_span_phase(prof_span span, prof_site *next)
 {
     PROFI_NO_CANCELLATION;
+    uint64_t now = profi_clock_now();
+    tell_span_end(span);
     if (!__atomic_load_n(&prof_active, __ATOMIC_ACQUIRE))
         return PROF_SPAN_NONE;
-    uint64_t now = profi_clock_now();
     profi_thread *self = span.what != 0 ? recording_thread() : NULL;
     if (self != NULL)
         end_span(self, span, now, NULL, 0);
