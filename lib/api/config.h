@@ -62,6 +62,9 @@ profi_start_wish profi_config_start_wish(void);
 /* Whether scopes are NVTX ranges where a tool receives them: PROFCORE_NVTX. */
 int profi_config_tells_nvtx(void);
 
+/* Whether the program's own NVTX ranges are to be scopes: PROFCORE_NVTX_CAPTURE. */
+int profi_config_captures_nvtx(void);
+
 /* Whether notices go to stderr: PROFCORE_QUIET. */
 void profi_config_load_quiet(void);
 

@@ -154,6 +154,12 @@ int profi_config_tells_nvtx(void)
     return (value == NULL || strcmp(value, "0") != 0) && profi_config_start_wish() != PROFI_START_NEVER;
 }
 
+int profi_config_captures_nvtx(void)
+{
+    const char *value = variable_value("PROFCORE_NVTX_CAPTURE");
+    return value != NULL && strcmp(value, "1") == 0 && profi_config_start_wish() != PROFI_START_NEVER;
+}
+
 /* Why a variable would be ignored, in err; PROF_OK where it would not. */
 static prof_status check_variable(const char *name, size_t name_bytes, const char *value, prof_error *err)
 {

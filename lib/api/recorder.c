@@ -20,6 +20,7 @@
 
 #include "../base/error.h"
 #include "../base/system.h"
+#include "../gpu/capture.h"
 #include "../gpu/nvtx.h"
 #include "../gpu/session.h"
 #include "../probe/probes.h"
@@ -550,6 +551,8 @@ __attribute__((constructor(101))) static void start_if_asked(void)
     profi_config_load_quiet();
     if (wish == PROFI_START_UNKNOWN)
         profi_notice("PROFCORE=%.80s ignored: neither 0 nor 1; it counts as not set", secure_getenv("PROFCORE"));
+    if (profi_config_captures_nvtx() && profi_capture_start(&why) != PROF_OK)
+        profi_notice("the program's NVTX ranges are not received: %s", why.message);
     if (wish == PROFI_START_NOW && start(NULL, 1, &why) != PROF_OK)
         profi_notice("cannot start: %s", why.message);
     else if (wish != PROFI_START_NOW && start_for_nvtx(&why) != PROF_OK)

@@ -259,7 +259,7 @@ static prof_status variable_profcore(profi_config *config, const char *value, pr
     return read_switch(value, &is_on, err);
 }
 
-/* Read before the rest: see profi_config_tells_nvtx(). */
+/* Read before the rest: see profi_config_tells_nvtx() and profi_config_captures_nvtx(). */
 static prof_status variable_nvtx(profi_config *config, const char *value, prof_error *err)
 {
     int is_on;
@@ -313,6 +313,7 @@ const profi_variable profi_variables[] = {
     { "PROFCORE_SIGNALS", variable_signals, PROFI_SHOWN_NOT, 0, 0 },
     { "PROFCORE_TORCH", variable_torch, PROFI_SHOWN_NOT, 0, 1 },
     { "PROFCORE_NVTX", variable_nvtx, PROFI_SHOWN_NOT, 0, 0 },
+    { "PROFCORE_NVTX_CAPTURE", variable_nvtx, PROFI_SHOWN_NOT, 0, 0 },
     { "PROFCORE_CLOCK", variable_clock, PROFI_SHOWN_CLOCK, 0, 0 },
     { "PROFCORE_RSS_EVERY", variable_rss_every, PROFI_SHOWN_NUMBER, FIELD(rss_every_ms), 0 },
     { "PROFCORE_GPU", variable_gpu, PROFI_SHOWN_NOT, 0, 0 },

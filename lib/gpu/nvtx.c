@@ -6,7 +6,8 @@
  */
 #include "nvtx.h"
 
-#include "../base/error.h"
+#include "capture.h"
+
 #include "../base/number_map.h"
 #include "../base/text.h"
 #include "../base/tickets.h"
@@ -17,7 +18,7 @@
 int profi_nvtx_has_tool(void)
 {
     const char *path = secure_getenv("NVTX_INJECTION64_PATH"); /* NVTX itself asks getenv(), and loads what it says */
-    return path != NULL && path[0] != '\0';
+    return path != NULL && path[0] != '\0' && !profi_capture_is_on();
 }
 
 #if PROFI_HAS_NVTX

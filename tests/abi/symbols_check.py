@@ -8,7 +8,7 @@ Also: a static library, whose globals all stand beside its host's, has none
 but those with our prefixes; each symbol carries the version PROFCORE_0, and nothing that could end the
 host's process or thread, or leave a function by the side door, is imported.
 
-Three kinds are let through.  __stack_chk_fail and the _chk functions, where a
+Of NVTX's headers what they leave in objects is let through.  So are three kinds of imports.  __stack_chk_fail and the _chk functions, where a
 distribution's flags bring them in, stop a program whose memory has been
 overwritten: to go on would be the greater harm.  __cxa_pure_virtual stands in
 tables of C++ and is never called.  kill() and raise() give a signal back to
@@ -39,11 +39,14 @@ FATAL = re.compile(r"abort|_?_?[eE]xit|_Exit|quick_exit|exit_group|(_|sig)?longj
                    r"_ZSt9terminatev|_ZSt10unexpectedv|__cxa_call_terminate|__cxa_call_unexpected|__clang_call_terminate|"
                    r"__cxa_throw_bad_array_\w+|__ubsan\w+abort")
 fatal = {name for name in undefined if FATAL.fullmatch(name.split("@")[0])}
+# NVTX is nothing but headers: weak and hidden in each object that uses them, and one in a program, of whoever is linked first.
+OF_NVTX = re.compile(r"nvtx\w+_v\d+|InitializeInjectionNvtx2_fnptr")
 results = [("exported_symbols_equal_the_list", {name: "exported but not in the list" for name in exported - wanted} |
             {name: "in the list but not exported" for name in wanted - exported}),
            ("nothing_imported_can_end_the_process", dict.fromkeys(fatal, "imported"))]
 for static_library in static_libraries:
-    of_it = {line.split()[-1] for line in lines_of("-g", "--defined-only", static_library) if len(line.split()) == 3}
+    rows = [line.split() for line in lines_of("-g", "--defined-only", static_library) if len(line.split()) == 3]
+    of_it = {name for _, kind, name in rows if not (kind in "WV" and OF_NVTX.fullmatch(name))}
     if len(of_it) <= len(wanted):
         sys.exit(f"{static_library} defines hardly anything")
     results.append(("globals_of_the_static_library_have_a_prefix",
