@@ -29,7 +29,7 @@ static void note(const char *what, nvtxDomainHandle_t domain, const char *text, 
     char line[1200];
     if (log_fd < 0)
         return;
-    int bytes = snprintf(line, sizeof(line), "%s\t%d\t%ld\t%s\t%s\t%u\t%llu\n", what, (int)getpid(), syscall(SYS_gettid),
+    int bytes = snprintf(line, sizeof(line), "%s\t%d\t%ld\t%.99s\t%.900s\t%u\t%llu\n", what, (int)getpid(), syscall(SYS_gettid),
                          domain != NULL ? (const char *)domain : "", text, category, (unsigned long long)payload);
     if (write(log_fd, line, (size_t)bytes) != bytes)
         abort();
