@@ -39,11 +39,14 @@ static const profi_listened *learned(profi_site *site)
     return &site->listened;
 }
 
-void profi_tell_begin(profi_node *node)
+uint64_t profi_tell_begin(profi_node *node, uint64_t now)
 {
     AWAY;
-    profi_the_listener->begin(learned(node->site));
+    const profi_listened *site = learned(node->site);
+    uint64_t begin = now != 0 ? now : profi_clock_now();
+    profi_the_listener->begin(site);
     node->is_told = 1;
+    return begin;
 }
 
 void profi_tell_end(profi_node *node)

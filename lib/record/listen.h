@@ -17,8 +17,11 @@ extern const profi_listener *profi_the_listener;
 
 static inline int profi_is_listened_to(void) { return PROFI_UNLIKELY(profi_the_listener != NULL); }
 
-/* A scope begins; its node is where the thread stands. */
-PROFI_COLD void profi_tell_begin(profi_node *node);
+/*
+ * A scope begins at `now`, or, when that is 0, at the moment before the listener is called; returns when.  What the call
+ * takes falls to the scope, as in the listener's own view: caches may be cold, and then it is not little.
+ */
+PROFI_COLD uint64_t profi_tell_begin(profi_node *node, uint64_t now);
 
 /* It ends, where its beginning was told: innermost first. */
 PROFI_COLD void profi_tell_end(profi_node *node);

@@ -228,7 +228,7 @@ static prof_scope begin_at(prof_site *handle, uint64_t now)
     __atomic_signal_fence(__ATOMIC_SEQ_CST);
     profi_measures_begin(node->measures, site->probes, &readings);
     if (profi_is_listened_to())
-        profi_tell_begin(node);
+        now = profi_tell_begin(node, now);
     if (node->sample != NULL && !profi_sample_wants(self, node))
         PROFI_RELEASE(node->start, PROFI_UNTIMED);
     else
