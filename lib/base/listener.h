@@ -7,6 +7,9 @@
  * what a function here, or a signal handler in it, records is lost and comes
  * back to nobody.  Nothing is told of scopes that are lost, and each beginning
  * that is told has its end told, on the same thread, innermost first.
+ *
+ * A signal handler's scopes are told as well: a listener that is not for
+ * handlers must not be there where handlers record.
  */
 #ifndef PROFI_LISTENER_H
 #define PROFI_LISTENER_H

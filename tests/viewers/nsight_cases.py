@@ -1,12 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Timelines in Nsight Systems; what hostile names are to look like is what Perfetto reads."""
+"""Nsight Systems: timelines that it imports, whose hostile names are to look as in Perfetto, and programs that run under it."""
 
 import collections
+import json
 
 import fetch
 import nsight_check
 from perfetto_cases import Timelines
-from viewer_common import Failure
+from viewer_common import HERE, Failure
 
 
 class NsightSystems(Timelines):
@@ -45,7 +46,65 @@ class NsightSystems(Timelines):
         if shown != names:
             raise Failure(f"not shown {list(names - shown)[:3]}, not recorded {list(shown - names)[:3]}")
 
+    def live(self, name, *command, **variables):
+        """Runs a program under nsys: its ranges, and the rows of its own table by the name."""
+        folder = self.folder / name
+        folder.mkdir()
+        variables = {"PROFCORE_DIR": str(folder), "PROFCORE_NAME": name, "PROFCORE_FORMATS": "json", **variables}
+        ranges = nsight_check.profile(command, self.nsys, folder, **variables)
+        rows = collections.defaultdict(lambda: (0, 0))
+        for file in folder.glob(f"{name}_*.json"):
+            for row in json.loads(file.read_text())["functions"]:
+                calls, total = rows[row["name"]]
+                rows[row["name"]] = (calls + row["calls"], total + row["cumulative_ns"])
+        return ranges, dict(rows)
+
+    @staticmethod
+    def agree(ranges, rows, *timed):
+        """As many ranges as calls of each function; of some the times too, within 2 % or 1 us a call."""
+        seen = {name.removeprefix("profcore:"): count for name, (count, _) in ranges.items()}
+        if seen != {name: calls for name, (calls, _) in rows.items()}:
+            raise Failure(f"ranges {seen}, calls {rows}")
+        for name in timed:
+            (calls, total), (_, shown) = rows[name], ranges[f"profcore:{name}"]
+            if abs(shown - total) > max(total / 50, 1000 * calls):
+                raise Failure(f"{name}: {calls} calls took {total} ns, and Nsight Systems shows {shown}")
+
+    def need_nsys(self):
+        self.nsys = fetch.nsys(self.build / "viewers" / "nsys")
+        if b"without the headers of NVTX" in (self.build / "lib" / "libprofcore.so").read_bytes():
+            raise fetch.Missing("the library is built without the headers of NVTX")
+
+    def nsys_profile_shows_the_ranges_that_our_table_has(self):
+        program = self.folder / "live_ranges"
+        self.compile(HERE / "live_ranges.c", program)
+        self.agree(*self.live("recorded", program, PROFCORE="1"), "outer", "inner")
+
+    def nsys_profile_gets_ranges_and_no_files_are_written_where_nobody_asks_for_them(self):
+        program = self.folder / "live_ranges_alone"
+        self.compile(HERE / "live_ranges.c", program)
+        ranges, rows = self.live("alone", program)
+        if (sorted(ranges), rows) != (["profcore:inner", "profcore:outer"], {}):
+            raise Failure(f"ranges {ranges}, files with {rows}")
+
+    def need_service(self):
+        self.need_nsys()
+        self.service = self.build / "examples" / "rag_service"
+        if not self.service.exists() or not (self.build / "models").is_dir():
+            raise fetch.Missing("the retrieval service, or its models, is not built here")
+
+    def nsys_profile_shows_the_retrieval_service(self):
+        documents = self.folder / "documents.txt"
+        documents.write_text("".join(f"{what} number {i}\n" for i in range(40) for what in ("a dog", "a cat", "rain")))
+        questions = [word for question in ("what barks", "what purrs", "what is wet") for word in ("--query", question)]
+        ranges, rows = self.live("service", self.service, "--models", self.build / "models", "--index", self.folder / "index",
+                                 "--documents", documents, "--max-tokens", "4", *questions, PROFCORE="1")  # fmt: skip
+        self.agree(ranges, rows, "embed_query", "get_response", "main")
+
     cases = (
         (need_nsight_systems, nsight_systems_imports_every_slice),
         (need_nsight_systems, nsight_systems_shows_spans_marks_and_hostile_names),
+        (need_nsys, nsys_profile_shows_the_ranges_that_our_table_has),
+        (need_nsys, nsys_profile_gets_ranges_and_no_files_are_written_where_nobody_asks_for_them),
+        (need_service, nsys_profile_shows_the_retrieval_service),
     )
