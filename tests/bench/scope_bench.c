@@ -14,6 +14,7 @@
  *
  *   scope_bench [--json FILE] [--instructions FILE]
  *   scope_bench --only NAME BATCHES    one case and nothing else
+ *   scope_bench --measure NAME         its nanoseconds, and its ratio to the bare reads
  *
  * FILE of --instructions: lines "NAME COUNT", put into the table and the JSON.
  */
@@ -356,6 +357,18 @@ static void run_tail(double per_tick)
     add_result("tail", "p99.99 of a scope; ratio to p99.99 of two reads", ns, ratios, BLOCKS);
 }
 
+/* ---- NVTX ---- */
+
+static void run_nvtx(const char *program)
+{
+    enum { TRIES = 15 };
+    static double added_ns[TRIES], ratios[TRIES], tool_ns[TRIES], tool_ratios[TRIES];
+    if (!bench_nvtx(program, added_ns, ratios, tool_ns, tool_ratios, TRIES))
+        return;
+    add_result("nvtx_no_tool", "what NVTX adds without a tool; ratio to PROFCORE_NVTX=0", added_ns, ratios, TRIES);
+    add_result("nvtx_tool", "flat with a tool that does nothing", tool_ns, tool_ratios, TRIES);
+}
+
 /* ---- output ---- */
 
 static void read_instructions(const char *path)
@@ -430,6 +443,25 @@ static int run_only(const char *name, long batches)
     return 2;
 }
 
+/* One case beside the bare reads, for a process that measures several of these. */
+static int run_measured(const char *name)
+{
+    enum { FEW = 51 };
+    for (int k = 1; k < CASES; k++) {
+        if (strcmp(cases[k].name, name) != 0)
+            continue;
+        for (int round = -3; round < FEW; round++) {
+            double unit = time_case(0), ns = time_case(k);
+            spent[k][round < 0 ? 0 : round] = ns;
+            ratio[k][round < 0 ? 0 : round] = ns / unit;
+        }
+        add_result(name, "", spent[k], ratio[k], FEW);
+        printf("%.4f %.5f\n", results[0].ns, results[0].ratio);
+        return 0;
+    }
+    return 2;
+}
+
 /* The figures are for all of it on: nothing may have been lost to a missing ring or a full region. */
 static int everything_was_recorded(void)
 {
@@ -458,11 +490,14 @@ int main(int argc, char **argv)
     }
     if (argc == 4 && strcmp(argv[1], "--only") == 0)
         return run_only(argv[2], atol(argv[3]));
+    if (argc == 3 && strcmp(argv[1], "--measure") == 0)
+        return run_measured(argv[2]);
     double per_tick = ns_per_tick();
     run_cases();
     run_two_threads();
     run_tail(per_tick);
     run_cold(per_tick);
+    run_nvtx(argv[0]);
     for (int i = 1; i + 1 < argc; i += 2) {
         if (strcmp(argv[i], "--json") == 0)
             json = argv[i + 1];

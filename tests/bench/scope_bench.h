@@ -38,6 +38,10 @@ void bench_disabled(void);      /* disabled_bench.c: PROF_DISABLE */
 void bench_lttng(void);         /* peer_lttng.c, where LTTng-UST is installed */
 void bench_microprofile(void);  /* peer_microprofile.cpp, likewise */
 
+/* nvtx_bench.c: `count` figures each of what NVTX adds without a tool, and of a scope with one; 0: they cannot be had. */
+struct bench_pair { double ns, ratio; };
+int bench_nvtx(const char *program, double *added_ns, double *ratios, double *tool_ns, double *tool_ratios, int count);
+
 #ifdef __cplusplus
 }
 #endif

@@ -1,17 +1,18 @@
 # SPDX-License-Identifier: Apache-2.0
 """Scopes as NVTX ranges: what a tool of the test's own receives, held against the run's own tables.
 
-    ranges_check.py INJECTION RANGES_MAIN RANGES_MAIN_INLINE RANGES_MAIN_DISABLED
+    ranges_check.py INJECTION RANGES_MAIN RANGES_MAIN_INLINE RANGES_MAIN_DISABLED VICTIM
 """
 import collections
 import glob
 import json
 import os
+import shutil
 import subprocess
 import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), os.pardir, "support"))
-from tap_cases import case, check, clean_environment, equal, finish
+from tap_cases import Skip, case, check, clean_environment, equal, finish
 
 GUARD_S = 120
 Line = collections.namedtuple("Line", "what pid tid domain text category payload")
@@ -19,7 +20,7 @@ Line = collections.namedtuple("Line", "what pid tid domain text category payload
 if len(sys.argv) == 1:
     print("1..0 # SKIP built without the headers of NVTX")
     sys.exit(0)
-injection, plain, inline, disabled = map(os.path.abspath, sys.argv[1:])
+injection, plain, inline, disabled, victim = map(os.path.abspath, sys.argv[1:])
 
 
 def run(folder, program, name, code=0, **variables):
@@ -198,6 +199,25 @@ def _(folder):
     equal(events, [("push", "", "mine"), ("push", "profcore", "ours"), ("push", "", "mine inside"), ("pop", "", ""),
                    ("pop", "profcore", ""), ("pop", "", "")], "ranges")
     equal(dict(table(folder)), {"ours": 1}, "table")
+
+
+@case("a_program_with_more_rights_than_its_caller_loads_no_tool")
+def _(folder):
+    if os.geteuid() != 0:
+        raise Skip("only root can make a set-user-id program of another user")
+    _, lines = run(folder, victim, "plain")
+    check([line for line in lines if line.what == "loaded"], "it is not loaded anyway")
+    os.remove(os.path.join(folder, "log"))
+    copy = os.path.join(folder, "victim")
+    shutil.copy(victim, copy)
+    os.chown(copy, 65534, 65534)
+    os.chmod(copy, 0o4755)
+    os.chmod(folder, 0o777)
+    try:
+        _, lines = run(folder, copy, "plain")
+    except AssertionError as error:
+        raise Skip("LeakSanitizer cannot run in such a program") if "LeakSanitizer" in str(error) else error
+    equal(lines, [], "the tool was told")
 
 
 finish()
