@@ -7,10 +7,12 @@
  * Lines of what, process, thread, domain, text, category and payload, with
  * tabs between them.  Without INJECTION_LOG it does nothing, at the least
  * cost.  INJECTION_REFUSES=1: it is loaded, and does not want to be one.
+ * INJECTION_RAISES=1: SIGALRM comes inside each push.
  */
 #include <nvtx3/nvToolsExt.h>
 
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -20,6 +22,7 @@
 __attribute__((visibility("default"))) int InitializeInjectionNvtx2(NvtxGetExportTableFunc_t table_of);
 
 static int log_fd = -1;
+static int raises;
 static __thread int depth; /* of the thread's ranges, over all domains */
 static uint64_t range_count;
 
@@ -52,6 +55,8 @@ static void note_event(const char *what, nvtxDomainHandle_t domain, const nvtxEv
 static int NVTX_API on_push(nvtxDomainHandle_t domain, const nvtxEventAttributes_t *event)
 {
     note_event("push", domain, event);
+    if (raises)
+        raise(SIGALRM);
     return depth++;
 }
 
@@ -150,6 +155,7 @@ int InitializeInjectionNvtx2(NvtxGetExportTableFunc_t table_of)
     const NvtxExportTableCallbacks *callbacks = table_of(NVTX_ETID_CALLBACKS);
     if (path != NULL && log_fd < 0)
         log_fd = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
+    raises = getenv("INJECTION_RAISES") != NULL;
     note("loaded", NULL, "", 0, 0);
     return getenv("INJECTION_REFUSES") == NULL && callbacks != NULL &&
            receive(callbacks, NVTX_CB_MODULE_CORE, core, COUNT_OF(core)) &&

@@ -94,6 +94,13 @@ def _(folder):
     check(sum(ranges_of(lines).values()) < 12 << 12, f"none was lost: {said}")
 
 
+@case("what_records_inside_the_tool_is_lost_and_the_tool_is_not_told")
+def _(folder):
+    _, lines = run(folder, plain, "reentered", PROFCORE="1", INJECTION_RAISES="1")
+    equal(dict(ranges_of(lines)), {"handler": 1, "outer": 10, "inner": 10, "sibling": 10}, "ranges")
+    equal(table(folder)["handler"], 1, "recorded")
+
+
 @case("a_scope_is_a_registered_string_in_the_category_of_its_file")
 def _(folder):
     _, lines = run(folder, plain, "nested", PROFCORE="1")

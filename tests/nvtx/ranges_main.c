@@ -232,11 +232,24 @@ static void on_alarm(int number)
     prof_end(prof_begin(&handlers));
 }
 
-static void interrupted(void)
+static void handle_alarms(void)
 {
     struct sigaction action = { .sa_handler = on_alarm, .sa_flags = SA_RESTART };
     prof_end(prof_begin(&handlers));
     sigaction(SIGALRM, &action, NULL);
+}
+
+/* By the tool itself, in the middle of what it is told. */
+static void reentered(void)
+{
+    signal(SIGALRM, SIG_IGN);
+    handle_alarms();
+    nested();
+}
+
+static void interrupted(void)
+{
+    handle_alarms();
     ualarm(200, 200);
     for (int i = 0; i < MANY / 10; i++)
         nested();
@@ -262,7 +275,7 @@ static const struct {
     { "cancelled", cancelled }, { "anywhere", cancelled_anywhere }, { "stopped", stopped }, { "forks", forks },
     { "spans", spans },         { "instants", instants },       { "operators", operators }, { "sampled", sampled },
     { "measured", measured },   { "lost", lost },               { "interrupted", interrupted }, { "own", own },
-    { "thread_exits", thread_exits },
+    { "thread_exits", thread_exits }, { "reentered", reentered },
 };
 
 int main(int count, char **arguments)
