@@ -21,7 +21,6 @@
 #include "../base/error.h"
 #include "../base/system.h"
 #include "../gpu/capture.h"
-#include "../gpu/nvtx.h"
 #include "../gpu/session.h"
 #include "../probe/probes.h"
 #include "../record/blocks.h"
@@ -135,7 +134,7 @@ static void after_fork_in_child(void)
         profi_saver_forget();
         profi_sampler_forget();
         profi_gpu_forget();
-        is_gpu_to_go_on = config.gpu != PROFI_GPU_NEVER && !config.is_forced_off;
+        is_gpu_to_go_on = config.gpu != PROFI_GPU_NEVER && !config.is_forced_off && !is_for_nvtx;
         is_paused = is_started_outside = 0;
         profi_saver_wish(saver_is_wanted);
         save_waiters = 0;
@@ -241,26 +240,6 @@ static void start_control(void)
         profi_notice("nobody can ask from outside: %s", why.message);
 }
 
-/*
- * Looks for a tool that receives NVTX, before the first scope.  Without the locks: its code is loaded and run, and may
- * fork.  Whether there is one.
- */
-static pthread_once_t listener_once = PTHREAD_ONCE_INIT;
-static int is_listened_to;
-
-static void look_for_listener(void)
-{
-    const profi_listener *listener = profi_config_tells_nvtx() ? profi_nvtx_open() : NULL;
-    profi_record_listen(listener);
-    is_listened_to = listener != NULL;
-}
-
-static int find_listener(void)
-{
-    pthread_once(&listener_once, look_for_listener);
-    return is_listened_to;
-}
-
 /* What was started for NVTX only ends where the program starts. */
 static void take_over(void)
 {
@@ -269,29 +248,39 @@ static void take_over(void)
     is_for_nvtx = 0;
 }
 
-static prof_status start(const prof_options *options, int is_automatic, prof_error *err)
+/* What runs beside recording, as far as the configuration asks for it. */
+static void start_companions(int is_new)
 {
-    find_listener();
+    prof_error why = PROF_ERROR_INIT;
+    start_saver();
+    if (config.is_streamed && (config.writes_files || config.stream[0] != '\0') &&
+        profi_streamer_start(&config, &why) != PROF_OK)
+        profi_notice("events are not streamed and stay in the rings: %s", why.message);
+    start_control();
+    if (profi_watch_start(&config, &why) != PROF_OK)
+        profi_notice("no dumps will be made but by prof_dump(): %s", why.message);
+    /* The program's options may come after an automatic start. */
+    if ((start_count == 0 || is_new) && profi_sampler_start(&config, &why) != PROF_OK)
+        profi_notice("resident memory is not sampled: %s", why.message);
+    if (start_count == 0 && profi_gpu_start(&config, &why) != PROF_OK)
+        profi_notice("GPU work is not traced: %s", why.message);
+}
+
+typedef enum starter { STARTED_BY_PROGRAM, STARTED_FROM_OUTSIDE, STARTED_FOR_NVTX } starter;
+
+static prof_status start(const prof_options *options, starter by, prof_error *err)
+{
+    profi_listener_find(); /* without the locks: a tool's code is loaded and run, and may fork */
     int cancel_state = enter_save(); /* a save reads the configuration */
     pthread_mutex_lock(&lock);
     int was_configured = (int)is_configured;
-    prof_status status = configure(options, is_automatic, err);
+    prof_status status = configure(options, by != STARTED_BY_PROGRAM, err);
     if (status == PROF_OK)
         take_over();
     if (status == PROF_OK && !config.is_forced_off) {
-        prof_error why = PROF_ERROR_INIT;
-        start_saver();
-        if (config.is_streamed && (config.writes_files || config.stream[0] != '\0') &&
-            profi_streamer_start(&config, &why) != PROF_OK)
-            profi_notice("events are not streamed and stay in the rings: %s", why.message);
-        start_control();
-        if (profi_watch_start(&config, &why) != PROF_OK)
-            profi_notice("no dumps will be made but by prof_dump(): %s", why.message);
-        /* The program's options may come after an automatic start. */
-        if ((start_count == 0 || (int)is_configured != was_configured) && profi_sampler_start(&config, &why) != PROF_OK)
-            profi_notice("resident memory is not sampled: %s", why.message);
-        if (start_count == 0 && profi_gpu_start(&config, &why) != PROF_OK)
-            profi_notice("GPU work is not traced: %s", why.message);
+        is_for_nvtx = by == STARTED_FOR_NVTX;
+        if (!is_for_nvtx)
+            start_companions((int)is_configured != was_configured);
         if (start_count == 0)
             begin_recording();
     }
@@ -306,7 +295,7 @@ prof_status prof_start(const prof_options *options, prof_error *err)
 {
     PROFI_KEEP_ERRNO;
     PROFI_NO_CANCELLATION;
-    return start(options, 0, err);
+    return start(options, STARTED_BY_PROGRAM, err);
 }
 
 prof_status profi_recorder_start_gpu(prof_error *err)
@@ -370,7 +359,7 @@ prof_status profi_recorder_switch(int on, const char **what, prof_error *err)
     } else if (on && PROFI_GET(prof_active) != 0 && !is_for_nvtx) {
         *what = "it is recording already\n";
     } else if (on) {
-        status = start(NULL, 1, err);
+        status = start(NULL, STARTED_FROM_OUTSIDE, err);
         is_started_outside = status == PROF_OK;
         *what = "recording has begun\n";
         if (status == PROF_OK && PROFI_GET(prof_active) == 0)
@@ -524,20 +513,16 @@ __attribute__((destructor(101))) static void save_at_exit(void)
 }
 
 /*
- * A tool receives NVTX, and nobody has said whether to record: scopes are ranges, and no files are written.  It starts
- * no thread, but what variables ask for.
+ * A tool receives NVTX, and nobody has said whether to record: scopes are ranges, no files are written, and nothing else
+ * runs, as if it were not recording.
  */
 static prof_status start_for_nvtx(prof_error *err)
 {
     prof_options options = PROF_OPTIONS_INIT;
     options.flags = PROF_NO_FILES;
-    if (!profi_config_tells_nvtx() || !profi_nvtx_has_tool() || !find_listener())
+    if (!profi_listener_find())
         return PROF_OK;
-    prof_status status = start(&options, 1, err);
-    pthread_mutex_lock(&lock);
-    is_for_nvtx = status == PROF_OK;
-    pthread_mutex_unlock(&lock);
-    return status;
+    return start(&options, STARTED_FOR_NVTX, err);
 }
 
 /* The first constructor and the last destructor of the process, as far as a library can be: scopes may be in others. */
@@ -553,7 +538,7 @@ __attribute__((constructor(101))) static void start_if_asked(void)
         profi_notice("PROFCORE=%.80s ignored: neither 0 nor 1; it counts as not set", secure_getenv("PROFCORE"));
     if (profi_config_captures_nvtx() && profi_capture_start(&why) != PROF_OK)
         profi_notice("the program's NVTX ranges are not received: %s", why.message);
-    if (wish == PROFI_START_NOW && start(NULL, 1, &why) != PROF_OK)
+    if (wish == PROFI_START_NOW && start(NULL, STARTED_FROM_OUTSIDE, &why) != PROF_OK)
         profi_notice("cannot start: %s", why.message);
     else if (wish != PROFI_START_NOW && start_for_nvtx(&why) != PROF_OK)
         profi_notice("cannot start for NVTX: %s", why.message);

@@ -28,6 +28,9 @@ prof_status profi_recorder_add_probe(const prof_probe *probe, uint32_t *site_fla
  */
 prof_status profi_recorder_switch(int on, const char **what, prof_error *err);
 
+/* Looks for a tool that receives NVTX, before the first scope, once; whether there is one that is to be told. */
+int profi_listener_find(void);
+
 /* Whether a start has configured it. */
 int profi_recorder_is_started(void);
 

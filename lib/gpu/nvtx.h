@@ -11,7 +11,7 @@
 /* Whether the environment names a tool that receives NVTX: nsys sets NVTX_INJECTION64_PATH.  Never in a set-user-id program. */
 int profi_nvtx_has_tool(void);
 
-/* Loads the tool, if there is one, and returns what tells it of scopes; NULL: it is not there, or wants none.  Under a lock. */
+/* Loads that tool and returns what tells it of scopes; NULL: it is not there, or wants none.  One caller at a time. */
 const profi_listener *profi_nvtx_open(void);
 
 #endif
