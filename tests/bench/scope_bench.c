@@ -443,14 +443,14 @@ static int run_only(const char *name, long batches)
     return 2;
 }
 
-/* One case beside the bare reads, for a process that measures several of these. */
+/* One case beside the bare reads, for a process that measures several of these; first until the ring has been all around. */
 static int run_measured(const char *name)
 {
-    enum { FEW = 51 };
+    enum { FEW = 51, WARM = 100 };
     for (int k = 1; k < CASES; k++) {
         if (strcmp(cases[k].name, name) != 0)
             continue;
-        for (int round = -3; round < FEW; round++) {
+        for (int round = -WARM; round < FEW; round++) {
             double unit = time_case(0), ns = time_case(k);
             spent[k][round < 0 ? 0 : round] = ns;
             ratio[k][round < 0 ? 0 : round] = ns / unit;
