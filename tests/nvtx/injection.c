@@ -23,7 +23,8 @@ __attribute__((visibility("default"))) int InitializeInjectionNvtx2(NvtxGetExpor
 
 static int log_fd = -1;
 static int raises;
-static __thread int depth; /* of the thread's ranges, over all domains */
+/* Of the thread's ranges, over all domains; of the model that ThreadSanitizer bears in a library that is loaded late. */
+static __thread int depth __attribute__((tls_model("initial-exec")));
 static uint64_t range_count;
 
 /* One write each: lines of several threads and processes do not mix. */
