@@ -47,13 +47,12 @@ void profi_gpu_work_launched(uint32_t correlation)
     unsigned count = profi_work_scopes(scopes, SCOPES_MOST);
     launch *at = &table[correlation % LAUNCHES];
     PROFI_PUT(at->id, (uint64_t)0);
-    __atomic_thread_fence(__ATOMIC_RELEASE);
-    PROFI_PUT(at->tick, now);
-    PROFI_PUT(at->count, count);
-    PROFI_PUT(at->is_seen, 0u);
+    PROFI_RELEASE(at->tick, now); /* released, as what follows: behind the 0 */
+    PROFI_RELEASE(at->count, count);
+    PROFI_RELEASE(at->is_seen, 0u);
     for (unsigned i = 0; i < count; i++) {
-        PROFI_PUT(at->scopes[i].site, scopes[i].site);
-        PROFI_PUT(at->scopes[i].start, scopes[i].start);
+        PROFI_RELEASE(at->scopes[i].site, scopes[i].site);
+        PROFI_RELEASE(at->scopes[i].start, scopes[i].start);
     }
     PROFI_RELEASE(at->id, (uint64_t)correlation + 1);
     if (count != 0)
@@ -68,12 +67,11 @@ static int find_launch(uint32_t correlation, launch *into, int *is_first)
     into->id = PROFI_ACQUIRE(at->id);
     if (into->id != (uint64_t)correlation + 1)
         return 0;
-    into->tick = PROFI_GET(at->tick);
-    into->count = (uint32_t)profi_min_u64(PROFI_GET(at->count), SCOPES_MOST);
-    *is_first = PROFI_GET(at->is_seen) == 0;
+    into->tick = PROFI_ACQUIRE(at->tick); /* acquired, as what follows: before the id is looked at again */
+    into->count = (uint32_t)profi_min_u64(PROFI_ACQUIRE(at->count), SCOPES_MOST);
+    *is_first = PROFI_ACQUIRE(at->is_seen) == 0;
     for (unsigned i = 0; i < into->count; i++)
-        into->scopes[i] = (profi_work_scope){ PROFI_GET(at->scopes[i].site), PROFI_GET(at->scopes[i].start) };
-    __atomic_thread_fence(__ATOMIC_ACQUIRE);
+        into->scopes[i] = (profi_work_scope){ PROFI_ACQUIRE(at->scopes[i].site), PROFI_ACQUIRE(at->scopes[i].start) };
     if (PROFI_GET(at->id) != into->id)
         return 0;
     PROFI_PUT(at->is_seen, 1u);

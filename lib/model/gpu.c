@@ -205,7 +205,7 @@ void profi_builder_gpu_work(profi_builder *builder, prof_gpu_work **into, const 
         return;
     }
     (*into)->flags |= from->flags;
-    double half = hypot((double)(*into)->busy_interval_ns, (double)from->busy_interval_ns);
+    double one = (double)(*into)->busy_interval_ns, other = (double)from->busy_interval_ns, half = sqrt(one * one + other * other);
     (*into)->busy_interval_ns = half < 1.8e19 ? (uint64_t)(half + 0.5) : UINT64_MAX;
     add_fields(builder, *into, from, profi_gpu_work_fields, profi_gpu_work_field_count);
 }
