@@ -9,6 +9,10 @@
  * interface, tells of them.  It has one user at a time: under Nsight or beside
  * another profiler there are no such figures, and prof_gpu_status() says why.
  *
+ * A scope may end before the work that it has launched.  A site with
+ * PROF_SITE_GPU_SYNC waits for all work of the thread's CUDA context before
+ * each of its calls ends, in any process that uses CUDA, traced or not.
+ *
  * Tracing begins by itself, a tenth of a second after the process has
  * initialised CUDA; prof_gpu_start() begins it at once.  PROFCORE_GPU=0 keeps
  * it off.
@@ -83,6 +87,7 @@ typedef struct prof_gpu_work {
 #define PROF_GPU_WORK_INIT { (uint32_t)sizeof(prof_gpu_work), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0 }
 
 #define PROF_GPU_WORK_IS_BOUND 0x1u /* busy_ns and self_busy_ns may have been longer: work came back too late to be ordered */
+#define PROF_GPU_WORK_IS_WAITED 0x4u /* each call waits for the GPU before it ends, for PROF_SITE_GPU_SYNC: its time includes that */
 #define PROF_GPU_WORK_IS_ESTIMATE 0x2u /* tracing paused to keep its budget: counts and sums are of the windows traced, scaled up */
 
 /*

@@ -33,6 +33,7 @@ json_t *profi_gpu_work_object(const prof_gpu_work *work, int *ok)
     profi_set(object, "copied_bytes", profi_number(work->to_device_bytes + work->to_host_bytes + work->on_device_bytes + work->other_bytes), ok);
     profi_set(object, "is_lower_bound", json_boolean(work->flags & PROF_GPU_WORK_IS_BOUND), ok);
     profi_set(object, "is_estimate", json_boolean(work->flags & PROF_GPU_WORK_IS_ESTIMATE), ok);
+    profi_set(object, "is_waited", json_boolean(work->flags & PROF_GPU_WORK_IS_WAITED), ok);
     if (work->flags & PROF_GPU_WORK_IS_ESTIMATE)
         profi_set(object, "busy_interval_ns", profi_number_if(work->busy_interval_ns != UINT64_MAX, work->busy_interval_ns), ok);
     return object;

@@ -12,10 +12,12 @@ static void read_fields(profi_json *j, const profi_json_value *object, void *int
 
 static uint32_t read_flags(profi_json *j, const profi_json_value *object)
 {
-    int is_bound = 0, is_estimate = 0;
+    int is_bound = 0, is_estimate = 0, is_waited = 0;
     profi_json_bool(j, object, "is_lower_bound", &is_bound);
     profi_json_bool(j, object, "is_estimate", &is_estimate);
-    return (is_bound ? PROF_GPU_WORK_IS_BOUND : 0) | (is_estimate ? PROF_GPU_WORK_IS_ESTIMATE : 0);
+    profi_json_bool(j, object, "is_waited", &is_waited);
+    return (is_bound ? PROF_GPU_WORK_IS_BOUND : 0) | (is_estimate ? PROF_GPU_WORK_IS_ESTIMATE : 0) |
+           (is_waited ? PROF_GPU_WORK_IS_WAITED : 0);
 }
 
 void profi_read_gpu(profi_json *j, const profi_json_value *root)

@@ -55,7 +55,7 @@ int profi_text_gpu_heading(profi_output *out, const prof_snapshot *snapshot)
         return 0;
     profi_output_text(out, "   Of each function's calls and what they called (busy: while any of it ran, overlaps count once; self: "
                            "what the\n   function launched itself; queued: from a launch to its begin, the mean; after: how long "
-                           "after the end of a call its\n   last work ends, the mean, where it does)\n\n"
+                           "after the end of a call its\n   last work ends, the mean, where it does; waited: its calls wait for the GPU before they end)\n\n"
                            "         busy           \xc2\xb1         self    kernels     copies       copied     queued      after function\n");
     return 1;
 }
@@ -85,7 +85,9 @@ int profi_text_gpu_line(profi_output *out, const profi_function *function)
         profi_format_ns(interval, work->busy_interval_ns);
     else if (work->flags & PROF_GPU_WORK_IS_ESTIMATE)
         strcpy(interval, "unknown");
-    if (after_ns != 0)
+    if (work->flags & PROF_GPU_WORK_IS_WAITED)
+        strcpy(after, "waited");
+    else if (after_ns != 0)
         profi_format_ns(after, after_ns);
     profi_output_printf(out, "%s%10s %11s %12s %10" PRIu64 " %10" PRIu64 " %12s %10s %10s",
                         work->flags & PROF_GPU_WORK_IS_BOUND ? " \xe2\x89\xa5 " : "   ", busy, interval, self, work->kernel_count,

@@ -433,6 +433,6 @@ uint32_t profi_cupti_version(void) { return PROFI_GET(version); }
 void profi_cupti_wait_for_gpu(void)
 {
     CUcontext context = NULL;
-    if (PROFI_GET(is_running) && driver.current(&context) == CUDA_SUCCESS && context != NULL)
+    if (driver.current != NULL && driver.current(&context) == CUDA_SUCCESS && context != NULL)
         driver.synchronize();
 }

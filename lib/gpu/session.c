@@ -3,6 +3,7 @@
 #include "session.h"
 
 #include "../base/clock.h"
+#include "../record/record.h"
 #include "governor.h"
 #include "work.h"
 
@@ -47,6 +48,8 @@ static prof_gpu_state try_to_begin(void)
     uint64_t begin = profi_clock_monotonic_ns();
     session.state = states[profi_cupti_start(session.reason)];
     session.cupti_version = profi_cupti_version();
+    if (session.state != PROF_GPU_WAITING && profi_cupti_has_driver())
+        profi_record_gpu_wait(profi_cupti_wait_for_gpu);
     if (session.state == PROF_GPU_ON) {
         session.begin_ns = profi_clock_monotonic_ns() - begin;
         session.has_begun = 1;
@@ -136,6 +139,7 @@ void profi_gpu_session_unlock(void)
 /* CUDA does not outlive a fork; a child may begin anew. */
 void profi_gpu_session_forget(void)
 {
+    profi_record_gpu_wait(NULL);
     profi_cupti_forget();
     profi_gpu_work_forget();
     governor = (profi_governor){ 0 };

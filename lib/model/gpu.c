@@ -148,7 +148,9 @@ int profi_recorded_gpu(prof_snapshot *snapshot, const uint32_t *function_of_site
     info->totals = totals_of(&totals, &session);
     for (size_t i = 0; i < count && ok; i++) {
         uint32_t function = figures[i].site < site_count ? function_of_site[figures[i].site] : PROFI_NONE;
-        const prof_gpu_work work = work_of(&figures[i], &session);
+        prof_gpu_work work = work_of(&figures[i], &session);
+        if (function != PROFI_NONE && snapshot->functions[function].flags & PROF_SITE_GPU_SYNC)
+            work.flags |= PROF_GPU_WORK_IS_WAITED;
         if (function != PROFI_NONE)
             ok = copy_work(&snapshot->functions[function].gpu, &work);
     }

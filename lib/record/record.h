@@ -47,6 +47,9 @@ void profi_record_thread_hook(void (*hook)(int is_beginning));
  */
 void profi_record_listen(const profi_listener *listener);
 
+/* How a call of a site with PROF_SITE_GPU_SYNC waits before it ends; NULL: there is nothing to wait for. */
+void profi_record_gpu_wait(void (*wait)(void));
+
 /* Lets scopes through, or not: prof_active and its hidden twin. */
 void profi_record_enable(int on);
 

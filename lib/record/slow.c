@@ -388,14 +388,31 @@ prof_scope profi_begin_slow(prof_site *site)
     return site != NULL ? begin_at(site, 0) : PROF_SCOPE_NONE;
 }
 
+static void (*gpu_wait)(void);
+
+void profi_record_gpu_wait(void (*wait)(void)) { PROFI_RELEASE(gpu_wait, wait); }
+
+/* Before the clock is read: the wait is the innermost scope's, if that asks for it. */
+static void wait_if_asked(void)
+{
+    const profi_node *node = profi_self->current;
+    void (*wait)(void) = PROFI_ACQUIRE(gpu_wait);
+    if (wait != NULL && node->site != NULL && node->site->flags & PROF_SITE_GPU_SYNC)
+        wait();
+}
+
 void profi_end_slow(prof_scope scope)
 {
-    if (scope.place != 0)
-        end_at(scope, profi_clock_now());
+    if (scope.place == 0)
+        return;
+    wait_if_asked();
+    end_at(scope, profi_clock_now());
 }
 
 prof_scope profi_phase_slow(prof_scope scope, prof_site *site)
 {
+    if (scope.place != 0)
+        wait_if_asked();
     uint64_t now = profi_clock_now();
     if (scope.place != 0)
         end_at(scope, now);

@@ -155,12 +155,12 @@ static profi_node *make_node(profi_thread *thread, profi_node *parent, profi_sit
     node->min = UINT64_MAX;
     node->event = profi_event_what(PROFI_EVENT_SCOPE, profi_event_level(parent->event) + 1, site->id); /* a root's event is 0 */
     node->pending = node->histogram = histogram_for(thread, site);
-    if (site->flags & PROF_SITE_SAMPLED && node->measures == NULL && node->watch == NULL && !profi_is_listened_to()) {
+    int is_plain = node->measures == NULL && node->watch == NULL && !profi_is_listened_to() && !(site->flags & PROF_SITE_GPU_SYNC);
+    if (site->flags & PROF_SITE_SAMPLED && is_plain) {
         node->sample = profi_region_alloc(sizeof(*node->sample), PROFI_REGION_TREE); /* without it all calls are timed */
         node->sampled_key = node->sample != NULL ? (uintptr_t)site : PROFI_KEY_NONE;
     }
-    int is_fast = profi_clock_is_ticks && node->measures == NULL && node->watch == NULL && node->histogram != NULL &&
-                  node->sample == NULL && !profi_is_listened_to();
+    int is_fast = profi_clock_is_ticks && is_plain && node->histogram != NULL && node->sample == NULL;
     node->key = is_fast ? (uintptr_t)site : PROFI_KEY_NONE;
     link_child(thread, parent, node);
     return node;

@@ -474,6 +474,25 @@ CASE(threads_launch_while_others_deliver_and_take_snapshots)
     CHECK_U64(work.launch_count, THREADS * 1000);
 }
 
+CASE(a_site_that_asks_waits_for_the_gpu_before_its_calls_end_and_the_report_says_so)
+{
+    unsigned (*waits)(void) = NULL;
+    CHECK_I64(begin(), PROF_OK);
+    void *found = dlsym(load("libcuda.so.1"), "fake_cuda_waits");
+    memcpy(&waits, &found, sizeof(waits));
+    prof_site *asks = site_with("asks", PROF_SITE_GPU_SYNC), *next = site("next");
+    for (unsigned i = 1; i <= 3; i++) {
+        prof_scope scope = prof_begin(asks);
+        gpu->kernel(gpu->call("cudaLaunchKernel"), 0, 1, now_ns, now_ns + 30, "k", 0);
+        CHECK_U64(waits(), i - 1);
+        prof_end(scope);
+        CHECK_U64(waits(), i);
+    }
+    prof_end(prof_phase(prof_begin(asks), next));
+    CHECK_U64(waits(), 4);
+    CHECK_U64(work_of("asks").flags, PROF_GPU_WORK_IS_WAITED);
+}
+
 static void *launch_once(void *name)
 {
     launch_in(name, now_ns + 10, now_ns + 90);
