@@ -346,9 +346,12 @@ typedef struct prof_options {
     uint32_t max_files;    /* the same for their number (_MAX_FILES) */
     uint32_t when_full;    /* PROF_REMOVE_OLDEST or PROF_STOP_SAVING (_WHEN_FULL) */
     const char *stream;    /* where events are streamed: "fd:3", a pipe or socket, or a FIFO's path; NULL: not (_STREAM) */
+    uint32_t utilization_every_ms; /* sample CPUs and GPUs each so many milliseconds, from 10; 0: not (_UTILIZATION_EVERY) */
+    uint32_t reserved;     /* 0 */
 } prof_options;
 
-#define PROF_OPTIONS_INIT { (uint32_t)sizeof(prof_options), 0u, NULL, NULL, NULL, NULL, 0u, 0u, 0u, NULL, 0u, 0u, 0u, NULL }
+#define PROF_OPTIONS_INIT \
+    { (uint32_t)sizeof(prof_options), 0u, NULL, NULL, NULL, NULL, 0u, 0u, 0u, NULL, 0u, 0u, 0u, NULL, 0u, 0u }
 
 /* What gives way when the folder's limit is reached.  The run's own files are always written. */
 #define PROF_REMOVE_OLDEST 0u /* the oldest files that this library wrote there, in this run or before */

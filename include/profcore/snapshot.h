@@ -457,6 +457,47 @@ PROF_API uint32_t prof_snapshot_place_count(const prof_snapshot *snapshot);
 PROF_API prof_status prof_snapshot_place(const prof_snapshot *snapshot, uint32_t place, prof_place *row, prof_error *err);
 
 /*
+ * One value that was sampled at a stated rate while the recorder ran
+ * (prof_options.utilization_every_ms): CPU time, and what NVIDIA's management
+ * library tells of each GPU that this process may use, which is of the whole
+ * device.  Text belongs to the snapshot.
+ */
+typedef struct prof_utilization {
+    uint32_t size;         /* sizeof(prof_utilization) */
+    uint32_t reserved;     /* 0 */
+    const char *name;      /* "CPU process", "GPU 0 power"; a GPU's number is CUDA's */
+    const char *unit;      /* "%", "bytes", "W", "MHz", "C" (degrees Celsius) */
+    const char *of;        /* "process", "machine", or the device: its name, UUID, and number for NVML */
+    const char *reason;    /* why sample_count is 0 or the last that failed did; or NULL */
+    uint64_t sample_count; /* that have a value; mean and max are theirs, 0 where there is none */
+    uint64_t failed_count; /* that should have had one */
+    double mean;           /* the plain mean of the samples */
+    double max;
+    double limit;          /* the highest possible: a GPU's memory, 100 % for each usable CPU; 0: none is known */
+    uint64_t bits;         /* of "GPU n throttled": reasons that were active in any sample, nvmlClocksEventReason… */
+    uint64_t every_ms;     /* the rate, of all rows; 0 where merged profiles had several */
+    uint64_t missed_count; /* samples, of all rows, that were left out as they came too late */
+} prof_utilization;
+
+#define PROF_UTILIZATION_INIT \
+    { (uint32_t)sizeof(prof_utilization), 0u, NULL, NULL, NULL, NULL, 0u, 0u, 0.0, 0.0, 0.0, 0u, 0u, 0u }
+
+/* The number of values that were sampled; 0 where nobody asked, and in a subtree or one call; since 0.1. */
+PROF_API uint32_t prof_snapshot_utilization_count(const prof_snapshot *snapshot);
+
+/*
+ * Reads one of them.  Of a percentage that is a share of the samples, such as
+ * "GPU 0 throttled: SW power cap", the mean is that share.
+ *
+ *   index     Below prof_snapshot_utilization_count().
+ *   row       Its size field set (PROF_UTILIZATION_INIT).
+ *   returns   PROF_OK; PROF_E_INVALID.
+ *   since     0.1
+ */
+PROF_API prof_status prof_snapshot_utilization(const prof_snapshot *snapshot, uint32_t index, prof_utilization *row,
+                                               prof_error *err);
+
+/*
  * Spans (<profcore/events.h>), by name, file and line, of all threads that
  * ended them: phases of requests such as the wait in a queue.  They are no
  * functions: no table of functions, no call path and no total has them in it,

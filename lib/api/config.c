@@ -56,6 +56,9 @@ static prof_status set_options(profi_config *config, const prof_options *given, 
     if (status == PROF_OK)
         status = of_field("rss_every_ms", profi_config_set_rss_every(config, given->rss_every_ms, &why), &why, err);
     if (status == PROF_OK)
+        status = of_field("utilization_every_ms",
+                          profi_config_set_utilization_every(config, given->utilization_every_ms, &why), &why, err);
+    if (status == PROF_OK)
         status = of_field("memory_bytes", profi_config_set_memory(config, memory_bytes, &why), &why, err);
     if (status == PROF_OK)
         status = of_field("when_full", profi_config_set_when_full(config, given->when_full, &why), &why, err);
@@ -71,6 +74,8 @@ prof_status profi_config_load(profi_config *config, const prof_options *options,
     if (status == PROF_OK && given.flags & ~PROF_NO_FILES)
         status = profi_fail(err, PROF_E_INVALID, "prof_options.flags has the unknown bits 0x%x",
                             (unsigned)(given.flags & ~PROF_NO_FILES));
+    if (status == PROF_OK && given.reserved != 0)
+        status = profi_fail(err, PROF_E_INVALID, "prof_options.reserved is not 0");
     if (status != PROF_OK)
         return status;
 

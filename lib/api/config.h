@@ -33,7 +33,7 @@ typedef struct profi_config {
     char stream[4096];    /* where this says, checked: outlet.h; "": to a file */
     uint64_t event_min_ns; /* shorter scopes stay out of the rings */
     uint32_t save_every_s;
-    uint32_t rss_every_ms;
+    uint32_t rss_every_ms, utilization_every_ms;
     profi_gpu_choice gpu; /* PROFCORE_GPU */
     double gpu_share;     /* of one processor, that tracing GPU work may take: PROFCORE_GPU_BUDGET; 1: without a bound */
     char save_if[4096];   /* rules for single calls, checked: save_rules.h */

@@ -119,3 +119,11 @@ prof_status profi_config_set_rss_every(profi_config *config, uint64_t ms, prof_e
     config->rss_every_ms = (uint32_t)ms;
     return PROF_OK;
 }
+
+prof_status profi_config_set_utilization_every(profi_config *config, uint64_t ms, prof_error *err)
+{
+    if (ms != 0 && (ms < 10 || ms > 60000))
+        return profi_fail(err, PROF_E_INVALID, "utilization can be sampled each 10 to 60000 milliseconds");
+    config->utilization_every_ms = (uint32_t)ms;
+    return PROF_OK;
+}

@@ -18,6 +18,7 @@ prof_status profi_config_set_save_if(profi_config *config, const char *value, pr
 prof_status profi_config_set_slow(profi_config *config, const char *value, prof_error *err);
 prof_status profi_config_set_memory(profi_config *config, uint64_t bytes, prof_error *err);
 prof_status profi_config_set_rss_every(profi_config *config, uint64_t ms, prof_error *err);
+prof_status profi_config_set_utilization_every(profi_config *config, uint64_t ms, prof_error *err);
 prof_status profi_config_set_when_full(profi_config *config, uint32_t when_full, prof_error *err);
 
 #endif

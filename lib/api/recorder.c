@@ -22,6 +22,7 @@
 #include "../base/system.h"
 #include "../gpu/capture.h"
 #include "../gpu/session.h"
+#include "../base/usage.h"
 #include "../probe/probes.h"
 #include "../record/blocks.h"
 #include "../record/kept.h"
@@ -104,6 +105,7 @@ static void before_fork(void)
     pthread_mutex_lock(&lock);
     profi_streamer_lock();
     profi_blocks_lock();
+    profi_usage_lock();
     profi_companions_lock();
     profi_gpu_session_lock();
 }
@@ -112,6 +114,7 @@ static void after_fork(void)
 {
     profi_gpu_session_unlock();
     profi_companions_unlock();
+    profi_usage_unlock();
     profi_blocks_unlock();
     profi_streamer_unlock();
     pthread_mutex_unlock(&lock);
@@ -261,7 +264,7 @@ static void start_companions(int is_new)
         profi_notice("no dumps will be made but by prof_dump(): %s", why.message);
     /* The program's options may come after an automatic start. */
     if ((start_count == 0 || is_new) && profi_sampler_start(&config, &why) != PROF_OK)
-        profi_notice("resident memory is not sampled: %s", why.message);
+        profi_notice("neither memory nor utilization is sampled: %s", why.message);
     if (start_count == 0 && profi_gpu_start(&config, &why) != PROF_OK)
         profi_notice("GPU work is not traced: %s", why.message);
 }

@@ -51,7 +51,7 @@ prof_status profi_saver_start(const profi_config *config, unsigned duties, prof_
 int profi_saver_prepare(const profi_config *config, unsigned duties);
 prof_status profi_saver_make(prof_error *err);
 
-/* Starts the thread that samples resident memory, if the configuration asks for it; again: the new interval. */
+/* Starts the thread that samples memory and utilization, if the configuration asks for either; again: the new intervals. */
 prof_status profi_sampler_start(const profi_config *config, prof_error *err);
 
 /* It sleeps until started again. */
@@ -59,6 +59,11 @@ void profi_sampler_stop(void);
 
 /* What it has sampled. */
 void profi_sampler_facts(profi_run_facts *facts);
+
+/* One sample of processors and GPUs, and before the first, or where time has passed without any: on the sampler's thread. */
+void profi_utilization_begin(void);
+void profi_utilization_sample(uint64_t every_ms, uint64_t missed);
+void profi_utilization_forget(void);
 
 /* In a forked child: the thread and its samples are the parent's. */
 void profi_sampler_forget(void);

@@ -151,6 +151,13 @@ static prof_status variable_gpu_budget(profi_config *config, const char *value, 
     return PROF_OK;
 }
 
+static prof_status variable_utilization_every(profi_config *config, const char *value, prof_error *err)
+{
+    uint64_t ms = 0;
+    prof_status status = read_whole(value, &ms, "milliseconds", err);
+    return status == PROF_OK ? profi_config_set_utilization_every(config, ms, err) : status;
+}
+
 static prof_status variable_event_min(profi_config *config, const char *value, prof_error *err)
 {
     return read_whole(value, &config->event_min_ns, "nanoseconds", err);
@@ -318,6 +325,7 @@ const profi_variable profi_variables[] = {
     { "PROFCORE_RSS_EVERY", variable_rss_every, PROFI_SHOWN_NUMBER, FIELD(rss_every_ms), 0 },
     { "PROFCORE_GPU", variable_gpu, PROFI_SHOWN_NOT, 0, 0 },
     { "PROFCORE_GPU_BUDGET", variable_gpu_budget, PROFI_SHOWN_NOT, 0, 0 },
+    { "PROFCORE_UTILIZATION_EVERY", variable_utilization_every, PROFI_SHOWN_NUMBER, FIELD(utilization_every_ms), 0 },
     { "PROFCORE_PROBES", profi_config_set_probes, PROFI_SHOWN_NOT, 0, 0 },
 };
 

@@ -385,7 +385,7 @@ prof_status profi_read_prof(const profi_input *input, profi_builder *builder, pr
     }
     prof_snapshot *snapshot = builder->snapshot;
     snapshot->stats.size = sizeof(snapshot->stats);
-    snapshot->about.missing = snapshot->about.no_rss = "a .prof does not say";
+    snapshot->about.missing = snapshot->about.no_rss = snapshot->utilization.reason = "a .prof does not say";
     snapshot->no_paths = "a .prof has functions and their callers, not the call paths";
     settle_rows(&r);
     name_run(&r);

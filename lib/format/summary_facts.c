@@ -240,6 +240,7 @@ void profi_read_facts(profi_json *j, const profi_json_value *root)
     read_account(j, root);
     read_memory(j, root);
     about->missing = reason_for_facts(j);
+    profi_read_utilization(j, root);
     read_threads(j, root);
     read_processes(j, root);
     read_counters(j, root);

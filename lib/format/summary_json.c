@@ -145,6 +145,8 @@ static json_t *missing_of(const prof_snapshot *snapshot, int *ok)
             profi_set(reasons, facts[i].key, json_string(about->missing), ok);
     if (!(about->has & PROF_ABOUT_HAS_RSS))
         profi_set(reasons, "memory", json_string(about->no_rss), ok);
+    if (snapshot->utilization.reason != NULL)
+        profi_set(reasons, "utilization", json_string(snapshot->utilization.reason), ok);
     if (snapshot->no_paths != NULL)
         profi_set(reasons, "paths", json_string(snapshot->no_paths), ok);
     return reasons;
@@ -204,6 +206,7 @@ static void put_facts(file *f, const prof_snapshot *snapshot)
     put_member(f, "losses", losses_of(snapshot, &f->ok));
     put_member(f, "overhead", overhead_of(snapshot, &f->ok));
     put_member(f, "memory", process_memory_of(about, &f->ok));
+    put_member(f, "utilization", profi_utilization_of(snapshot, &f->ok));
     put_member(f, "thread_counts", thread_counts_of(snapshot, &f->ok));
     if (snapshot->gpu != NULL)
         put_member(f, "gpu", profi_gpu_object(snapshot, &f->ok));

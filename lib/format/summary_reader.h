@@ -40,6 +40,9 @@ void profi_read_facts(profi_json *json, const profi_json_value *root);
 void profi_read_gpu(profi_json *json, const profi_json_value *root);
 prof_gpu_work *profi_read_gpu_work(profi_json *json, const profi_json_value *function, prof_gpu_work *work);
 
+/* Reads what was sampled of processors and GPUs, or why nothing was. */
+void profi_read_utilization(profi_json *json, const profi_json_value *root);
+
 /* Reads the spans, if there are any. */
 void profi_read_spans(profi_json *json, const profi_json_value *root);
 

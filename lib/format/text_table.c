@@ -13,6 +13,7 @@
 #include "text_probes.h"
 #include "text_spans.h"
 #include "text_units.h"
+#include "text_utilization.h"
 #include "writer.h"
 
 #include "../base/error.h"
@@ -269,6 +270,7 @@ static void put_own_blocks(profi_listing *t)
             for_functions(t, put_gpu_work);
         put_memory_block(t);
         put_allocated_blocks(t);
+        profi_text_utilization(t->out, t->snapshot);
         put_probe_blocks(t);
     }
     profi_text_account(t);

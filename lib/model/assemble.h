@@ -18,7 +18,7 @@ typedef struct profi_key_table {
 typedef struct profi_builder {
     prof_snapshot *snapshot;
     profi_key_table functions, spans;
-    size_t counter_room;
+    size_t counter_room, usage_room;
     size_t edge_count, edge_room;
     uint64_t path_calls; /* in all paths */
     int out_of_memory; /* sticky, as the next: asked for once, at the end */
@@ -58,6 +58,12 @@ void profi_builder_counter(profi_builder *builder, const profi_counter_info *fro
 
 /* Makes one of those that are the same; for profi_builder_finish(). */
 void profi_builder_settle_counters(profi_builder *builder);
+
+/* Adds a row of what was sampled to that of the same name, unit and owner. */
+void profi_builder_usage(profi_builder *builder, const profi_usage_info *from);
+
+/* All of it, of one snapshot after the other. */
+void profi_builder_utilization(profi_builder *builder, const profi_utilization *from, int is_first);
 
 /* Adds an edge between functions of the snapshot. */
 void profi_builder_edge(profi_builder *builder, const profi_edge *edge);

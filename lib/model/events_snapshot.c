@@ -225,7 +225,7 @@ static int describe(tabling *t)
     about->has |= events->taken.unix_ns != 0 ? PROF_ABOUT_HAS_TIME : 0u;
     about->pid = about->has & PROF_ABOUT_HAS_PID ? events->pid : 0;
     about->taken_unix_s = events->taken.unix_ns / 1000000000u;
-    about->missing = about->no_rss = not_said;
+    about->missing = about->no_rss = snapshot->utilization.reason = not_said;
     snapshot->stats.size = sizeof(snapshot->stats);
     snapshot->stats.thread_count = events->thread_count;
     snapshot->stats.event_count = events->issued;

@@ -281,6 +281,7 @@ prof_status prof_snapshot_merge(const prof_snapshot *const *snapshots, size_t co
     for (size_t i = 0; i < count && !builder.out_of_memory; i++) {
         merge_functions(&builder, snapshots[i]);
         merge_spans(&builder, snapshots[i]);
+        profi_builder_utilization(&builder, &snapshots[i]->utilization, i == 0);
     }
     if (!builder.out_of_memory) {
         merge_all_facts(&builder, snapshots, count);

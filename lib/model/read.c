@@ -40,6 +40,7 @@ void prof_snapshot_close(prof_snapshot *snapshot)
     free(snapshot->counters);
     free(snapshot->memories);
     free(snapshot->gpu);
+    free(snapshot->utilization.rows);
     free(snapshot->places);
     free(snapshot->measures);
     free(snapshot->functions);

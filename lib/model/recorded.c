@@ -349,7 +349,7 @@ prof_status profi_snapshot_take(const profi_run_facts *facts, prof_snapshot **sn
     if (status != PROF_OK)
         return status;
     prof_snapshot *made = convert(&copy, facts, profi_clock_scale_now(), 1);
-    if (made != NULL && !profi_recorded_memory(made)) {
+    if (made != NULL && (!profi_recorded_memory(made) || !profi_recorded_utilization(made))) {
         prof_snapshot_close(made);
         made = NULL;
     }
@@ -376,7 +376,7 @@ static void describe_call(prof_snapshot *snapshot, const profi_kept_facts *facts
     snapshot->about.taken_unix_s = unix_ns / 1000000000u;
     snapshot->about.recorded_ns = snapshot->call.duration_ns;
     snapshot->about.has &= ~PROF_ABOUT_HAS_RSS;
-    snapshot->about.no_rss = "a kept call has sums only";
+    snapshot->about.no_rss = snapshot->utilization.reason = "a kept call has sums only";
     for (uint32_t i = 0; i < snapshot->function_count; i++)
         snapshot->functions[i].no_histogram = "a kept call has sums only";
 }
@@ -414,7 +414,7 @@ static void describe_dead(prof_snapshot *snapshot, const profi_dead *dead)
     }
     about->rss_bytes = about->rss_peak_bytes = about->rss_start_bytes = 0;
     about->rss_sample_count = about->rss_every_ms = about->rss_mean_bytes = about->rss_sample_peak_bytes = 0;
-    about->no_rss = "recovered from a file, when the process was no more";
+    about->no_rss = snapshot->utilization.reason = "recovered from a file, when the process was no more";
 }
 
 prof_status profi_snapshot_of_dead(const profi_dead *dead, prof_snapshot **snapshot, prof_error *err)

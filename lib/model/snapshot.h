@@ -99,6 +99,22 @@ typedef struct profi_place_info {
     int64_t grown_bytes, grown_count;
 } profi_place_info;
 
+/* What was sampled: see prof_utilization, and base/usage.h. */
+typedef struct profi_usage_info {
+    const char *name, *unit, *of; /* in the snapshot's texts */
+    const char *reason;           /* NULL, in the snapshot's texts, or static */
+    uint64_t count, failed_count, bits;
+    double mean, max, limit;
+} profi_usage_info;
+enum { PROFI_USAGE_ROWS = 4096 };
+
+typedef struct profi_utilization {
+    uint64_t every_ms, count, missed_count, took_ns; /* every_ms: 0 where there is not one rate */
+    const char *reason; /* why it was not sampled, or what is to be said of how; NULL, static or in the snapshot's texts */
+    profi_usage_info *rows;
+    uint32_t row_count;
+} profi_utilization;
+
 typedef struct profi_thread_info {
     int32_t tid;
     uint32_t exited;
@@ -174,6 +190,7 @@ struct prof_snapshot {
     uint32_t place_count;
     int is_marked;               /* growth is since prof_memory_mark(), else since the first block */
     struct profi_gpu_info *gpu;  /* owned; of a run of this process, else NULL */
+    profi_utilization utilization; /* none in a part of a run */
     profi_thread_info *threads;
     uint32_t thread_count;
     profi_process *processes;    /* of which it was merged; none: it is of one */
@@ -254,6 +271,9 @@ typedef struct profi_run_facts {
 
 /* Takes a snapshot of what is recorded. */
 prof_status profi_snapshot_take(const profi_run_facts *facts, prof_snapshot **snapshot, prof_error *err);
+
+/* Fills what was sampled of processors and GPUs; 0 when the heap is spent. */
+int profi_recorded_utilization(prof_snapshot *snapshot);
 
 /* The same of what a process that is no more has left. */
 struct profi_dead;

@@ -44,6 +44,10 @@ profi_memory_totals profi_memory_totals_of(unsigned memory);
 void profi_thread_install(void);
 void profi_cgroup_install(void);
 
+/* Processors, as rows of base/usage.h: one sample, since the one before, of which profi_cpu_begin() knows nothing.  One thread. */
+void profi_cpu_begin(void);
+void profi_cpu_sample(void);
+
 /* In a forked child, whose one thread has counts of its own. */
 void profi_thread_forget(void);
 

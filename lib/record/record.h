@@ -66,6 +66,9 @@ uint64_t profi_record_scope_cost(uint32_t *calls);
 /* Finds or makes a site by its text; NULL when memory is spent.  After profi_record_open(). */
 prof_site *profi_record_site(const char *name, size_t name_bytes, const char *file, uint32_t line, uint32_t flags);
 
+/* A counter's value on the timeline, and nowhere else: one of ours, on a thread of ours. */
+void profi_counter_event(prof_site *site, double value);
+
 /* A site as a reader sees it; the address lives as long as the process. */
 typedef struct profi_site_view {
     const char *name, *file, *unit; /* file and unit may be NULL */

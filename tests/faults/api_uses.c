@@ -253,6 +253,16 @@ static void use_memory(void)
     TRY(prof_memory_check(1, &err));
 }
 
+/* Nobody asked for any here. */
+static void use_utilization(void)
+{
+    prof_utilization row = PROF_UTILIZATION_INIT;
+    uint32_t rows = 0;
+    DO(rows = prof_snapshot_utilization_count(snapshot));
+    if (rows != 0 && TRY(prof_snapshot_utilization(snapshot, 0, &row, &err)) && row.name == NULL)
+        problem("a row without a name", "prof_snapshot_utilization");
+}
+
 /* Of the place there may be nothing. */
 static void use_places(void)
 {
@@ -564,6 +574,7 @@ static const struct {
       "prof_snapshot_counter ", use_measures },
     { " prof_snapshot_gpu_work prof_snapshot_gpu_totals ", use_gpu_work },
     { " prof_snapshot_memory_count prof_snapshot_memory prof_snapshot_place_count prof_snapshot_place ", use_places },
+    { " prof_snapshot_utilization_count prof_snapshot_utilization ", use_utilization },
     { " prof_snapshot_span_count prof_snapshot_span prof_snapshot_span_percentile prof_snapshot_span_histogram ", use_spans },
     { " prof_snapshot_subtree ", use_subtree },
     { " prof_snapshot_write prof_snapshot_write_file prof_snapshot_print prof_events_write prof_stacks_write ", use_writers },

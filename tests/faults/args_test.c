@@ -187,6 +187,18 @@ static void args_gpu(void)
     prof_snapshot_close(now);
 }
 
+static void args_utilization(void)
+{
+    prof_snapshot *now = NULL;
+    prof_utilization row = PROF_UTILIZATION_INIT;
+    REQUIRE(prof_snapshot_take(&now, NULL) == PROF_OK);
+    CHECK_U64(prof_snapshot_utilization_count(NULL) + prof_snapshot_utilization_count(now), 0);
+    REFUSED(prof_snapshot_utilization(NULL, 0, &row, &err));
+    REFUSED(prof_snapshot_utilization(now, 0, &row, &err));
+    REFUSED(prof_snapshot_utilization(now, UINT32_MAX, NULL, &err));
+    prof_snapshot_close(now);
+}
+
 static void args_start(void)
 {
     prof_options options = PROF_OPTIONS_INIT;
@@ -789,6 +801,7 @@ static const struct {
     { " prof_gpu_status prof_gpu_start prof_snapshot_gpu_work prof_snapshot_gpu_totals ", args_gpu },
     { " prof_memory_open prof_memory_allocated prof_memory_freed prof_memory_mark prof_memory_check prof_snapshot_memory_count "
       "prof_snapshot_memory prof_snapshot_place_count prof_snapshot_place ", args_memory },
+    { " prof_snapshot_utilization_count prof_snapshot_utilization ", args_utilization },
 };
 
 static const char *version_script = "";
