@@ -214,7 +214,7 @@ static prof_status warm_up(encoder *e, prof_error *err)
     return status;
 }
 
-static prof_status open_parts(encoder *e, const char *folder, prof_error *err)
+static prof_status open_parts(encoder *e, const char *folder, const char *device, prof_error *err)
 {
     char vocabulary[PATH_MAX];
     prof_status status = model_folder_open(folder, &e->folder, err);
@@ -227,17 +227,17 @@ static prof_status open_parts(encoder *e, const char *folder, prof_error *err)
     if (status == PROF_OK)
         status = wordpiece_open(vocabulary, &e->tokenizer, err);
     if (status == PROF_OK)
-        status = model_folder_load(&e->folder, &e->model, err);
+        status = model_folder_load(&e->folder, device, &e->model, err);
     return status == PROF_OK ? warm_up(e, err) : status;
 }
 
-prof_status encoder_open(const char *folder, encoder **made, prof_error *err)
+prof_status encoder_open(const char *folder, const char *device, encoder **made, prof_error *err)
 {
     PROF_FUNCTION_WITH(PROF_SITE_RSS);
     encoder *const e = calloc(1, sizeof *e);
     if (e == NULL)
         return vocab_fail(err, PROF_E_NO_MEMORY, "no memory for the encoder");
-    const prof_status status = open_parts(e, folder, err);
+    const prof_status status = open_parts(e, folder, device, err);
     if (status == PROF_OK)
         *made = e;
     else

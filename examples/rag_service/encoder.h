@@ -29,7 +29,7 @@ typedef struct encoder encoder;
  *   made     Receives it; encoder_close() ends it.
  *   returns  PROF_OK, or what was wrong with which file.
  */
-prof_status encoder_open(const char *folder, encoder **made, prof_error *err);
+prof_status encoder_open(const char *folder, const char *device, encoder **made, prof_error *err);
 
 /* NULL is accepted. */
 void encoder_close(encoder *closed);

@@ -259,7 +259,7 @@ static prof_status warm_up(generator *g, prof_error *err)
     return status;
 }
 
-prof_status generator_open(const char *folder, const wordpiece *pieces, generator **made, prof_error *err)
+prof_status generator_open(const char *folder, const char *device, const wordpiece *pieces, generator **made, prof_error *err)
 {
     PROF_FUNCTION_WITH(PROF_SITE_RSS);
     generator *const g = calloc(1, sizeof *g);
@@ -271,7 +271,7 @@ prof_status generator_open(const char *folder, const wordpiece *pieces, generato
     if (status == PROF_OK)
         status = open_tokenizer(g, pieces, err);
     if (status == PROF_OK)
-        status = model_folder_load(&g->folder, &g->model, err);
+        status = model_folder_load(&g->folder, device, &g->model, err);
     if (status == PROF_OK)
         status = warm_up(g, err);
     if (status == PROF_OK)

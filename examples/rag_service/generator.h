@@ -35,7 +35,7 @@ typedef struct generation {
  *   pieces   The tokeniser for a model without trained weights; outlives it.
  *   made     Receives it; generator_close() ends it.
  */
-prof_status generator_open(const char *folder, const wordpiece *pieces, generator **made, prof_error *err);
+prof_status generator_open(const char *folder, const char *device, const wordpiece *pieces, generator **made, prof_error *err);
 
 /* NULL is accepted. */
 void generator_close(generator *closed);

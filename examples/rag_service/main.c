@@ -54,9 +54,9 @@ static prof_status load_models(process *p, prof_error *err)
     snprintf(folder, sizeof folder, "%s/minilm", p->options.models);
     prof_status status = threads_apply(p->options.threads, err);
     if (status == PROF_OK)
-        status = encoder_open(folder, &s->encoder, err);
+        status = encoder_open(folder, p->options.device, &s->encoder, err);
     if (status == PROF_OK && p->options.mode == MODE_ANSWER)
-        status = generator_open(p->options.generator, encoder_tokenizer(s->encoder), &s->generator, err);
+        status = generator_open(p->options.generator, p->options.device, encoder_tokenizer(s->encoder), &s->generator, err);
     if (status == PROF_OK && s->generator != NULL && s->max_tokens >= generator_max_length(s->generator))
         status = vocab_fail(err, PROF_E_INVALID, "--max-tokens %zu: this generator holds %u tokens, prompt and answer",
                             s->max_tokens, generator_max_length(s->generator));

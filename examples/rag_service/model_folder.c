@@ -98,10 +98,11 @@ const char *model_folder_text(const model_folder *folder, const char *key)
     return text != NULL ? text : "";
 }
 
-prof_status model_folder_load(const model_folder *folder, prof_torch_model **model, prof_error *err)
+prof_status model_folder_load(const model_folder *folder, const char *device, prof_torch_model **model, prof_error *err)
 {
     PROF_FUNCTION();
     char path[PATH_MAX];
+    const prof_torch_options options = { .size = sizeof options, .device = device };
     const prof_status status = model_folder_file(folder, "model.pt", path, err);
-    return status == PROF_OK ? prof_torch_model_open(path, NULL, model, err) : status;
+    return status == PROF_OK ? prof_torch_model_open(path, &options, model, err) : status;
 }

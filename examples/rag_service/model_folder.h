@@ -43,7 +43,7 @@ prof_status model_folder_number(const model_folder *folder, const char *key, uin
 /* Reads a text from the configuration: "" where there is none. */
 const char *model_folder_text(const model_folder *folder, const char *key);
 
-/* Opens its model.pt. */
-prof_status model_folder_load(const model_folder *folder, prof_torch_model **model, prof_error *err);
+/* Opens its model.pt on a device, "cpu", "cuda" or "cuda:1"; where that is not there, the message says so. */
+prof_status model_folder_load(const model_folder *folder, const char *device, prof_torch_model **model, prof_error *err);
 
 #endif

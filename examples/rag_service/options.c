@@ -25,6 +25,7 @@ static const char help[] =
     "  --top K                  passages to find for a question, 1 to 100 (5)\n"
     "  --max-tokens N           tokens to generate for an answer, 1 to 4096 (32)\n"
     "  --threads N              threads for an operator, 1 to 256 (OMP_NUM_THREADS, or 1)\n"
+    "  --device DEVICE          where the models run: cpu, cuda or cuda:N (cpu)\n"
     "  --batch N                texts to embed together, 1 to 1024 (32)\n"
     "\n"
     "  --models FOLDER          exported models (../models beside the program's folder,\n"
@@ -42,7 +43,7 @@ static const char help[] =
     "too when the service is ended by a signal.\n"
     "Exit codes: 0 done, 1 failed, 2 wrong arguments.\n";
 
-enum { DOCUMENTS = 256, QUERY, TOP, MAX_TOKENS, THREADS, BATCH, MODELS, GENERATOR, INDEX, SEARCH_ONLY, EMBED, HELP };
+enum { DOCUMENTS = 256, QUERY, TOP, MAX_TOKENS, THREADS, DEVICE, BATCH, MODELS, GENERATOR, INDEX, SEARCH_ONLY, EMBED, HELP };
 
 static const struct option known[] = {
     { "documents", required_argument, NULL, DOCUMENTS }, { "query", required_argument, NULL, QUERY },
@@ -50,8 +51,8 @@ static const struct option known[] = {
     { "threads", required_argument, NULL, THREADS },     { "batch", required_argument, NULL, BATCH },
     { "models", required_argument, NULL, MODELS },       { "generator", required_argument, NULL, GENERATOR },
     { "index", required_argument, NULL, INDEX },         { "search-only", no_argument, NULL, SEARCH_ONLY },
-    { "embed", no_argument, NULL, EMBED },               { "help", no_argument, NULL, HELP },
-    { NULL, 0, NULL, 0 },
+    { "embed", no_argument, NULL, EMBED },               { "device", required_argument, NULL, DEVICE },
+    { "help", no_argument, NULL, HELP },                 { NULL, 0, NULL, 0 },
 };
 
 static int refuse(const char *format, ...) __attribute__((format(printf, 1, 2)));
@@ -87,6 +88,16 @@ static int read_path(const char *name, const char *text, char path[PATH_MAX])
     return 0;
 }
 
+/* "cuda" is the first GPU; whether there is one is seen when a model is opened. */
+static int read_device(const char *text, options *read)
+{
+    const int is_numbered = strncmp(text, "cuda:", 5) == 0 && text[5] != '\0' && strspn(text + 5, "0123456789") == strlen(text + 5);
+    if (strcmp(text, "cpu") != 0 && strcmp(text, "cuda") != 0 && !is_numbered)
+        return refuse("--device %s: neither cpu, cuda nor cuda:N", text);
+    read->device = text;
+    return 0;
+}
+
 static int add_query(options *read, const char *text)
 {
     prof_error why = PROF_ERROR_INIT;
@@ -113,6 +124,8 @@ static int take(options *read, int option, const char *value)
         return read_number("max-tokens", value, 4096, &read->max_tokens);
     case THREADS:
         return read_number("threads", value, 256, &read->threads);
+    case DEVICE:
+        return read_device(value, read);
     case BATCH:
         return read_number("batch", value, 1024, &read->batch);
     case MODELS:
@@ -169,6 +182,7 @@ int options_read(int argc, char **argv, options *read)
     read->top = 5;
     read->max_tokens = 32;
     read->batch = 32;
+    read->device = "cpu";
     opterr = 0;
     while ((option = getopt_long(argc, argv, ":", known, NULL)) != -1) {
         if (option == ':')

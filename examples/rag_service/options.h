@@ -25,6 +25,7 @@ typedef struct options {
     char models[PATH_MAX];
     char generator[PATH_MAX];
     char index[PATH_MAX];
+    const char *device; /* "cpu", "cuda", "cuda:1" */
     unsigned threads; /* 0: not said */
     unsigned top;
     unsigned max_tokens;

@@ -89,7 +89,7 @@ static int open_service(bench *b)
         status = s->documents != NULL ? documents_read(s->documents, &b->read, &err)
                                       : documents_read_wordnet(NULL, s->document_count, &b->read, &err);
     if (status == PROF_OK)
-        status = encoder_open(encoder_folder, &b->served.encoder, &err);
+        status = encoder_open(encoder_folder, "cpu", &b->served.encoder, &err);
     if (status == PROF_OK)
         status = passage_index_open(b->served.encoder, &b->read.passages, s->index, 32, &b->served.index, &err);
     if (status != PROF_OK)

@@ -65,7 +65,7 @@ int main(int argc, char **argv)
     const unsigned long batch = argc == 3 ? strtoul(argv[2], NULL, 10) : 0;
     if (batch < 1 || batch > ENCODER_BATCH_LIMIT)
         return fail("FOLDER BATCH") + 1;
-    if (encoder_open(argv[1], &used, &err) != PROF_OK)
+    if (encoder_open(argv[1], "cpu", &used, &err) != PROF_OK)
         return fail(err.message);
     const int failed = read_input(&in) != 0 || embed(used, &in, batch) != 0;
     for (size_t i = 0; i < in.count; i++)

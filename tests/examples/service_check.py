@@ -70,8 +70,8 @@ def run(*arguments, lines=None, environment=None, code=0, models=None):
     return done
 
 
-def embed(texts, batch):
-    done = run("--embed", "--batch", batch, lines="".join(text + "\n" for text in texts))
+def embed(texts, batch, *arguments):
+    done = run("--embed", "--batch", batch, *arguments, lines="".join(text + "\n" for text in texts))
     return torch.tensor([json.loads(line) for line in done.stdout.splitlines()])
 
 
@@ -231,6 +231,12 @@ class Vectors(unittest.TestCase):
 
     def test_are_the_same_for_any_batch_size(self):
         self.assertLess((embed(self.texts, 7) - embed(self.texts, 1000)).abs().max().item(), 1e-5)
+
+    @unittest.skipUnless(torch.cuda.is_available(), "there is no GPU that libtorch can use")
+    def test_are_the_same_on_a_gpu(self):
+        found = embed(self.texts, 32, "--device", "cuda").double()
+        cosines = torch.nn.functional.cosine_similarity(found, self.expected.double())
+        self.assertGreater(cosines.min().item(), LEAST_COSINE)
 
     def test_of_more_lines_than_are_read_at_once_come_in_order(self):
         found = embed(["one", "two"] * 600, 64)
@@ -587,10 +593,18 @@ class Mistakes(unittest.TestCase):
             ["--bogus"], ["--query"], ["--query", ""], ["--query", " \t "], ["--top", "0"], ["--top", "1x"], ["--top", "-1"],
             ["--max-tokens", "9999999999999999999"], ["--threads", "0"], ["--batch", "1.5"], ["stray"], ["--documents", ""],
             ["--embed", "--search-only"], ["--search-only"], ["--documents", "/dev/null"], ["--query", "x" * 70000],
+            ["--device", "gpu"], ["--device", "cuda:"], ["--device", "cuda:1x"], ["--device", ""],
         ):  # fmt: skip
             done = run(*arguments, code=2)
             self.assertTrue(done.stderr.startswith("rag_service: "), done.stderr)
             self.assertEqual(done.stdout, "")
+
+    def test_of_a_gpu_that_is_not_there_are_named(self):
+        devices = ["cuda:99"] if torch.cuda.is_available() else ["cuda", "cuda:1"]
+        for device in devices:
+            said = run("--embed", "--device", device, lines="a\n", code=1).stderr
+            self.assertIn("model.pt", said)
+            self.assertIn(device, said)
 
     def test_do_not_cost_what_was_recorded(self):
         folder = place / "after_error"
