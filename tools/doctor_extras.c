@@ -60,7 +60,7 @@ static int read_all(int fd, char *text)
     return 1;
 }
 
-/* Loads a library; text receives "+description", "-why not", or is empty after a crash; 0 when it hung. */
+/* Loads a library; text receives "+description", "+!description" of what does not work, "-why not", or is empty after a crash; 0 when it hung. */
 static int try_library(const char *name, describe describe_it, char *text)
 {
     int ends[2], status;
@@ -94,7 +94,9 @@ static void check_loaded(doctor_list *list, const char *name, const char *const 
             return;
         }
         if (text[0] == '+') {
-            doctor_add(list, DOCTOR_OK, name, NULL, "%s%s%s", *libraries, text[1] ? ": " : "", text + 1);
+            int is_broken = text[1] == '!';
+            doctor_add(list, is_broken ? DOCTOR_WARN : DOCTOR_OK, name, remedy, "%s%s%s", *libraries, text[1] ? ": " : "",
+                       text + 1 + is_broken);
             return;
         }
         if (text[0] == '\0') {
@@ -117,9 +119,9 @@ static void describe_cuda(void *library, char *text)
     *(void **)&version = dlsym(library, "cuDriverGetVersion");
     *(void **)&count = dlsym(library, "cuDeviceGetCount");
     if (init == NULL || version == NULL || count == NULL || version(&driver) != 0)
-        snprintf(text, TEXT_BYTES - 1, "it is there, but says no version");
+        snprintf(text, TEXT_BYTES - 1, "!it is there, but says no version");
     else if ((error = init(0)) != 0)
-        snprintf(text, TEXT_BYTES - 1, "CUDA %d.%d, but cuInit() fails with %d", driver / 1000, driver % 1000 / 10, error);
+        snprintf(text, TEXT_BYTES - 1, "!CUDA %d.%d, but cuInit() fails with %d", driver / 1000, driver % 1000 / 10, error);
     else if (count(&devices) == 0)
         snprintf(text, TEXT_BYTES - 1, "CUDA %d.%d, %d device%s", driver / 1000, driver % 1000 / 10, devices,
                  devices == 1 ? "" : "s");
@@ -136,16 +138,20 @@ static void describe_cupti(void *library, char *text)
 
 static void describe_nvml(void *library, char *text)
 {
-    int (*init)(void), (*version)(char *, unsigned), error;
+    int (*init)(void), (*version)(char *, unsigned), (*count)(unsigned *), error;
+    const char *(*error_text)(int);
     char driver[96] = "";
+    unsigned gpus = 0;
     *(void **)&init = dlsym(library, "nvmlInit_v2");
     *(void **)&version = dlsym(library, "nvmlSystemGetDriverVersion");
-    if (init == NULL || version == NULL)
-        return;
-    if ((error = init()) != 0)
-        snprintf(text, TEXT_BYTES - 1, "it is there, but nvmlInit() fails with %d", error);
-    else if (version(driver, sizeof(driver)) == 0)
-        snprintf(text, TEXT_BYTES - 1, "driver %s", driver);
+    *(void **)&count = dlsym(library, "nvmlDeviceGetCount_v2");
+    *(void **)&error_text = dlsym(library, "nvmlErrorString");
+    if (init == NULL || version == NULL || count == NULL || error_text == NULL)
+        snprintf(text, TEXT_BYTES - 1, "!it lacks functions: utilization of GPUs is unavailable");
+    else if ((error = init()) != 0)
+        snprintf(text, TEXT_BYTES - 1, "!it is there, but nvmlInit_v2() fails with %d (%s)", error, error_text(error));
+    else if (version(driver, sizeof(driver)) == 0 && count(&gpus) == 0)
+        snprintf(text, TEXT_BYTES - 1, "driver %s, %u GPU%s", driver, gpus, gpus == 1 ? "" : "s");
 }
 
 static void check_nvidia(doctor_list *list)

@@ -38,13 +38,17 @@ profi_usage *profi_usage_add(const char *of, const char *unit, const char *name_
     return row;
 }
 
-static void add_value(profi_usage *row, double value)
+static void set_value(profi_usage *row, double value)
 {
     row->last = value;
-    row->sum += value;
-    row->max = row->count == 0 || value > row->max ? value : row->max;
-    row->count++;
     row->is_fresh = 1;
+}
+
+static void add_value(profi_usage *row)
+{
+    row->sum += row->last;
+    row->max = row->count == 0 || row->last > row->max ? row->last : row->max;
+    row->count++;
 }
 
 void profi_usage_value(profi_usage *row, double value)
@@ -52,7 +56,7 @@ void profi_usage_value(profi_usage *row, double value)
     if (row == NULL)
         return;
     profi_usage_lock();
-    add_value(row, value);
+    set_value(row, value);
     profi_usage_unlock();
 }
 
@@ -65,13 +69,13 @@ void profi_usage_limit(profi_usage *row, double limit)
     profi_usage_unlock();
 }
 
-static void set_reason(profi_usage *row, uint64_t failed, const char *format, va_list arguments)
+static void set_reason(profi_usage *row, int has_failed, const char *format, va_list arguments)
 {
     if (row == NULL)
         return;
     profi_usage_lock();
     vsnprintf(row->reason, sizeof(row->reason), format, arguments);
-    row->failed_count += failed;
+    row->has_failed |= has_failed;
     profi_usage_unlock();
 }
 
@@ -104,14 +108,14 @@ void profi_usage_set(profi_usage *row, uint64_t bits, uint64_t counted, const ch
         if (of_bit != NULL) {
             of_bit->count = before; /* also of a bit that is new: it was not there before */
             of_bit->limit = 100;
-            add_value(of_bit, bits >> bit & 1 ? 100 : 0);
+            set_value(of_bit, bits >> bit & 1 ? 100 : 0);
         }
         profi_usage_unlock();
     }
     profi_usage_lock();
     row->bits = known;
     row->limit = 100;
-    add_value(row, bits & counted ? 100 : 0);
+    set_value(row, bits & counted ? 100 : 0);
     profi_usage_unlock();
 }
 
@@ -119,7 +123,7 @@ void profi_usage_began(uint64_t every_ms, uint64_t now_ns)
 {
     profi_usage_lock();
     for (unsigned i = 0; i < row_count; i++)
-        rows[i].is_fresh = 0;
+        rows[i].is_fresh = rows[i].has_failed = 0;
     state.every_ms = every_ms;
     state.began_ns = now_ns;
     profi_usage_unlock();
@@ -128,6 +132,11 @@ void profi_usage_began(uint64_t every_ms, uint64_t now_ns)
 void profi_usage_ended(uint64_t took_ns, uint64_t missed_count)
 {
     profi_usage_lock();
+    for (unsigned i = 0; i < row_count; i++)
+        if (rows[i].is_fresh)
+            add_value(&rows[i]);
+        else
+            rows[i].failed_count += (uint64_t)rows[i].has_failed;
     state.count++;
     state.took_ns += took_ns;
     state.missed_count += missed_count;

@@ -11,6 +11,8 @@
  *
  * One thread samples and writes (api/sampler.c); snapshots, of any thread,
  * copy.  Both take one lock, for some instructions: no source is read under it.
+ * A sample counts when all of it has been taken, so that a snapshot has rows of
+ * the same samples.
  */
 #ifndef PROFI_USAGE_H
 #define PROFI_USAGE_H
@@ -29,7 +31,7 @@ typedef struct profi_usage {
     uint64_t bits;          /* of a value that is a set: what was in it in any sample */
     double last, sum, max;
     double limit;           /* what it can be at most; 0: nothing is known */
-    int is_fresh;           /* `last` is of the sample at hand */
+    int is_fresh, has_failed; /* in the sample at hand, which is in none of the figures before it is complete */
 } profi_usage;
 
 /* How the sampling goes. */
@@ -64,6 +66,7 @@ void profi_usage_set(profi_usage *row, uint64_t bits, uint64_t counted, const ch
 /* ---- for who samples ---- */
 
 void profi_usage_began(uint64_t every_ms, uint64_t now_ns);
+/* The sample is complete. */
 void profi_usage_ended(uint64_t took_ns, uint64_t missed_count);
 
 /* The value of a row in the sample at hand; 0: it has none. */

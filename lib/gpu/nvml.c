@@ -259,7 +259,7 @@ static void open_devices(profi_usage *none, unsigned count)
             identify(handles[i], &gpus[i]);
         found = i + 1;
     }
-    profi_gpus_find_visible(getenv("CUDA_VISIBLE_DEVICES"), getenv("CUDA_DEVICE_ORDER"), gpus, found, &visible);
+    profi_gpus_find_visible(secure_getenv("CUDA_VISIBLE_DEVICES"), secure_getenv("CUDA_DEVICE_ORDER"), gpus, found, &visible);
     for (unsigned i = 0; i < visible.count; i++) {
         unsigned index = visible.index[i];
         if (handles[index] != NULL)

@@ -26,7 +26,7 @@ static int describe(prof_snapshot *snapshot, const profi_usage *from, profi_usag
         .count = from->count, .failed_count = from->failed_count, .bits = from->bits,
         .mean = from->count != 0 ? from->sum / (double)from->count : 0, .max = from->max, .limit = from->limit };
     if (from->count == 0 && into->reason == NULL)
-        into->reason = "there was no second sample yet";
+        into->reason = "no sample has been completed yet";
     return ok;
 }
 

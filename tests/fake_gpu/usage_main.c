@@ -6,7 +6,9 @@
  *     samples N    until the first row of a GPU, or where there is none of the CPU, has N samples or failures
  *     fork N       the same, and then again in a child, which starts anew
  *     pause        stopped for a while in between
- *     busy         keeps one CPU busy meanwhile
+ *     busy N       keeps one CPU busy meanwhile
+ *     wait S       for so many seconds
+ *     off, until N without asking for samples, and until there are N all the same
  */
 #include <profcore/prof.h>
 #include <profcore/snapshot.h>
@@ -50,11 +52,11 @@ static void wait_for_samples(uint64_t wanted, int is_busy)
     }
 }
 
-static void record(uint64_t wanted, int is_busy)
+static void record(uint64_t wanted, int is_busy, unsigned every_ms)
 {
     prof_options options = PROF_OPTIONS_INIT;
     prof_error err = PROF_ERROR_INIT;
-    options.utilization_every_ms = 10;
+    options.utilization_every_ms = every_ms;
     if (prof_start(&options, &err) != PROF_OK) {
         fprintf(stderr, "%s\n", err.message);
         exit(3);
@@ -66,17 +68,26 @@ static void record(uint64_t wanted, int is_busy)
 int main(int argc, char **argv)
 {
     const char *how = argc > 1 ? argv[1] : "samples";
-    uint64_t wanted = argc > 2 ? strtoull(argv[2], NULL, 10) : 3;
-    record(wanted, strcmp(how, "busy") == 0);
+    uint64_t wanted = argc > 2 ? strtoull(argv[2], NULL, 10) : 0;
+    int is_asking = strcmp(how, "off") != 0 && strcmp(how, "until") != 0;
+    if (strcmp(how, "wait") == 0) {
+        prof_options options = PROF_OPTIONS_INIT;
+        options.utilization_every_ms = 10;
+        prof_start(&options, NULL);
+        sleep((unsigned)wanted);
+        prof_stop(NULL);
+        return 0;
+    }
+    record(wanted, strcmp(how, "busy") == 0, is_asking ? 10 : 0);
     if (strcmp(how, "pause") == 0) {
         sleep(1);
-        record(wanted * 2, 0);
+        record(wanted * 2, 0, 10);
     }
     if (strcmp(how, "fork") == 0) {
         pid_t child = fork();
         int status = 0;
         if (child == 0) {
-            record(wanted, 0);
+            record(wanted, 0, 10);
             exit(0);
         }
         return child > 0 && waitpid(child, &status, 0) == child && status == 0 ? 0 : 1;

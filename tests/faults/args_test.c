@@ -226,7 +226,7 @@ static void args_start(void)
         REFUSED(prof_start(&options, &err));
     }
     char *text = long_text(70000, 'x');
-    for (unsigned i = 0; i < 11; i++) {
+    for (unsigned i = 0; i < 14; i++) {
         options = (prof_options)PROF_OPTIONS_INIT;
         if (i == 0)
             options.flags = 0xfffffff0;
@@ -248,6 +248,12 @@ static void args_start(void)
             options.save_if = "a>18446744073709551615s,b/0,c>%n";
         else if (i == 9)
             options.when_full = UINT32_MAX;
+        else if (i == 10)
+            options.utilization_every_ms = 9;
+        else if (i == 11)
+            options.utilization_every_ms = 60001;
+        else if (i == 12)
+            options.reserved = 1;
         else
             options.name = text;
         REFUSED(prof_start(&options, &err));

@@ -88,6 +88,28 @@ class Perfetto(Timelines):
     def perfetto_shows_instants_counters_spans_flows_arguments_and_requests(self):
         self.shows_beyond("pftrace", "debug.", "depth of queue")
 
+    def perfetto_shows_the_samples_of_a_gpu_as_counters(self):
+        fake = self.build / "tests" / "fake_gpu" / "libfake_nvml.so"
+        if not fake.exists():
+            raise Failure(f"there is no {fake}: build with the headers of NVML")
+        folder = self.folder / "gpu"
+        folder.mkdir()
+        (folder / "libnvidia-ml.so.1").symlink_to(fake)
+        (folder / "script").write_text("gpu NVIDIA H200|GPU-a\nrates 10/5 20/7 60/9\npower 100000 200000 600000\n")
+        run([self.build / "tests" / "fake_gpu" / "usage_main", "samples", "3"], folder, PROFCORE_FORMATS="pftrace", PROFCORE_DIR=".",
+            PROFCORE_NAME="gpu", FAKE_NVML="script", LD_LIBRARY_PATH=str(folder), CUDA_VISIBLE_DEVICES="0")  # fmt: skip
+        trace, = folder.glob("gpu*.pftrace")
+        rows, = self.read(trace, "select name, value from counter join counter_track t on track_id = t.id order by name, ts")[1:]
+        values = collections.defaultdict(list)
+        for row in rows:
+            values[row["name"]].append(row["value"])
+        for name, wanted in (("GPU 0 power (W)", [100, 200, 600]), ("GPU 0 utilization (%)", [10, 20, 60]),
+                             ("GPU 0 memory utilization (%)", [5, 7, 9])):  # fmt: skip
+            if values[name][:3] != wanted:
+                raise Failure(f"{name}: {values[name]}")
+        if not {"CPU process (%)", "CPU machine (%)"} <= set(values):
+            raise Failure(f"counters are {list(values)}")
+
     def perfetto_shows_what_a_dump_found_open_and_why_it_was_made(self):
         trace = self.shows("dump")
         args = ("trigger", "reason", "scope", "limit_ns", "age_ns", "skipped_before")
@@ -149,6 +171,7 @@ class Perfetto(Timelines):
         (Timelines.need_perfetto, perfetto_shows_every_slice_at_its_time_and_depth_on_its_thread),
         (Timelines.need_perfetto, perfetto_shows_the_newest_events_and_how_many_are_lost),
         (Timelines.need_perfetto, perfetto_shows_instants_counters_spans_flows_arguments_and_requests),
+        (Timelines.need_perfetto, perfetto_shows_the_samples_of_a_gpu_as_counters),
         (Timelines.need_perfetto, perfetto_shows_what_a_dump_found_open_and_why_it_was_made),
         (Timelines.need_perfetto, perfetto_shows_the_streams_of_a_gpu_as_tracks_with_an_arrow_from_each_launch),
         (Timelines.need_perfetto, perfetto_shows_every_slice_of_the_trace_events_too),
