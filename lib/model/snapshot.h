@@ -106,7 +106,7 @@ typedef struct profi_usage_info {
     uint64_t count, failed_count, bits;
     double mean, max, limit;
 } profi_usage_info;
-enum { PROFI_USAGE_ROWS = 4096 };
+enum { PROFI_USAGE_ROWS = 1024 };
 
 typedef struct profi_utilization {
     uint64_t every_ms, count, missed_count, took_ns; /* every_ms: 0 where there is not one rate */

@@ -10,7 +10,6 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 
 enum { ROW_SIZE_0 = 104 }; /* as of version 0.1 */
 
@@ -69,9 +68,10 @@ int profi_recorded_utilization(prof_snapshot *snapshot)
 
 /* ---- read and merged ---- */
 
+/* Of one snapshot, which has each text once. */
 static int is_same(const profi_usage_info *a, const profi_usage_info *b)
 {
-    return strcmp(a->name, b->name) == 0 && strcmp(a->of, b->of) == 0 && strcmp(a->unit, b->unit) == 0;
+    return a->name == b->name && a->of == b->of && a->unit == b->unit;
 }
 
 /* Of all samples, however long each process ran. */
@@ -88,7 +88,7 @@ static void add(profi_builder *builder, profi_usage_info *into, const profi_usag
     into->bits |= from->bits;
     into->limit = into->limit == from->limit ? into->limit : 0;
     if (into->reason == NULL || into->count == 0)
-        into->reason = from->reason != NULL ? profi_builder_text(builder, from->reason) : into->reason;
+        into->reason = from->reason != NULL ? from->reason : into->reason;
     if (into->count != 0 && into->failed_count == 0)
         into->reason = NULL;
 }
@@ -96,11 +96,18 @@ static void add(profi_builder *builder, profi_usage_info *into, const profi_usag
 void profi_builder_usage(profi_builder *builder, const profi_usage_info *from)
 {
     profi_utilization *into = &builder->snapshot->utilization;
+    profi_usage_info row = *from;
     uint32_t i = 0;
-    while (i < into->row_count && !is_same(&into->rows[i], from))
+    row.name = profi_builder_text(builder, from->name);
+    row.of = profi_builder_text(builder, from->of);
+    row.unit = profi_builder_text(builder, from->unit);
+    row.reason = profi_builder_text(builder, from->reason);
+    if (builder->out_of_memory)
+        return;
+    while (i < into->row_count && !is_same(&into->rows[i], &row))
         i++;
     if (i < into->row_count) {
-        add(builder, &into->rows[i], from);
+        add(builder, &into->rows[i], &row);
         return;
     }
     if (i == PROFI_USAGE_ROWS) {
@@ -111,12 +118,7 @@ void profi_builder_usage(profi_builder *builder, const profi_usage_info *from)
         builder->out_of_memory = 1;
         return;
     }
-    into->rows[i] = *from;
-    into->rows[i].name = profi_builder_text(builder, from->name);
-    into->rows[i].of = profi_builder_text(builder, from->of);
-    into->rows[i].unit = profi_builder_text(builder, from->unit);
-    into->rows[i].reason = profi_builder_text(builder, from->reason);
-    into->row_count += (uint32_t)!builder->out_of_memory;
+    into->rows[into->row_count++] = row;
 }
 
 void profi_builder_utilization(profi_builder *builder, const profi_utilization *from, int is_first)

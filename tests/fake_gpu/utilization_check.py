@@ -256,6 +256,7 @@ def _(folder):
         row = rows(folder, path.name)["GPU 0 power"]
         mean = (100 + 200 + 600 * (row["samples"] - 2)) / row["samples"]
         check(row["samples"] >= 3 and abs(row["mean"] - mean) < 1e-9 * mean, f"{path.name}: {row}")
+        equal(summary(folder, path.name)["utilization"]["samples"], row["samples"], f"{path.name}: samples")
 
 
 @case("nothing_is_sampled_while_the_recorder_is_stopped")
@@ -263,6 +264,7 @@ def _(folder):
     run(folder, "pause", 5, script=H200)
     files = sorted(pathlib.Path(folder).glob("run*.json"))
     found = [json.loads(path.read_text())["utilization"] for path in files]
+    check(found[-1]["samples"] < 50, f"{found[-1]['samples']} samples with a second without recording")
     check(found[-1]["missed"] < 90, f"{found[-1]['missed']} missed in a second without recording")
     check(found[-1]["rows"][0]["max"] < 3200, found[-1])
 

@@ -66,7 +66,7 @@ class Place:
         if self.python is None:
             raise Skip("there is no Python with a torch that sees a GPU")
         library = str(self.program("lib", "libprofcore.so.0")) if variables.pop("library", True) else None
-        said = self.run([*front, self.python, self.work, *arguments], seconds, PROFCORE_LIBRARY=library, **variables)
+        said = self.run([*front, self.python, self.work, *arguments], seconds, LIBPROFCORE=library, **variables)
         return json.loads(said.splitlines()[-1])
 
 

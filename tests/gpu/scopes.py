@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Scopes of libprofcore around Python code, through ctypes; PROFCORE_LIBRARY in the environment names the library."""
+"""Scopes of libprofcore around Python code, through ctypes; LIBPROFCORE in the environment names the library."""
 
 import contextlib
 import ctypes
@@ -10,7 +10,7 @@ class Token(ctypes.Structure):
     _fields_ = [("place", ctypes.c_uint64)]
 
 
-library = ctypes.CDLL(os.environ["PROFCORE_LIBRARY"])
+library = ctypes.CDLL(os.environ["LIBPROFCORE"])
 library.prof_site_get.argtypes = [ctypes.c_char_p, ctypes.c_size_t, ctypes.c_char_p, ctypes.c_uint32, ctypes.c_uint32,
                                   ctypes.POINTER(ctypes.c_void_p), ctypes.c_void_p]  # fmt: skip
 library.prof_begin.argtypes, library.prof_begin.restype = [ctypes.c_void_p], Token

@@ -17,7 +17,7 @@ import time
 import torch
 from torch import nn
 
-if "PROFCORE_LIBRARY" in os.environ:
+if "LIBPROFCORE" in os.environ:
     from scopes import scope, start, stop
 else:  # the same work without the library
 
