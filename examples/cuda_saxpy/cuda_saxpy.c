@@ -15,6 +15,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <profcore/gpu.h>
 #include <profcore/prof.h>
 
 enum { EXIT_USAGE = 2, EXIT_NO_GPU = 77, SCRATCH_BYTES = 3 << 20 };
@@ -108,6 +109,14 @@ static int run(work *w)
  * Before and after
  */
 
+/* Else tracing begins by itself a moment later, and the first scope would lack its copies. */
+static void trace_from_the_start(void)
+{
+    prof_error why = PROF_ERROR_INIT;
+    if (prof_active && prof_gpu_start(&why) != PROF_OK)
+        fprintf(stderr, "cuda_saxpy: no GPU time: %s\n", why.message);
+}
+
 static int prepare(work *w)
 {
     TRY(cudaStreamCreate(&w->stream));
@@ -185,6 +194,7 @@ int main(int argc, char **argv)
     w.bytes = w.count * sizeof(float);
     w.launches = (unsigned)launches;
     int failed = prepare(&w) != 0;
+    trace_from_the_start();
     if (!failed)
         failed = run(&w) != 0 || check_result(&w) != 0;
     if (!failed)

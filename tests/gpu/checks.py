@@ -39,8 +39,8 @@ class Place:
     def environment(self, **variables):
         clean = {name: value for name, value in os.environ.items() if not name.startswith("PROFCORE")}
         mine = {"PROFCORE_DIR": str(self.folder), "PROFCORE_FORMATS": "txt,json,pftrace", "PROFCORE_QUIET": "1",
-                "PYTHONDONTWRITEBYTECODE": "1"}  # fmt: skip
-        return clean | mine | {name: value for name, value in variables.items() if value is not None}
+                "PROFCORE_GPU_BUDGET": "100%", "PYTHONDONTWRITEBYTECODE": "1"}  # fmt: skip
+        return {name: value for name, value in (clean | mine | variables).items() if value is not None}
 
     def run(self, command, seconds=120, **variables):
         """What a program prints."""
@@ -163,10 +163,10 @@ def decode_under_cuda_graphs_keeps_its_speed(place):
     speeds = {"1": [], "0": []}
     for turn in range(2 * ROUNDS):
         on = "10"[turn % 2]
-        said = place.torch("decode", STEPS, PROFCORE="1", PROFCORE_NAME=f"decode{on}", PROFCORE_GPU=on)
+        said = place.torch("decode", STEPS, PROFCORE="1", PROFCORE_NAME=f"decode{on}", PROFCORE_GPU=on, PROFCORE_GPU_BUDGET=None)
         speeds[on].append(said["tokens_per_s"])
     found = gpu_profile.newest(place.folder, "decode1")
-    work = found.work("decode step")
+    work = found.work("decode step", is_exact=False)
     need(work.kernels >= work.launches > 0, f"{work.kernels} kernels of {work.launches} launches in replayed graphs")
     with_gpu, without = statistics.median(speeds["1"]), statistics.median(speeds["0"])
     share = with_gpu / without
@@ -177,8 +177,8 @@ def decode_under_cuda_graphs_keeps_its_speed(place):
 
 
 def a_late_start_stalls_for(place):
-    said = place.torch("late", STEPS, PROFCORE_NAME="late", PROFCORE_GPU="1")
-    work = gpu_profile.newest(place.folder, "late").work("decode step")
+    said = place.torch("late", STEPS, PROFCORE_NAME="late", PROFCORE_GPU="1", PROFCORE_GPU_BUDGET=None)
+    work = gpu_profile.newest(place.folder, "late").work("decode step", is_exact=False)
     need(work.kernels > 0, "no kernels after the late start")
     return [f"prof_start() {said['start_ns'] / 1e6:.2f} ms; longest step {said['before_max_ns'] / 1e6:.2f} ms before, "
             f"{said['after_max_ns'] / 1e6:.2f} ms after, median {said['median_ns'] / 1e6:.2f} ms"]  # fmt: skip

@@ -76,11 +76,14 @@ class Profile:
     def calls(self, name):
         return number(self.function(name)["calls"], "calls")
 
-    def work(self, name):
+    def work(self, name, is_exact=True):
+        """What a function's calls launched; what is estimated or a bound only where that will do."""
         function = self.function(name)
         gpu = function.get("gpu")
         if not isinstance(gpu, dict):
             raise Missing(f"GPU work of {name}: {self.reason(function, 'gpu')}; {self.status}")
+        if is_exact and (gpu.get("is_estimate") or gpu.get("is_lower_bound")):
+            raise Missing(f"GPU work of {name} is {'an estimate' if gpu.get('is_estimate') else 'a lower bound'}")
         return Work(**{field.name: number(gpu.get(field.name), f"{name}.gpu.{field.name}") for field in dataclasses.fields(Work)})
 
     def peak_bytes(self, name, device=0):

@@ -80,6 +80,9 @@ def _(_folder):
     missing(lambda: changed("functions", 0, "gpu", "kernels", to=True).work("copy in"), "no number")
     missing(lambda: changed("gpu", to=None).attributed, "GPU time")
     equal(changed("gpu", to={"status": "unavailable", "reason": "no driver"}).status, "unavailable: no driver", "the status")
+    missing(lambda: changed("functions", 0, "gpu", "is_estimate", to=True).work("copy in"), "an estimate")
+    missing(lambda: changed("functions", 0, "gpu", "is_lower_bound", to=True).work("copy in"), "a lower bound")
+    equal(changed("functions", 0, "gpu", "is_estimate", to=True).work("copy in", is_exact=False).copied_bytes, 16, "an estimate")
     missing(lambda: gpu_profile.Profile({"schema": "other"}), "profcore.summary/1")
     missing(lambda: gpu_profile.Profile([]), "profcore.summary/1")
 

@@ -15,7 +15,6 @@ library.prof_site_get.argtypes = [ctypes.c_char_p, ctypes.c_size_t, ctypes.c_cha
                                   ctypes.POINTER(ctypes.c_void_p), ctypes.c_void_p]  # fmt: skip
 library.prof_begin.argtypes, library.prof_begin.restype = [ctypes.c_void_p], Token
 library.prof_end.argtypes, library.prof_end.restype = [Token], None
-library.prof_start.argtypes = library.prof_stop.argtypes = None
 sites = {}
 
 
@@ -35,6 +34,11 @@ def scope(name):
         yield
     finally:
         library.prof_end(token)
+
+
+def start_gpu():
+    """Begins tracing now and not a tenth of a second later; where it cannot be had, the profile says why."""
+    library.prof_gpu_start(None)
 
 
 def start():

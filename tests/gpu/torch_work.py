@@ -18,12 +18,15 @@ import torch
 from torch import nn
 
 if "LIBPROFCORE" in os.environ:
-    from scopes import scope, start, stop
+    from scopes import scope, start, start_gpu, stop
 else:  # the same work without the library
 
     @contextlib.contextmanager
     def scope(_name):
         yield
+
+    def start_gpu():
+        pass
 
 
 MODELS = pathlib.Path(__file__).resolve().parent.parent.parent / "examples" / "models"
@@ -106,6 +109,8 @@ def steps(graph, token, count):
 
 
 def decode(count):
+    torch.cuda.init()
+    start_gpu()
     graph, _model, token = captured()
     steps(graph, token, 50)
     took = steps(graph, token, int(count))
@@ -172,6 +177,8 @@ def timed(name, forward, repeats):
 
 
 def models(*sizes):
+    torch.cuda.init()
+    start_gpu()
     text, weights = minilm_model()
     text, image = text.cuda().eval(), Clip().cuda().eval()
     found = {"weights": weights, "scopes": {}}
