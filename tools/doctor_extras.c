@@ -8,7 +8,7 @@
  */
 #include "doctor.h"
 
-#include <profcore/prof.h>
+#include <profcore/gpu.h>
 
 #include <dlfcn.h>
 #include <limits.h>
@@ -154,6 +154,23 @@ static void describe_nvml(void *library, char *text)
         snprintf(text, TEXT_BYTES - 1, "driver %s, %u GPU%s", driver, gpus, gpus == 1 ? "" : "s");
 }
 
+/* In a process that uses CUDA, as this one does by then: whether kernels, copies and sets can be had by scope. */
+static void describe_gpu_work(void *library, char *text)
+{
+    int (*init)(unsigned flags);
+    prof_options options = PROF_OPTIONS_INIT;
+    prof_gpu_info info = PROF_GPU_INFO_INIT;
+    prof_error err = PROF_ERROR_INIT;
+    options.flags = PROF_NO_FILES;
+    *(void **)&init = dlsym(library, "cuInit");
+    if (init == NULL || init(0) != 0)
+        snprintf(text, TEXT_BYTES - 1, "!not traced: the driver does not work");
+    else if (prof_start(&options, &err) != PROF_OK || prof_gpu_start(&err) != PROF_OK)
+        snprintf(text, TEXT_BYTES - 1, "!%s", err.message);
+    else if (prof_gpu_status(&info, &err) == PROF_OK)
+        snprintf(text, TEXT_BYTES - 1, "kernels, copies and sets by scope, from CUPTI's version %u", (unsigned)info.cupti_version);
+}
+
 static void check_nvidia(doctor_list *list)
 {
     static const char *const cuda[] = { "libcuda.so.1", NULL }, *const nvml[] = { "libnvidia-ml.so.1", NULL };
@@ -164,6 +181,7 @@ static void check_nvidia(doctor_list *list)
                                                            "the GPU (docker run --gpus all)");
     check_loaded(list, "CUPTI", cupti, describe_cupti, "it comes with the CUDA toolkit and with torch's CUDA wheels: put its "
                                                        "folder into LD_LIBRARY_PATH");
+    check_loaded(list, "GPU work", cuda, describe_gpu_work, "docs/gpu.md says what it needs");
     check_loaded(list, "NVML", nvml, describe_nvml, "it comes with NVIDIA's driver");
     for (size_t i = 0; i < sizeof(injections) / sizeof(injections[0]); i++) {
         const char *path = getenv(injections[i]);

@@ -18,6 +18,12 @@ CUresult CUDAAPI cuInit(unsigned flags)
     return CUDA_SUCCESS;
 }
 
+CUresult CUDAAPI cuDriverGetVersion(int *version)
+{
+    *version = 13000;
+    return CUDA_SUCCESS;
+}
+
 CUresult CUDAAPI cuDeviceGetCount(int *count)
 {
     const char *devices = getenv("FAKE_CUDA_DEVICES");
