@@ -61,7 +61,7 @@ static void drop_unasked(const profi_sweep *sweep, profi_swept_level *level)
 
 static void note_maximum(const profi_sweep *sweep, profi_swept_level *level)
 {
-    enum { FEW = 64 };
+    enum { FEW = 8 };
     while (level->count != 0 && level->maxima[level->count - 1].value <= level->value)
         level->count--;
     if (level->count != 0 && level->maxima[level->count - 1].since == sweep->boundaries)

@@ -35,6 +35,7 @@ typedef struct history {
     int is_known[LEVELS];
     profi_level_call expected[TOLD], told[TOLD];
     unsigned expected_count, told_count;
+    unsigned falling; /* per cent of the changes that are downwards, so that many maxima can still be asked for */
 } history;
 
 static void told(void *user, const profi_level_call *call)
@@ -63,7 +64,7 @@ static void expect_end(history *h, unsigned thread, int has_end)
 static void change(history *h)
 {
     unsigned level = draw(LEVELS), kind = draw(40) == 0 ? PROFI_LEVEL_UNKNOWN : draw(12) == 0 ? PROFI_LEVEL_SET : PROFI_LEVEL_CHANGE;
-    int64_t amount = (int64_t)draw(1000) - (kind == PROFI_LEVEL_SET ? 0 : 500);
+    int64_t amount = (int64_t)draw(1000) - (kind == PROFI_LEVEL_SET ? 0 : draw(100) < h->falling ? 1000 : 500);
     if (kind == PROFI_LEVEL_CHANGE && !h->is_known[level])
         return;
     h->is_known[level] = kind != PROFI_LEVEL_UNKNOWN;
@@ -132,7 +133,7 @@ static uint64_t known_calls;
 
 static int run(uint64_t seed, unsigned steps)
 {
-    history h = { .sweep = { .tell = told, .user = &h } };
+    history h = { .sweep = { .tell = told, .user = &h }, .falling = (unsigned)seed % 3 * 45 };
     int is_same = 1;
     random_state = seed;
     for (unsigned i = 0; i < LEVELS; i++) {
