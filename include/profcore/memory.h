@@ -88,8 +88,8 @@ PROF_API uint64_t prof_memory_freed(prof_memory *memory, const void *block);
 
 /*
  * Notes what is allocated at each place now: growth is measured from here,
- * by prof_memory_check() and in reports.  After a warm-up.  Any thread; since
- * 0.1.
+ * by prof_memory_check() and in reports; and what pools hold.  After loading,
+ * or a warm-up.  Any thread; since 0.1.
  */
 PROF_API void prof_memory_mark(void);
 
@@ -108,6 +108,85 @@ PROF_API void prof_memory_mark(void);
  *   since    0.1
  */
 PROF_API prof_status prof_memory_check(uint64_t iterations, prof_error *err);
+
+/*
+ * A pool of memory of which all threads share one, such as a GPU's.
+ *
+ * What a call does to it cannot be told from what its own thread allocates:
+ * whether a batch fits depends on what all threads hold at the same time.  So
+ * a pool has two levels, the bytes that are allocated and those that its
+ * allocator has reserved for that, and each call has their values at its
+ * begin, at its end, and the highest in between, whoever allocated: exactly,
+ * in the order in which the allocator tells, however calls nest and overlap.
+ *
+ *     prof_pool_change(pool, +bytes, 0);      under the allocator's lock, where the order of blocks is to be exact
+ *
+ * docs/memory.md has an example.
+ */
+typedef struct prof_pool prof_pool;
+
+/*
+ * Finds or makes a pool, which holds nothing.
+ *
+ * All sites but sampled ones and operators that are first used from now on
+ * measure it, and any with PROF_SITE_POOLS.
+ *
+ *   name     Such as "cuda:0": UTF-8, 31 bytes at most.
+ *   pool     Receives it, owned by the library.
+ *   returns  PROF_OK; PROF_E_INVALID: a bad name; PROF_E_LIMIT for a
+ *            seventeenth; PROF_E_NO_MEMORY.
+ *   threads  Any.
+ *   memory   For boundaries of calls up to a sixteenth of the recorder's
+ *            region; on the heap 24 bytes for each change that is not yet put
+ *            in order, 65,536 at most, and some 100 for each call path and
+ *            pool.  What there is no room for is counted, and the calls that
+ *            this concerns read unavailable.
+ *   since    0.1
+ */
+PROF_API prof_status prof_pool_open(const char *name, prof_pool **pool, prof_error *err);
+
+/*
+ * Says what a pool holds from now on, where that is not what it was told: an
+ * allocator that was there before.  Calls that are open now have no figures of
+ * it.
+ *
+ *   pool     NULL is ignored.
+ *   threads  Any, at once; also under an allocator's lock.  Not in a signal
+ *            handler.
+ *   since    0.1
+ */
+PROF_API void prof_pool_set(prof_pool *pool, uint64_t allocated_bytes, uint64_t reserved_bytes);
+
+/*
+ * Says that what is allocated and what is reserved has just changed by so many
+ * bytes; also while recording is stopped.  Otherwise as prof_pool_set().
+ */
+PROF_API void prof_pool_change(prof_pool *pool, int64_t allocated_bytes, int64_t reserved_bytes);
+
+/*
+ * Says that a pool changes just now, by what the next prof_pool_change() of it
+ * will say: where an allocator calls before it has decided.  Until then no
+ * call that ends has figures, so tell how it is closed: prof_pool_settle_by().
+ * Otherwise as prof_pool_set().
+ */
+PROF_API void prof_pool_open_change(prof_pool *pool);
+
+/*
+ * Says what closes an open change, by prof_pool_change(): it is called at the
+ * next begin or end of a scope of the thread that opened it, and before figures
+ * are read, on any thread.  It may take the allocator's lock.
+ *
+ *   settle   NULL: nothing.  It stays callable as long as the process lives.
+ *   user     Passed on.
+ *   since    0.1
+ */
+PROF_API void prof_pool_settle_by(prof_pool *pool, void (*settle)(void *user), void *user);
+
+/* Adds to how often a pool's allocator had to give back its cache and try again.  Any thread; since 0.1. */
+PROF_API void prof_pool_retry(prof_pool *pool, uint64_t times);
+
+/* Says that a pool could not give so many bytes: reports name the scope of the calling thread.  Any thread; since 0.1. */
+PROF_API void prof_pool_exhausted(prof_pool *pool, uint64_t bytes);
 
 #ifdef __cplusplus
 }

@@ -126,6 +126,7 @@ typedef struct prof_site {
 #define PROF_SITE_SAMPLED 0x80u  /* count every call, time one in sample_every; for what runs millions of times a second */
 #define PROF_SITE_SAVE_IF 0x100u /* files for single calls, by a rule: prof_site_save_if() */
 #define PROF_SITE_MEMORY 0x200u  /* what allocators tell of: see memory.h, by which all sites but sampled ones ask for it */
+#define PROF_SITE_POOLS 0x400u   /* memory that all threads share, such as a GPU's: see memory.h, by which all sites but sampled ones and operators ask for it */
 #define PROF_SITE_GPU_SYNC 0x800u /* a call waits for the GPU before it ends, in a process that uses CUDA: see gpu.h */
 #define PROF_SITE_OWN(n) (0x10000u << (n)) /* n from 0 to 15: the program's own, see prof_probe_add() */
 

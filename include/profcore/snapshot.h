@@ -345,9 +345,12 @@ typedef struct prof_measure {
     int64_t sum;           /* of end - begin: a counter's rise, a gauge's growth */
     uint64_t largest;      /* a counter's rise in one call; 0 for a gauge */
     uint64_t peak;         /* a gauge's highest value known in any call; 0 for a counter */
+    /* Of a pool's level (prof_pool_open()), else 0. */
+    uint64_t peak_begin, peak_end; /* its value at begin and end of the call with that peak */
+    uint64_t rise;                 /* the most that it rose in a call above what it was at its begin */
 } prof_measure;
 
-#define PROF_MEASURE_INIT { (uint32_t)sizeof(prof_measure), 0u, 0u, 0u, 0, 0u, 0u }
+#define PROF_MEASURE_INIT { (uint32_t)sizeof(prof_measure), 0u, 0u, 0u, 0, 0u, 0u, 0u, 0u, 0u }
 
 /*
  * Reads what a probe measured in a function.
@@ -422,6 +425,50 @@ PROF_API uint32_t prof_snapshot_memory_count(const prof_snapshot *snapshot);
  */
 PROF_API prof_status prof_snapshot_memory(const prof_snapshot *snapshot, uint32_t memory, prof_memory_info *info,
                                           prof_error *err);
+
+/*
+ * A pool of memory that all threads share (prof_pool_open() in
+ * <profcore/memory.h>): a GPU's, as an allocator tells of it.  Text belongs to
+ * the snapshot.
+ */
+typedef struct prof_pool_info {
+    uint32_t size;          /* sizeof(prof_pool_info) */
+    uint32_t is_known;      /* 0: news of it were lost, and what it holds now is not known */
+    const char *name;       /* such as "torch.cuda:0" */
+    uint64_t allocated_bytes, reserved_bytes;           /* now */
+    uint64_t allocated_peak_bytes, reserved_peak_bytes; /* the most at any time */
+    uint64_t allocated_mark_bytes, reserved_mark_bytes; /* at prof_memory_mark(), such as after loading */
+    uint32_t is_marked;     /* 0: that was not called, and these two are 0 */
+    uint32_t reserved;      /* 0 */
+    uint64_t change_count;  /* that were told */
+    uint64_t lost_change_count; /* of these, for which there was no room: calls that were open then have no figures */
+    uint64_t late_change_count; /* of these, that came after what they are of had been put in order; likewise */
+    uint64_t retry_count;       /* how often it had to empty its cache to have room */
+    uint64_t exhausted_count;   /* how often it could not give what was asked for */
+    uint64_t exhausted_bytes;   /* what was asked for the first time; 0: never */
+    const char *exhausted_path; /* the scopes that were open then, "a > b"; NULL: never */
+} prof_pool_info;
+
+#define PROF_POOL_INFO_INIT \
+    { (uint32_t)sizeof(prof_pool_info), 0u, NULL, 0u, 0u, 0u, 0u, 0u, 0u, 0u, 0u, 0u, 0u, 0u, 0u, 0u, 0u, NULL }
+
+/*
+ * The number of pools: 0 in what was read, merged, or is a subtree or one
+ * call.  What functions had of them is in probes, gauges named after the pool:
+ * "torch.cuda:0.allocated" and "torch.cuda:0.reserved" (bytes), whose
+ * prof_measure.peak is exact.  Since 0.1.
+ */
+PROF_API uint32_t prof_snapshot_pool_count(const prof_snapshot *snapshot);
+
+/*
+ * Reads one pool.
+ *
+ *   pool      Below prof_snapshot_pool_count().
+ *   info      Its size field set (PROF_POOL_INFO_INIT).
+ *   returns   PROF_OK; PROF_E_INVALID.
+ *   since     0.1
+ */
+PROF_API prof_status prof_snapshot_pool(const prof_snapshot *snapshot, uint32_t pool, prof_pool_info *info, prof_error *err);
 
 /*
  * A place that has allocated what is still there, whoever was to free it: the

@@ -8,6 +8,7 @@
 #include "../format/text_units.h"
 #include "../model/memory.h"
 #include "../probe/probes.h"
+#include "../record/levels.h"
 
 #include <profcore/memory.h>
 
@@ -75,6 +76,7 @@ void prof_memory_mark(void)
 {
     PROFI_NO_CANCELLATION;
     profi_places_mark();
+    profi_pools_mark();
 }
 
 /* "aten::clone under get_response: get_response > aten::clone > aten::empty". */

@@ -16,10 +16,10 @@ static const struct group {
     { "rss", PROF_SITE_RSS },       { "cpu", PROF_SITE_CPU },
     { "faults", PROF_SITE_FAULTS }, { "switches", PROF_SITE_SWITCHES },
     { "wait", PROF_SITE_WAIT },     { "cgroup", PROF_SITE_CGROUP },
-    { "memory", PROF_SITE_MEMORY },
+    { "memory", PROF_SITE_MEMORY }, { "pools", PROF_SITE_POOLS },
     { "own", 0xffff0000u },
     { "all", PROF_SITE_RSS | PROF_SITE_CPU | PROF_SITE_FAULTS | PROF_SITE_SWITCHES | PROF_SITE_WAIT | PROF_SITE_CGROUP |
-                 PROF_SITE_MEMORY | 0xffff0000u },
+                 PROF_SITE_MEMORY | PROF_SITE_POOLS | 0xffff0000u },
 };
 
 static uint32_t flags_of(const char *name, size_t bytes)
@@ -41,7 +41,7 @@ prof_status profi_config_set_probes(profi_config *config, const char *value, pro
         uint32_t flags = flags_of(at, name);
         if (flags == 0)
             return profi_fail(err, PROF_E_INVALID, "unknown probe \"%.*s\"; there are: rss, cpu, faults, switches, wait, "
-                              "cgroup, memory, own (those of the program), all", (int)(name < 40 ? name : 40), at);
+                              "cgroup, memory, pools, own (those of the program), all", (int)(name < 40 ? name : 40), at);
         if (name < bytes && (pattern_bytes == 0 || pattern_bytes >= sizeof(wishes[0].pattern)))
             return profi_fail(err, PROF_E_INVALID, "\"%.*s\" needs a function's name of 1 to %zu bytes behind the colon",
                               (int)(bytes < 40 ? bytes : 40), at, sizeof(wishes[0].pattern) - 1);

@@ -26,6 +26,7 @@
 #include "../probe/probes.h"
 #include "../record/blocks.h"
 #include "../record/kept.h"
+#include "../record/levels.h"
 
 #include <errno.h>
 #include <pthread.h>
@@ -482,7 +483,17 @@ unsigned profi_recorder_memory(const char *name)
     pthread_mutex_lock(&lock);
     unsigned found = profi_memory_of(name);
     if (found != PROFI_MEMORIES)
-        profi_probe_wish_all(PROF_SITE_MEMORY);
+        profi_probe_wish_all(PROF_SITE_MEMORY, 1);
+    pthread_mutex_unlock(&lock);
+    return found;
+}
+
+unsigned profi_recorder_pool(const char *name, int is_late)
+{
+    pthread_mutex_lock(&lock);
+    unsigned found = profi_pool_of(name, is_late);
+    if (found != PROFI_POOLS_MOST)
+        profi_probe_wish_all(PROF_SITE_POOLS, 0);
     pthread_mutex_unlock(&lock);
     return found;
 }

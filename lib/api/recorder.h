@@ -19,6 +19,9 @@ prof_status profi_recorder_open(prof_error *err);
 /* Finds or makes a kind of memory, which sites measure from now on; PROFI_MEMORIES where there is no room. */
 unsigned profi_recorder_memory(const char *name);
 
+/* The same of a pool: PROFI_POOLS_MOST where there is no room. */
+unsigned profi_recorder_pool(const char *name, int is_late);
+
 /* Adds a probe of the program's own, behind all of ours. */
 prof_status profi_recorder_add_probe(const prof_probe *probe, uint32_t *site_flag, prof_error *err);
 

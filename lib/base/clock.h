@@ -48,6 +48,17 @@ void profi_clock_init(profi_clock_choice choice);
 /* Now, in ticks of the chosen source. */
 uint64_t profi_clock_now(void);
 
+/* The same, not read before what stands before it is done: so that the order of moments is that of a lock's holders. */
+static inline uint64_t profi_clock_now_ordered(void)
+{
+#if defined(__x86_64__)
+    __asm__ volatile("lfence" ::: "memory");
+#elif defined(__aarch64__)
+    __asm__ volatile("isb" ::: "memory");
+#endif
+    return profi_clock_now();
+}
+
 /* CLOCK_MONOTONIC. */
 uint64_t profi_clock_monotonic_ns(void);
 

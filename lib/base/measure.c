@@ -106,6 +106,11 @@ void profi_measure_merge(profi_measure *into, const profi_measure *from)
     PROFI_ADD(into->failed_count, from->failed_count);
     if (from->call_count == 0)
         return;
+    if (into->call_count == 0 || from->top > into->top) {
+        into->top_begin = from->top_begin;
+        into->top_end = from->top_end;
+    }
+    into->rise = profi_max_u64(into->rise, from->rise);
     PROFI_ADD(into->call_count, from->call_count);
     PROFI_ADD(into->sum, from->sum);
     add_peak(into, from->top, (int)from->is_bound, from->is_bound ? UINT64_MAX : from->top);

@@ -35,7 +35,7 @@ static uint32_t own_present;
 
 static profi_probe_wish wishes[PROFI_PROBE_WISHES];
 static unsigned wish_count;
-static uint32_t wished_by_all;
+static uint32_t wished_by_all, wished_of_operators; /* the latter: of all that are wished */
 
 /* Whether this thread is inside profi_probes_read(). */
 static __thread uint32_t is_reading __attribute__((tls_model("initial-exec")));
@@ -190,14 +190,17 @@ void profi_probe_wish_add(profi_probe_wish wish)
         wishes[wish_count++] = wish;
 }
 
-void profi_probe_wish_all(uint32_t site_flags)
+void profi_probe_wish_all(uint32_t site_flags, int also_operators)
 {
     __atomic_fetch_or(&wished_by_all, site_flags, __ATOMIC_RELAXED);
+    if (also_operators)
+        __atomic_fetch_or(&wished_of_operators, site_flags, __ATOMIC_RELAXED);
 }
 
-uint32_t profi_probe_wished(const char *name, uint32_t site_flags)
+uint32_t profi_probe_wished(const char *name, uint32_t site_flags, int is_operator)
 {
-    uint32_t wished = site_flags & PROF_SITE_SAMPLED ? 0 : PROFI_GET(wished_by_all);
+    uint32_t by_all = is_operator ? PROFI_GET(wished_of_operators) : PROFI_GET(wished_by_all);
+    uint32_t wished = site_flags & PROF_SITE_SAMPLED ? 0 : by_all;
     for (unsigned i = 0; i < wish_count; i++)
         if (wishes[i].pattern[0] != '\0' ? profi_text_fits(name, wishes[i].pattern) : (site_flags & PROF_SITE_SAVE) != 0)
             wished |= wishes[i].site_flags;

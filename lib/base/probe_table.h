@@ -105,8 +105,15 @@ void profi_probes_read(uint64_t wanted, profi_readings *readings);
  * half added, which the next snapshot mends.
  */
 typedef struct profi_measure {
-    /* of the open call; not for other threads */
-    uint64_t begin_value, begin_high_water, begin_mark;
+    union {
+        struct { /* of the open call; not for other threads */
+            uint64_t begin_value, begin_high_water, begin_mark;
+        };
+        struct { /* of a level (record/levels.h), in a snapshot: what it was in the call with the highest peak, and */
+            uint64_t top_begin, top_end;
+            uint64_t rise; /* the most that a call's peak was above its begin */
+        };
+    };
     uint32_t begin_state; /* PROFI_BEGIN_… */
     uint32_t is_bound;    /* the true peak of a gauge may be higher */
     /* of all calls */
@@ -144,9 +151,12 @@ typedef struct profi_probe_wish {
 enum { PROFI_PROBE_WISHES = 32 };
 void profi_probe_wish_add(profi_probe_wish wish);
 
-/* The same for all sites that are made from now on, but sampled ones, whose calls are to cost next to nothing. */
-void profi_probe_wish_all(uint32_t site_flags);
+/*
+ * The same for all sites that are made from now on, but sampled ones, whose
+ * calls are to cost next to nothing; and, where it is said so, operators.
+ */
+void profi_probe_wish_all(uint32_t site_flags, int also_operators);
 
-uint32_t profi_probe_wished(const char *name, uint32_t site_flags);
+uint32_t profi_probe_wished(const char *name, uint32_t site_flags, int is_operator);
 
 #endif

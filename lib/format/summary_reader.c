@@ -68,7 +68,7 @@ void profi_read_durations(profi_json *j, const profi_json_value *object, profi_f
 /* ---- probes ---- */
 
 /* Resident memory, which has a member of its own and stood in files before there were other probes. */
-static const profi_probe_info rss_info = { "rss", "bytes", "process", NULL, 1 };
+static const profi_probe_info rss_info = { "rss", "bytes", "process", NULL, 1, 0 };
 
 static int is_rss(const profi_probe_info *info)
 {

@@ -51,7 +51,7 @@ profi_probe_info profi_snapshot_copy_probe(prof_snapshot *snapshot, const profi_
                                .unit = profi_snapshot_text(snapshot, from->unit, ok),
                                .of = profi_snapshot_text(snapshot, from->of, ok),
                                .reason = profi_snapshot_text(snapshot, from->reason, ok),
-                               .is_gauge = from->is_gauge };
+                               .is_gauge = from->is_gauge, .is_level = from->is_level };
 }
 
 int profi_snapshot_copy_probes(prof_snapshot *snapshot, const prof_snapshot *from)
@@ -164,6 +164,11 @@ prof_status prof_snapshot_measure(const prof_snapshot *snapshot, uint32_t functi
         full.peak = from->top;
     else
         full.largest = from->top;
+    if (info->is_level) {
+        full.peak_begin = from->top_begin;
+        full.peak_end = from->top_end;
+        full.rise = from->rise;
+    }
     return profi_struct_write(measure, &full, sizeof(full), MEASURE_SIZE_0, "prof_measure", err);
 }
 

@@ -42,6 +42,7 @@ void prof_snapshot_close(prof_snapshot *snapshot)
     free(snapshot->gpu);
     free(snapshot->utilization.rows);
     free(snapshot->places);
+    free(snapshot->pools);
     free(snapshot->measures);
     free(snapshot->functions);
     free(snapshot->edges);

@@ -8,6 +8,7 @@
 
 #include "gpu.h"
 #include "memory.h"
+#include "pools.h"
 
 #include "../base/error.h"
 #include "../base/text.h"
@@ -46,7 +47,7 @@ static int describe_probe(prof_snapshot *snapshot, const profi_probe *row, profi
         snprintf(reason, sizeof(reason), "its read function failed: %s", strerror_r(error, why, sizeof(why)));
         text = reason;
     }
-    const profi_probe_info found = { row->name, row->unit, PROFI_GET(row->of), text, row->is_gauge };
+    const profi_probe_info found = { row->name, row->unit, PROFI_GET(row->of), text, row->is_gauge, 0 };
     *info = profi_snapshot_copy_probe(snapshot, &found, &ok);
     return ok;
 }
@@ -81,7 +82,7 @@ static uint64_t number_rows(uint64_t probes, uint64_t rows)
 }
 
 /* What a node measured, without the places of probes that do not exist. */
-static void pick_measures(const profi_measure *from, uint64_t probes, uint64_t rows, profi_measure picked[PROFI_PROBE_MAX])
+static void pick_measures(const profi_measure *from, uint64_t probes, uint64_t rows, profi_measure *picked)
 {
     for (uint64_t left = probes; left != 0; left &= left - 1, from++)
         if (rows & left & -left)
@@ -89,7 +90,7 @@ static void pick_measures(const profi_measure *from, uint64_t probes, uint64_t r
 }
 
 static int name_functions(prof_snapshot *snapshot, const profi_record_copy *copy, const uint32_t *function_of_site,
-                          uint64_t rows)
+                          uint64_t rows, uint64_t levels)
 {
     int ok = 1;
     for (size_t i = 0; i < copy->site_count; i++) {
@@ -99,7 +100,7 @@ static int name_functions(prof_snapshot *snapshot, const profi_record_copy *copy
         profi_function *function = &snapshot->functions[function_of_site[i]];
         function->line = site->line;
         function->flags = site->flags;
-        function->probes = number_rows(site->probes, rows);
+        function->probes = number_rows(site->probes, rows) | (site->flags & PROF_SITE_POOLS ? levels : 0);
         function->name = profi_snapshot_text(snapshot, site->name, &ok);
         function->file = profi_snapshot_text(snapshot, site->file, &ok);
         function->unit = profi_snapshot_text(snapshot, site->unit, &ok);
@@ -172,7 +173,7 @@ static int merge_nodes(prof_snapshot *snapshot, const profi_record_copy *copy, c
         if (!ok)
             break;
         profi_path path = convert_node(node, scale, copy->now);
-        profi_measure measures[PROFI_PROBE_MAX];
+        profi_measure measures[PROFI_SNAPSHOT_PROBES] = { { .call_count = 0 } }; /* levels stand behind, and are added later */
         pick_measures(copy->measures + node->first_measure, copy->sites[node->site].probes, rows, measures);
         profi_path_add(snapshot, path_of_node[i], &path, measures);
         if (!node->has_histogram && node->calls != 0)
@@ -320,21 +321,24 @@ static int merge_counters(prof_snapshot *snapshot, const profi_record_copy *copy
     return ok;
 }
 
-/* GPU work is known of this process only. */
-static prof_snapshot *convert(const profi_record_copy *copy, const profi_run_facts *facts, profi_clock_scale scale, int has_gpu)
+/* `has_rest`: of this process and of all calls, so that GPU work and pools belong to it. */
+static prof_snapshot *convert(const profi_record_copy *copy, const profi_run_facts *facts, profi_clock_scale scale, int has_rest)
 {
     uint32_t *function_of_site = calloc(copy->site_count + 1, sizeof(*function_of_site));
     if (function_of_site == NULL)
         return NULL;
     prof_snapshot *snapshot = profi_snapshot_new(number_functions(copy, function_of_site));
-    uint64_t rows;
+    uint64_t rows, levels = 0;
     int ok = snapshot != NULL && number_probes(snapshot, copy, function_of_site, &rows) &&
-             name_functions(snapshot, copy, function_of_site, rows) &&
-             merge_nodes(snapshot, copy, function_of_site, rows, &scale) && merge_counters(snapshot, copy) &&
+             (!has_rest || profi_recorded_pools_number(snapshot, &levels)) &&
+             name_functions(snapshot, copy, function_of_site, rows, levels) &&
+             merge_nodes(snapshot, copy, function_of_site, rows, &scale) &&
+             (!has_rest || profi_recorded_pools(snapshot, levels, function_of_site, copy->site_count)) &&
+             merge_counters(snapshot, copy) &&
              profi_recorded_spans(snapshot, copy, &scale) &&
              convert_histograms(snapshot, copy, function_of_site, &scale) && convert_threads(snapshot, copy) &&
              describe_run(snapshot, facts, copy, &scale) && profi_snapshot_finish(snapshot) &&
-             (!has_gpu || profi_recorded_gpu(snapshot, function_of_site, copy->site_count));
+             (!has_rest || profi_recorded_gpu(snapshot, function_of_site, copy->site_count));
     free(function_of_site);
     if (ok)
         return snapshot;
@@ -345,6 +349,7 @@ static prof_snapshot *convert(const profi_record_copy *copy, const profi_run_fac
 prof_status profi_snapshot_take(const profi_run_facts *facts, prof_snapshot **snapshot, prof_error *err)
 {
     profi_record_copy copy;
+    profi_recorded_pools_begin();
     prof_status status = profi_record_take(&copy, err);
     if (status != PROF_OK)
         return status;

@@ -74,6 +74,7 @@ typedef struct profi_probe_info {
     const char *name, *unit, *of;
     const char *reason; /* why calls could not be measured; NULL: none is known */
     uint32_t is_gauge;
+    uint32_t is_level; /* a gauge of which all threads share one, with exact peaks: see prof_pool_open() */
 } profi_probe_info;
 enum { PROFI_SNAPSHOT_PROBES = 64 };
 
@@ -114,6 +115,19 @@ typedef struct profi_utilization {
     profi_usage_info *rows;
     uint32_t row_count;
 } profi_utilization;
+/* A pool of memory that all threads share: see prof_pool_info. */
+enum { PROFI_POOL_SHOWN = 8 };
+typedef struct profi_pool_info {
+    const char *name; /* in the snapshot's texts, as those below */
+    uint32_t is_known, is_marked;
+    uint64_t allocated_bytes, reserved_bytes, allocated_peak_bytes, reserved_peak_bytes, allocated_mark_bytes, reserved_mark_bytes;
+    uint64_t change_count, lost_change_count, late_change_count, retry_count, exhausted_count;
+    uint32_t shown_count;
+    struct {
+        uint64_t bytes;
+        const char *path; /* the scopes that it hit; "": none */
+    } exhaustions[PROFI_POOL_SHOWN]; /* the first ones */
+} profi_pool_info;
 
 typedef struct profi_thread_info {
     int32_t tid;
@@ -186,6 +200,9 @@ struct prof_snapshot {
     uint64_t lost_values;        /* of counters, and events beside scopes */
     profi_memory_info *memories; /* none in what is no run of this process */
     uint32_t memory_count;
+    profi_pool_info *pools;      /* likewise */
+    uint32_t pool_count;
+    uint64_t lost_level_calls;   /* calls of which pools know nothing */
     profi_place_info *places;    /* what has grown most first */
     uint32_t place_count;
     int is_marked;               /* growth is since prof_memory_mark(), else since the first block */

@@ -90,8 +90,10 @@ void profi_sweep_level(profi_sweep *sweep, unsigned number, unsigned kind, int64
         return;
     }
     level->value = kind == PROFI_LEVEL_SET ? amount : (int64_t)((uint64_t)level->value + (uint64_t)amount);
-    if (kind == PROFI_LEVEL_SET && level->last_unknown == UINT64_MAX)
+    if (kind != PROFI_LEVEL_CHANGE && level->last_unknown == UINT64_MAX)
         level->last_unknown = sweep->boundaries;
+    if (level->value > level->high)
+        level->high = level->value;
     note_maximum(sweep, level);
 }
 

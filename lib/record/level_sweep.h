@@ -27,8 +27,8 @@ enum {
     PROFI_LEVEL_DEPTH = 256 /* calls of a thread that may be open within each other */
 };
 
-/* What becomes of a level: it changes by so much, is so much, or is not known until it is set. */
-enum { PROFI_LEVEL_CHANGE, PROFI_LEVEL_SET, PROFI_LEVEL_UNKNOWN };
+/* What becomes of a level: it changes by so much, is so much, is not known, or changes and is known again. */
+enum { PROFI_LEVEL_CHANGE, PROFI_LEVEL_SET, PROFI_LEVEL_UNKNOWN, PROFI_LEVEL_RESUME };
 
 /* What one call had of one level. */
 typedef struct profi_level_call {
@@ -44,7 +44,7 @@ typedef struct profi_level_maximum {
 } profi_level_maximum;
 
 typedef struct profi_swept_level {
-    int64_t value;
+    int64_t value, high;         /* the latter: of all time */
     uint64_t last_unknown;       /* how many boundaries there had been when it last was; UINT64_MAX: it is now */
     profi_level_maximum *maxima; /* the later, the lower */
     size_t count, room;
@@ -70,7 +70,7 @@ typedef struct profi_sweep {
     void *user;
 } profi_sweep;
 
-/* One more level, not known before it is set; its number, or PROFI_LEVELS_MOST. */
+/* One more level, not known before it is set or resumes; its number, or PROFI_LEVELS_MOST. */
 unsigned profi_sweep_add_level(profi_sweep *sweep);
 
 void profi_sweep_level(profi_sweep *sweep, unsigned level, unsigned kind, int64_t amount);

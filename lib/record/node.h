@@ -41,6 +41,7 @@ typedef struct profi_site {
     uint32_t sample_every; /* with PROF_SITE_SAMPLED: one call in so many is timed */
     uint64_t probes;       /* rows of the probe table that calls are measured by, as bits */
     uint32_t rule_origin; /* PROFI_RULE_…; its calls are kept by a rule, as far as it goes */
+    uint32_t asks_levels; /* its calls are told to levels.h */
     const char *name;
     const char *file; /* NULL: none */
     const char *unit; /* of its items; NULL until given; set once, with release */
@@ -91,7 +92,9 @@ struct profi_node {
     profi_sample *sample; /* NULL when all calls are timed */
     profi_watch *watch;  /* where a rule may keep its calls; else NULL; the owner's alone */
     profi_entry by_path; /* in the thread's table; the owner's alone */
-    uint32_t is_told;    /* the listener was told of its beginning, and not of its end yet; the owner's alone */
+    uint32_t context;     /* its path's number, see contexts.h; 0: not asked for yet; the owner's alone, as what follows */
+    uint32_t is_told : 1; /* the listener was told of its beginning, and not of its end yet */
+    uint32_t level_depth : 31; /* of its open call: see profi_level_begin(); 0: none was told */
 };
 _Static_assert(sizeof(profi_node) <= 192, "a node is at most 192 bytes");
 _Static_assert(offsetof(profi_node, min) == 64, "begin and end stay on two lines");
@@ -174,6 +177,7 @@ struct profi_thread {
     int32_t tid;
     uint32_t ending_rounds; /* of its destructors that have come by */
     uint32_t exited; /* 1 in the one that gathers what exited threads left */
+    struct profi_level_log *level_log; /* NULL before the first call that asks */
     profi_node *guesses[PROFI_GUESSES]; /* see profi_guess_at(); the owner's alone */
 };
 

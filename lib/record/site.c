@@ -93,8 +93,9 @@ static profi_site *make(uint64_t hash, const char *name, size_t name_bytes, cons
         return NULL;
     }
     site->id = id;
-    site->flags = flags | profi_probe_wished(name, flags);
+    site->flags = flags | profi_probe_wished(name, flags, file != NULL && line == 0); /* see operators.c */
     site->probes = profi_probes_for(site->flags);
+    site->asks_levels = (site->flags & PROF_SITE_POOLS) != 0;
     site->sample_every = sample_every ? sample_every : SAMPLE_EVERY_DEFAULT;
     site->line = line;
     site->name = own_name;

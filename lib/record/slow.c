@@ -14,6 +14,7 @@
  */
 #include "cold.h"
 #include "listen.h"
+#include "level_log.h"
 #include "record.h"
 #include "roots.h"
 
@@ -156,6 +157,10 @@ static void close_current(profi_thread *self, uint64_t now, const profi_readings
         profi_measures_end(node->measures, node->site->probes, readings);
         book(self, node, start, now);
     }
+    if (node->level_depth != 0) {
+        profi_level_end(self, node->context, node->level_depth);
+        node->level_depth = 0;
+    }
     node->parent->last = node;
     __atomic_signal_fence(__ATOMIC_SEQ_CST);
     PROFI_RELEASE(self->current, node->parent);
@@ -229,6 +234,8 @@ static prof_scope begin_at(prof_site *handle, uint64_t now)
     profi_measures_begin(node->measures, site->probes, &readings);
     if (profi_is_listened_to())
         now = profi_tell_begin(node, now);
+    if (site->asks_levels)
+        node->level_depth = profi_level_begin(self, node);
     if (node->sample != NULL && !profi_sample_wants(self, node))
         PROFI_RELEASE(node->start, PROFI_UNTIMED);
     else

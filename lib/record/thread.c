@@ -20,6 +20,8 @@
 #include "../base/system.h"
 #include "../base/text.h"
 #include "kept.h"
+#include "level_log.h"
+#include "levels.h"
 #include "listen.h"
 #include "roots.h"
 
@@ -155,7 +157,8 @@ static profi_node *make_node(profi_thread *thread, profi_node *parent, profi_sit
     node->min = UINT64_MAX;
     node->event = profi_event_what(PROFI_EVENT_SCOPE, profi_event_level(parent->event) + 1, site->id); /* a root's event is 0 */
     node->pending = node->histogram = histogram_for(thread, site);
-    int is_plain = node->measures == NULL && node->watch == NULL && !profi_is_listened_to() && !(site->flags & PROF_SITE_GPU_SYNC);
+    int is_plain = node->measures == NULL && node->watch == NULL && !profi_is_listened_to() && !site->asks_levels &&
+                   !(site->flags & PROF_SITE_GPU_SYNC);
     if (site->flags & PROF_SITE_SAMPLED && is_plain) {
         node->sample = profi_region_alloc(sizeof(*node->sample), PROFI_REGION_TREE); /* without it all calls are timed */
         node->sampled_key = node->sample != NULL ? (uintptr_t)site : PROFI_KEY_NONE;
@@ -383,6 +386,7 @@ static void thread_exit(void *argument)
     if (profi_self != thread) /* a probe of the program forked: this is the child, and the data is the parent's */
         return;
     profi_step_away();
+    profi_level_thread_over(thread);
     call_hook(0);
 
     pthread_mutex_lock(&registry_lock);
@@ -475,6 +479,7 @@ static void before_fork(void)
     pthread_mutex_lock(&registry_lock);
     pthread_mutex_lock(&list_lock);
     profi_site_lock();
+    profi_levels_before_fork();
     profi_rings_lock();
     profi_region_lock();
     forking = self;
@@ -486,6 +491,7 @@ static void after_fork(void)
     profi_thread *self = forking;
     profi_region_unlock();
     profi_rings_unlock();
+    profi_levels_after_fork();
     profi_site_unlock();
     pthread_mutex_unlock(&list_lock);
     pthread_mutex_unlock(&registry_lock);
@@ -555,7 +561,9 @@ static void after_fork_in_child(void)
     if (!is_inherited) /* else all is still of an ancestor's making */
         forked = profi_self;
     is_inherited = profi_the_roots->registry != NULL;
-    if (profi_roots_renew()) {
+    int is_new_region = profi_roots_renew();
+    profi_levels_forget(is_new_region);
+    if (is_new_region) {
         profi_kept_abandon();
         is_inherited = 0;
         begin_empty();

@@ -63,12 +63,13 @@ static void expect_end(history *h, unsigned thread, int has_end)
 
 static void change(history *h)
 {
-    unsigned level = draw(LEVELS), kind = draw(40) == 0 ? PROFI_LEVEL_UNKNOWN : draw(12) == 0 ? PROFI_LEVEL_SET : PROFI_LEVEL_CHANGE;
+    unsigned level = draw(LEVELS), kind = draw(40) == 0   ? PROFI_LEVEL_UNKNOWN
+                                          : draw(12) == 0 ? PROFI_LEVEL_SET
+                                          : draw(12) == 0 ? PROFI_LEVEL_RESUME
+                                                          : PROFI_LEVEL_CHANGE;
     int64_t amount = (int64_t)draw(1000) - (kind == PROFI_LEVEL_SET ? 0 : draw(100) < h->falling ? 1000 : 500);
-    if (kind == PROFI_LEVEL_CHANGE && !h->is_known[level])
-        return;
-    h->is_known[level] = kind != PROFI_LEVEL_UNKNOWN;
-    h->value[level] = kind == PROFI_LEVEL_SET ? amount : h->value[level] + (kind == PROFI_LEVEL_CHANGE ? amount : 0);
+    h->is_known[level] = kind == PROFI_LEVEL_CHANGE ? h->is_known[level] : kind != PROFI_LEVEL_UNKNOWN;
+    h->value[level] = kind == PROFI_LEVEL_SET ? amount : h->value[level] + (kind == PROFI_LEVEL_UNKNOWN ? 0 : amount);
     for (unsigned thread = 0; thread < THREADS; thread++)
         for (unsigned i = 0; i < h->depth[thread]; i++) {
             struct open_call *call = &h->open[thread][i];

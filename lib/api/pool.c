@@ -1,0 +1,82 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Pools of memory that all threads share: their allocators tell record/. */
+#include "recorder.h"
+
+#include "../base/error.h"
+#include "../base/system.h"
+#include "../base/text.h"
+#include "../record/levels.h"
+
+#include <profcore/memory.h>
+
+#include <string.h>
+
+/* A handle is nothing but its address. */
+struct prof_pool {
+    char unused;
+};
+static prof_pool handles[PROFI_POOLS_MOST];
+
+static unsigned number_of(const prof_pool *pool) { return (unsigned)(pool - handles); }
+
+prof_status prof_pool_open(const char *name, prof_pool **pool, prof_error *err)
+{
+    PROFI_KEEP_ERRNO;
+    PROFI_NO_CANCELLATION;
+    char clean[PROFI_TEXT_MAX];
+    if (pool == NULL || name == NULL || name[0] == '\0')
+        return profi_fail(err, PROF_E_INVALID, "prof_pool_open: %s", pool ? "the name is empty" : "pool is NULL");
+    if (profi_text_clean(clean, name, strlen(name)) >= PROFI_POOL_NAME_ROOM)
+        return profi_fail(err, PROF_E_INVALID, "prof_pool_open: a name of more than %d bytes: \"%.80s\"", PROFI_POOL_NAME_ROOM - 1,
+                          clean);
+    prof_status status = profi_recorder_open(err);
+    if (status != PROF_OK)
+        return status;
+    unsigned found = profi_recorder_pool(clean, 0);
+    if (found == PROFI_POOLS_MOST)
+        return profi_fail(err, PROF_E_LIMIT, "prof_pool_open: there are %d pools already, and no room for \"%s\"", PROFI_POOLS_MOST,
+                          clean);
+    *pool = &handles[found];
+    return PROF_OK;
+}
+
+void prof_pool_set(prof_pool *pool, uint64_t allocated_bytes, uint64_t reserved_bytes)
+{
+    PROFI_KEEP_ERRNO;
+    if (pool != NULL)
+        profi_pool_set(number_of(pool), allocated_bytes, reserved_bytes);
+}
+
+void prof_pool_change(prof_pool *pool, int64_t allocated_bytes, int64_t reserved_bytes)
+{
+    PROFI_KEEP_ERRNO;
+    if (pool != NULL)
+        profi_pool_change(number_of(pool), allocated_bytes, reserved_bytes);
+}
+
+void prof_pool_open_change(prof_pool *pool)
+{
+    PROFI_KEEP_ERRNO;
+    if (pool != NULL)
+        profi_pool_open_change(number_of(pool));
+}
+
+void prof_pool_settle_by(prof_pool *pool, void (*settle)(void *user), void *user)
+{
+    PROFI_KEEP_ERRNO;
+    if (pool != NULL)
+        profi_pool_settle_by(number_of(pool), settle, user);
+}
+
+void prof_pool_retry(prof_pool *pool, uint64_t times)
+{
+    if (pool != NULL)
+        profi_pool_retry(number_of(pool), times);
+}
+
+void prof_pool_exhausted(prof_pool *pool, uint64_t bytes)
+{
+    PROFI_KEEP_ERRNO;
+    if (pool != NULL)
+        profi_pool_exhausted(number_of(pool), bytes);
+}
