@@ -52,6 +52,7 @@ static struct pool {
     /* The sweep's. */
     events held; /* sorted */
     size_t next; /* of the held */
+    int has_more_news; /* than there was room for among the held */
     int is_blind; /* the sweep has gone on without waiting for it */
     uint64_t late_event_count;
     int64_t at_mark[PROFI_POOL_LEVELS];
@@ -401,6 +402,7 @@ static uint64_t take_news(struct pool *pool, uint64_t now)
         until = profi_min_u64(until, append_news(pool));
     }
     pool->look_at = pool->news.count;
+    pool->has_more_news = pool->news.count != 0;
     pthread_mutex_unlock(&pool->lock);
     if (pool->is_late && has_news)
         qsort(held->of, held->count, sizeof(event), by_tick);
@@ -506,12 +508,18 @@ static void put_in_order(uint64_t horizon)
     swept_until = profi_max_u64(swept_until, horizon);
 }
 
-static void sweep(int must_go_on)
+/* Returns whether it has got on, and there is more. */
+static int sweep(int must_go_on)
 {
+    uint64_t before = swept_until;
+    int is_more = 0;
     uint64_t horizon = look_around(must_go_on);
     if (prepare_heap())
         put_in_order(horizon);
     part_from_threads();
+    for (unsigned i = 0; i < pool_count; i++)
+        is_more |= pools[i].has_more_news;
+    return is_more && swept_until != before;
 }
 
 void profi_levels_sweep_some(void)
@@ -530,7 +538,8 @@ void profi_levels_sweep(void)
     for (unsigned i = 0; i < count; i++)
         profi_pool_settle(i);
     pthread_mutex_lock(&sweep_lock);
-    sweep(0);
+    while (sweep(0))
+        ;
     pthread_mutex_unlock(&sweep_lock);
 }
 
