@@ -244,6 +244,8 @@ prof_status profi_put_summary(const prof_snapshot *snapshot, int is_ascii, profi
         put_member(&f, "is_marked", json_boolean(snapshot->is_marked));
         put_array(&f, "places", snapshot, snapshot->place_count, profi_place_object);
     }
+    if (snapshot->pool_count != 0)
+        put_array(&f, "pools", snapshot, snapshot->pool_count, profi_pool_object);
     put_array(&f, "edges", snapshot, snapshot->edge_count, profi_edge_of);
     if (snapshot->path_count != 0)
         put_array(&f, "paths", snapshot, snapshot->path_count, profi_path_of);

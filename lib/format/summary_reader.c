@@ -83,7 +83,10 @@ static void read_probes(profi_json *j, const profi_json_value *root)
     while ((object = profi_json_next_object(j, "probes", probes, object, &at)) != NULL) {
         profi_probe_info info = { .name = profi_json_text(j, object, "name"), .unit = profi_json_text(j, object, "unit"),
                                   .of = profi_json_text(j, object, "of"), .reason = profi_json_text(j, object, "failed") };
+        int is_level = 0;
         info.is_gauge = (uint32_t)profi_json_is_text(j, object, "kind", "gauge");
+        profi_json_bool(j, object, "is_level", &is_level);
+        info.is_level = is_level && info.is_gauge;
         if (info.name == NULL || info.unit == NULL || info.of == NULL)
             profi_json_fail(j, "name", "and unit and of must be there");
         else
@@ -112,6 +115,9 @@ static void read_measure(profi_json *j, const profi_json_value *object, int is_g
     profi_json_count(j, object, is_memory ? "rss_peak_bytes" : is_gauge ? "peak" : "max", UINT64_MAX, &measure->top);
     profi_json_bool(j, object, is_memory ? "rss_peak_is_bound" : "peak_is_bound", &is_bound);
     measure->is_bound = (uint32_t)is_bound;
+    profi_json_count(j, object, "peak_begin", UINT64_MAX, &measure->top_begin);
+    profi_json_count(j, object, "peak_end", UINT64_MAX, &measure->top_end);
+    profi_json_count(j, object, "rise", UINT64_MAX, &measure->rise);
 }
 
 /* One probe of one function, which may not have asked for it. */

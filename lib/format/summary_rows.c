@@ -75,6 +75,11 @@ static json_t *measure_of(const profi_probe_info *probe, const profi_measure *me
     profi_set(object, probe->is_gauge ? "peak" : "max", profi_number(measure->top), ok);
     if (probe->is_gauge)
         profi_set(object, "peak_is_bound", json_boolean(measure->is_bound != 0), ok);
+    if (probe->is_level) {
+        profi_set(object, "peak_begin", profi_number(measure->top_begin), ok);
+        profi_set(object, "peak_end", profi_number(measure->top_end), ok);
+        profi_set(object, "rise", profi_number(measure->rise), ok);
+    }
     return object;
 }
 
@@ -217,6 +222,8 @@ json_t *profi_probe_of(const prof_snapshot *snapshot, uint32_t index, int *ok)
     profi_set(object, "unit", json_string(probe->unit), ok);
     profi_set(object, "kind", json_string(probe->is_gauge ? "gauge" : "counter"), ok);
     profi_set(object, "of", json_string(probe->of), ok);
+    if (probe->is_level)
+        profi_set(object, "is_level", json_true(), ok);
     profi_set(object, "failed", profi_text_or_null(probe->reason), ok);
     return object;
 }

@@ -72,5 +72,6 @@ extern const char *const profi_gpu_states[PROF_GPU_UNAVAILABLE + 1];
 json_t *profi_memory_object(const prof_snapshot *snapshot, uint32_t index, int *ok);
 json_t *profi_utilization_of(const prof_snapshot *snapshot, int *ok);
 json_t *profi_place_object(const prof_snapshot *snapshot, uint32_t index, int *ok);
+json_t *profi_pool_object(const prof_snapshot *snapshot, uint32_t index, int *ok);
 
 #endif

@@ -33,7 +33,7 @@ static const char *const headings[PROFI_PROBE_GROUPS] = {
 
 static unsigned group_of(const profi_probe_info *probe)
 {
-    if (profi_text_memory_shows(probe))
+    if (profi_text_memory_shows(probe) || probe->is_level)
         return NO_GROUP;
     for (size_t i = 0; i < PROFI_COUNT_OF(prefixes); i++)
         if (strncmp(probe->name, prefixes[i].prefix, strlen(prefixes[i].prefix)) == 0)

@@ -10,6 +10,7 @@
 #include "text_about.h"
 #include "text_gpu.h"
 #include "text_memory.h"
+#include "text_pools.h"
 #include "text_probes.h"
 #include "text_spans.h"
 #include "text_units.h"
@@ -248,6 +249,21 @@ static void put_allocated_blocks(profi_listing *t)
             for_functions(t, put_allocated);
 }
 
+static void put_of_pool(const profi_listing *t, const profi_function *function, const char *title)
+{
+    if (profi_text_pool_line(t->out, t->snapshot, t->probe_group, function))
+        put_name(t, title);
+}
+
+static void put_pool_blocks(profi_listing *t)
+{
+    profi_text_pools(t->out, t->snapshot);
+    for (t->probe_group = 0; t->probe_group < t->snapshot->probe_count; t->probe_group++)
+        if (profi_text_pool_begins(&t->snapshot->probes[t->probe_group]) &&
+            profi_text_pool_heading(t->out, t->snapshot, t->probe_group))
+            for_functions(t, put_of_pool);
+}
+
 static void put_probe_blocks(profi_listing *t)
 {
     for (t->probe_group = 0; t->probe_group < PROFI_PROBE_GROUPS; t->probe_group++)
@@ -271,6 +287,7 @@ static void put_own_blocks(profi_listing *t)
         put_memory_block(t);
         put_allocated_blocks(t);
         profi_text_utilization(t->out, t->snapshot);
+        put_pool_blocks(t);
         put_probe_blocks(t);
     }
     profi_text_account(t);

@@ -13,8 +13,8 @@
  * step leaves the thread where a handler's scopes can be opened and closed.
  */
 #include "cold.h"
-#include "listen.h"
 #include "level_log.h"
+#include "listen.h"
 #include "record.h"
 #include "roots.h"
 
@@ -232,10 +232,10 @@ static prof_scope begin_at(prof_site *handle, uint64_t now)
     __atomic_store_n(&self->current, node, __ATOMIC_RELEASE);
     __atomic_signal_fence(__ATOMIC_SEQ_CST);
     profi_measures_begin(node->measures, site->probes, &readings);
-    if (profi_is_listened_to())
-        now = profi_tell_begin(node, now);
     if (site->asks_levels)
         node->level_depth = profi_level_begin(self, node);
+    if (profi_is_listened_to())
+        now = profi_tell_begin(node, now);
     if (node->sample != NULL && !profi_sample_wants(self, node))
         PROFI_RELEASE(node->start, PROFI_UNTIMED);
     else

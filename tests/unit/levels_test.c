@@ -554,6 +554,68 @@ TEST(a_subtree_has_the_figures_of_the_calls_below_it)
     prof_snapshot_close(snapshot);
 }
 
+/* ---- reports ---- */
+
+static int gather(void *user, const void *data, size_t bytes)
+{
+    char *text = user;
+    size_t used = strlen(text), room = (1u << 20) - 1 - used, taken_bytes = bytes < room ? bytes : room;
+    memcpy(text + used, data, taken_bytes);
+    text[used + taken_bytes] = '\0';
+    return 0;
+}
+
+TEST(the_table_and_the_summary_show_it_and_it_is_read_back_and_merged)
+{
+    enum { MIB = 1 << 20 };
+    static char table[1 << 20], summary[1 << 20], again_text[1 << 20];
+    prof_pool *pool = pool_of("cuda:1");
+    start();
+    prof_pool_change(pool, 3 * MIB, 8 * MIB);
+    prof_scope outer = prof_begin(site("shown")), inner;
+    prof_pool_change(pool, 4 * MIB, 0);
+    inner = prof_begin(site("fails"));
+    prof_pool_set(pool, 7 * MIB, 8 * MIB);
+    prof_end(inner);
+    prof_end(outer);
+    prof_scope last = prof_begin(site("shown"));
+    prof_pool_change(pool, MIB, 0);
+    prof_pool_exhausted(pool, 5 * (uint64_t)MIB);
+    prof_pool_change(pool, -2 * MIB, 0);
+    prof_end(last);
+    stop();
+    prof_snapshot *snapshot = taken(), *again = NULL, *both = NULL;
+    CHECK_I64(prof_snapshot_write(snapshot, "txt", NULL, gather, table, &err), PROF_OK);
+    CHECK_I64(prof_snapshot_write(snapshot, "json", NULL, gather, summary, &err), PROF_OK);
+    CHECK_HAS(table, "Memory of cuda:1, which all threads share, as it was told: 6.0 MiB now, 8.0 MiB reserved, of which 25.0 % idle; "
+                     "peak 8.0 MiB, 8.0 MiB reserved");
+    CHECK_HAS(table, "   Out of memory: 5.0 MiB could not be had in shown\n");
+    CHECK_HAS(table, "           1      7.0 MiB    \xe2\x89\xa5 8.0 MiB      6.0 MiB      1.0 MiB     -1.0 MiB        \xe2\x89\xa5 8.0 MiB "
+                     "levels_test.c:1(shown)\n");
+    CHECK_HAS(table, "           0            -  unavailable            -            -            -                - "
+                     "levels_test.c:1(fails)\n");
+    CHECK_HAS(summary, "\"cuda:1.allocated\":{\"calls\":1,\"failed_calls\":1,\"growth\":-1048576,\"peak\":8388608,\"peak_is_bound\":true,"
+                       "\"peak_begin\":7340032,\"peak_end\":6291456,\"rise\":1048576}");
+    CHECK_HAS(summary, "{\"name\":\"cuda:1\",\"allocated_bytes\":6291456,\"reserved_bytes\":8388608,\"allocated_peak_bytes\":8388608");
+    CHECK_HAS(summary, "\"exhausted\":1,\"exhaustions\":[{\"bytes\":5242880,\"path\":\"shown\"}]}");
+    CHECK_I64(prof_snapshot_read(summary, strlen(summary), "summary", &again, &err), PROF_OK);
+    const prof_snapshot *parts[] = { again, again };
+    CHECK_I64(prof_snapshot_merge(parts, 2, &both, &err), PROF_OK);
+    prof_status status;
+    prof_measure read = measure_in(both, "shown", "cuda:1.allocated", &status);
+    CHECK_U64(read.calls, 2);
+    CHECK_U64(read.peak, 8 * MIB);
+    CHECK_U64(read.peak_begin, 7 * MIB);
+    CHECK_U64(read.peak_end, 6 * MIB);
+    CHECK_U64(read.rise, MIB);
+    CHECK_I64(read.sum, -2 * MIB);
+    CHECK_I64(prof_snapshot_write(again, "txt", NULL, gather, again_text, &err), PROF_OK);
+    CHECK_HAS(again_text, "    \xe2\x89\xa5 8.0 MiB      6.0 MiB      1.0 MiB     -1.0 MiB        \xe2\x89\xa5 8.0 MiB levels_test.c:1(shown)\n");
+    prof_snapshot_close(both);
+    prof_snapshot_close(again);
+    prof_snapshot_close(snapshot);
+}
+
 TEST(names_are_checked_and_there_are_sixteen_pools)
 {
     prof_pool *pool = NULL, *same = NULL;
