@@ -126,7 +126,7 @@ int profi_text_pool_line(profi_output *out, const prof_snapshot *snapshot, uint3
     profi_format_bytes(begin, (double)measure->top_begin, "");
     profi_format_bytes(end, (double)measure->top_end, "");
     profi_format_bytes(rise, (double)measure->rise, "");
-    profi_format_bytes(growth, (double)(measure->sum < 0 ? -measure->sum : measure->sum), measure->sum < 0 ? "-" : measure->sum > 0 ? "+" : "");
+    profi_format_bytes(growth, measure->sum < 0 ? -(double)measure->sum : (double)measure->sum, measure->sum < 0 ? "-" : measure->sum > 0 ? "+" : "");
     profi_output_printf(out, "%12" PRIu64 " %12s", measure->call_count, begin);
     put_peak(out, measure, 12);
     profi_output_printf(out, " %12s %12s %12s", end, rise, growth);

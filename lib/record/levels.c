@@ -63,13 +63,17 @@ static unsigned pool_count; /* stored with release after its pool */
 
 static pthread_mutex_t sweep_lock = PTHREAD_MUTEX_INITIALIZER; /* before a pool's */
 
+/* Whatever is told, it is no overflow. */
+static int64_t wrapping_sum(int64_t a, int64_t b) { return (int64_t)((uint64_t)a + (uint64_t)b); }
+static int64_t wrapping_difference(int64_t a, int64_t b) { return (int64_t)((uint64_t)a - (uint64_t)b); }
+
 /* ---- telling ---- */
 
 /* Under the pool's lock, as those below. */
 static void lose(struct pool *pool, uint64_t tick, unsigned level, int64_t amount)
 {
     pool->lost_event_count++;
-    pool->missed[level] += amount;
+    pool->missed[level] = wrapping_sum(pool->missed[level], amount);
     if (pool->is_shut)
         return;
     pool->is_shut = 1;
@@ -267,9 +271,9 @@ static void book(void *user, const profi_level_call *call)
         into->high_end = call->end;
     }
     into->calls++;
-    into->growth += call->end - call->begin;
-    if (call->high - call->begin > into->rise)
-        into->rise = call->high - call->begin;
+    int64_t rise = wrapping_difference(call->high, call->begin);
+    into->growth = wrapping_sum(into->growth, wrapping_difference(call->end, call->begin));
+    into->rise = rise > into->rise ? rise : into->rise;
 }
 
 int profi_level_figures_of(uint32_t context, unsigned pool, unsigned level, profi_level_figures *figures)

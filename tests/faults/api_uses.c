@@ -263,6 +263,32 @@ static void use_utilization(void)
         problem("a row without a name", "prof_snapshot_utilization");
 }
 
+static void close_change(void *pool) { prof_pool_change(pool, 1, 0); }
+
+static void use_pool(void)
+{
+    prof_pool *pool = NULL;
+    if (!TRY(prof_pool_open("uses", &pool, &err)))
+        return;
+    DO(prof_pool_settle_by(pool, close_change, pool));
+    DO(prof_pool_set(pool, 10, 20));
+    DO(prof_pool_change(pool, 30, 0));
+    DO(prof_pool_open_change(pool));
+    DO(prof_pool_retry(pool, 1));
+    DO(prof_pool_exhausted(pool, 100));
+    DO(prof_pool_change(pool, -30, 0));
+}
+
+/* What is told and read while memory is short may lack calls; what a pool holds it may not know. */
+static void use_pools(void)
+{
+    prof_pool_info info = PROF_POOL_INFO_INIT;
+    uint32_t pools = 0;
+    DO(pools = prof_snapshot_pool_count(snapshot));
+    if (pools != 0 && TRY(prof_snapshot_pool(snapshot, 0, &info, &err)) && info.allocated_peak_bytes < info.allocated_bytes)
+        problem("it holds more than at its peak", "prof_snapshot_pool");
+}
+
 /* Of the place there may be nothing. */
 static void use_places(void)
 {
@@ -565,6 +591,8 @@ static const struct {
     { " prof_operators_open prof_operators_load_with prof_operator_begin prof_operator_begin_shaped ", use_operators },
     { " prof_gpu_status prof_gpu_start ", use_gpu },
     { " prof_memory_open prof_memory_allocated prof_memory_freed prof_memory_mark prof_memory_check ", use_memory },
+    { " prof_pool_open prof_pool_set prof_pool_change prof_pool_open_change prof_pool_settle_by prof_pool_retry prof_pool_exhausted ",
+      use_pool },
     { " prof_stats_get ", use_stats },
     { " prof_snapshot_take ", use_snapshot },
     { " prof_snapshot_function_count prof_snapshot_stats prof_snapshot_find prof_snapshot_function "
@@ -573,6 +601,7 @@ static const struct {
     { " prof_snapshot_probe_count prof_snapshot_probe prof_snapshot_measure prof_snapshot_counter_count "
       "prof_snapshot_counter ", use_measures },
     { " prof_snapshot_gpu_work prof_snapshot_gpu_totals ", use_gpu_work },
+    { " prof_snapshot_pool_count prof_snapshot_pool ", use_pools },
     { " prof_snapshot_memory_count prof_snapshot_memory prof_snapshot_place_count prof_snapshot_place ", use_places },
     { " prof_snapshot_utilization_count prof_snapshot_utilization ", use_utilization },
     { " prof_snapshot_span_count prof_snapshot_span prof_snapshot_span_percentile prof_snapshot_span_histogram ", use_spans },

@@ -199,6 +199,40 @@ static void args_utilization(void)
     prof_snapshot_close(now);
 }
 
+static void args_pool(void)
+{
+    char *text = long_text(100000, 'x');
+    prof_pool *pool = NULL;
+    prof_pool_info info = PROF_POOL_INFO_INIT;
+    prof_snapshot *now = NULL;
+    REFUSED(prof_pool_open(NULL, &pool, &err));
+    REFUSED(prof_pool_open("", &pool, &err));
+    REFUSED(prof_pool_open(text, &pool, &err));
+    REFUSED(prof_pool_open("args", NULL, &err));
+    CHECK(pool == NULL);
+    CHECK_I64(prof_pool_open("args \x01\xff", &pool, NULL), PROF_OK);
+    prof_pool_set(NULL, 1, 1);
+    prof_pool_change(NULL, 1, 1);
+    prof_pool_open_change(NULL);
+    prof_pool_settle_by(NULL, NULL, NULL);
+    prof_pool_retry(NULL, 1);
+    prof_pool_exhausted(NULL, 1);
+    prof_pool_settle_by(pool, NULL, NULL);
+    prof_pool_change(pool, INT64_MIN, INT64_MAX);
+    prof_pool_change(pool, INT64_MIN, INT64_MAX);
+    prof_pool_set(pool, UINT64_MAX, UINT64_MAX);
+    prof_pool_exhausted(pool, UINT64_MAX);
+    REQUIRE(prof_snapshot_take(&now, NULL) == PROF_OK && prof_snapshot_pool_count(now) != 0);
+    CHECK_U64(prof_snapshot_pool_count(NULL), 0);
+    REFUSED(prof_snapshot_pool(NULL, 0, &info, &err));
+    REFUSED(prof_snapshot_pool(now, UINT32_MAX, &info, &err));
+    REFUSED(prof_snapshot_pool(now, 0, NULL, &err));
+    FOR_BAD_SIZES(info.size)
+        REFUSED(prof_snapshot_pool(now, 0, &info, &err));
+    prof_snapshot_close(now);
+    free(text);
+}
+
 static void args_start(void)
 {
     prof_options options = PROF_OPTIONS_INIT;
@@ -808,6 +842,9 @@ static const struct {
     { " prof_memory_open prof_memory_allocated prof_memory_freed prof_memory_mark prof_memory_check prof_snapshot_memory_count "
       "prof_snapshot_memory prof_snapshot_place_count prof_snapshot_place ", args_memory },
     { " prof_snapshot_utilization_count prof_snapshot_utilization ", args_utilization },
+    { " prof_pool_open prof_pool_set prof_pool_change prof_pool_open_change prof_pool_settle_by prof_pool_retry prof_pool_exhausted "
+      "prof_snapshot_pool_count prof_snapshot_pool ",
+      args_pool },
 };
 
 static const char *version_script = "";
