@@ -39,6 +39,7 @@ static struct pool {
     char name[PROFI_POOL_NAME_ROOM];
     pthread_mutex_t lock;
     int is_late, is_shut; /* shut: events are being lost */
+    int is_lost;          /* by nobody knows how much: it stays unknown until it is set */
     events news;
     uint32_t arrivals;
     size_t look_at;                      /* how many news there were when somebody last looked */
@@ -53,6 +54,7 @@ static struct pool {
     events held; /* sorted */
     size_t next; /* of the held */
     int has_more_news; /* than there was room for among the held */
+    int was_known; /* before it was blind */
     int is_blind; /* the sweep has gone on without waiting for it */
     uint64_t late_event_count;
     int64_t at_mark[PROFI_POOL_LEVELS];
@@ -105,7 +107,7 @@ static void add(struct pool *pool, uint64_t tick, unsigned level, unsigned kind,
         return;
     }
     for (unsigned i = 0; pool->is_shut && i < PROFI_POOL_LEVELS; i++) {
-        pool->news.of[pool->news.count++] = (event){ tick, pool->missed[i], (uint16_t)i, PROFI_LEVEL_RESUME, pool->arrivals++ };
+        pool->news.of[pool->news.count++] = (event){ tick, pool->missed[i], (uint16_t)i, pool->is_lost ? PROFI_LEVEL_CHANGE : PROFI_LEVEL_RESUME, pool->arrivals++ };
         pool->missed[i] = 0;
     }
     pool->is_shut = 0;
@@ -137,6 +139,7 @@ void profi_pool_set(unsigned number, uint64_t allocated_bytes, uint64_t reserved
     const int64_t amounts[] = { (int64_t)allocated_bytes, (int64_t)reserved_bytes };
     pthread_mutex_lock(&pool->lock);
     uint64_t tick = next_tick(pool);
+    pool->is_lost = 0;
     for (unsigned level = 0; level < PROFI_POOL_LEVELS; level++) {
         add(pool, tick, level, PROFI_LEVEL_UNKNOWN, 0);
         add(pool, tick, level, PROFI_LEVEL_SET, amounts[level]);
@@ -171,6 +174,17 @@ void profi_pool_change_at(unsigned number, uint64_t tick, int64_t allocated_byte
     pthread_mutex_lock(&pool->lock);
     add(pool, tick, PROFI_POOL_RESERVED, PROFI_LEVEL_CHANGE, reserved_bytes);
     add(pool, tick, PROFI_POOL_ALLOCATED, PROFI_LEVEL_CHANGE, allocated_bytes);
+    leave(pool);
+}
+
+void profi_pool_lose_at(unsigned number, uint64_t tick)
+{
+    struct pool *pool = &pools[number];
+    pthread_mutex_lock(&pool->lock);
+    pool->lost_event_count++;
+    pool->is_lost = 1;
+    for (unsigned level = 0; level < PROFI_POOL_LEVELS; level++)
+        add(pool, tick, level, PROFI_LEVEL_UNKNOWN, 0);
     leave(pool);
 }
 
@@ -335,11 +349,12 @@ static void apply_event(unsigned number)
     const event *next = &pool->held.of[pool->next++];
     unsigned level = number * PROFI_POOL_LEVELS + next->level;
     int is_too_late = next->tick < swept_until && pool->is_late && !pool->is_blind;
+    int was_known = the_sweep.levels[level].last_unknown != UINT64_MAX;
     if (is_too_late) { /* calls that are open now began before it, or after */
         pool->late_event_count++;
         profi_sweep_level(&the_sweep, level, PROFI_LEVEL_UNKNOWN, 0);
     }
-    profi_sweep_level(&the_sweep, level, is_too_late && next->kind == PROFI_LEVEL_CHANGE ? PROFI_LEVEL_RESUME : next->kind,
+    profi_sweep_level(&the_sweep, level, is_too_late && next->kind == PROFI_LEVEL_CHANGE && was_known ? PROFI_LEVEL_RESUME : next->kind,
                       next->amount);
 }
 
@@ -429,6 +444,7 @@ static int prepare_heap(void)
 static void go_blind(unsigned number)
 {
     pools[number].is_blind = 1;
+    pools[number].was_known = the_sweep.levels[number * PROFI_POOL_LEVELS].last_unknown != UINT64_MAX;
     for (unsigned level = 0; level < PROFI_POOL_LEVELS; level++)
         profi_sweep_level(&the_sweep, number * PROFI_POOL_LEVELS + level, PROFI_LEVEL_UNKNOWN, 0);
 }
@@ -440,7 +456,7 @@ static void see_again(unsigned number)
     while (pool->next < pool->held.count && pool->held.of[pool->next].tick < swept_until)
         apply_event(number);
     pool->is_blind = 0;
-    for (unsigned level = 0; level < PROFI_POOL_LEVELS; level++)
+    for (unsigned level = 0; pool->was_known && level < PROFI_POOL_LEVELS; level++)
         profi_sweep_level(&the_sweep, number * PROFI_POOL_LEVELS + level, PROFI_LEVEL_RESUME, 0);
 }
 

@@ -46,6 +46,9 @@ void profi_pool_open_change(unsigned pool);
 void profi_pool_change_at(unsigned pool, uint64_t tick, int64_t allocated_bytes, int64_t reserved_bytes);
 void profi_pool_promise(unsigned pool, uint64_t tick);
 
+/* The same, by nobody knows how much: it is not known from then on, until it is set. */
+void profi_pool_lose_at(unsigned pool, uint64_t tick);
+
 /* How often it had to empty its cache and try again; and that it could not give `bytes`, to the scope of the calling thread. */
 void profi_pool_retry(unsigned pool, uint64_t times);
 void profi_pool_exhausted(unsigned pool, uint64_t bytes);
