@@ -608,6 +608,27 @@ PROF_API void prof_torch_operators_stop(void);
  */
 PROF_API prof_status prof_torch_memory_start(prof_error *err);
 
+/*
+ * Tells the memory that libtorch allocates on GPUs from now on, each as a pool
+ * of its own, "torch.cuda:0" (prof_pool_open() in <profcore/memory.h>): each
+ * call of a scope has what was allocated and reserved at its begin, at its end
+ * and the highest in between, in the bytes of torch.cuda.memory_allocated() and
+ * memory_reserved().  torch's own peaks are neither read nor reset.
+ *
+ * Before the first scope: those that ran before go without.  It asks how many
+ * GPUs there are, which initialises the driver but makes no context: a process
+ * that forks does so first.  It lasts as long as the process.
+ *
+ *   returns  PROF_OK, also when called again; PROF_E_UNAVAILABLE: this libtorch
+ *            is built without CUDA, or finds no GPU; PROF_E_UNSUPPORTED: its
+ *            allocator has no trace (cudaMallocAsync, or before 2.2), or this
+ *            library was built without CUDA's headers; PROF_E_LIMIT,
+ *            PROF_E_NO_MEMORY: see prof_pool_open().
+ *   threads  Any; while no other uses libtorch.
+ *   since    0.1
+ */
+PROF_API prof_status prof_torch_cuda_memory_start(prof_error *err);
+
 /* ------------------------------------------------------------------------
  * The process
  */

@@ -104,6 +104,12 @@ static void args_memory(void)
 {
     CHECK_I64(prof_torch_memory_start(NULL), PROF_OK);
     CHECK_I64(prof_torch_memory_start(&err), PROF_OK);
+    if (!prof_torch_has_cuda()) {
+        prof_status without_headers = prof_torch_cuda_memory_start(NULL);
+        CHECK(without_headers == PROF_E_UNAVAILABLE || without_headers == PROF_E_UNSUPPORTED);
+        CHECK_I64(prof_torch_cuda_memory_start(&err), without_headers);
+        CHECK(err.message[0] != '\0');
+    }
 }
 
 static const struct {
@@ -113,7 +119,7 @@ static const struct {
     { " prof_torch_version prof_torch_has_cuda prof_torch_intra_threads_get prof_torch_intra_threads_set "
       "prof_torch_inter_threads_get prof_torch_inter_threads_set ", args_process },
     { " prof_torch_operators_start prof_torch_operators_stop ", args_operators },
-    { " prof_torch_memory_start ", args_memory },
+    { " prof_torch_memory_start prof_torch_cuda_memory_start ", args_memory },
     { " prof_torch_model_open prof_torch_model_close prof_torch_model_clone prof_torch_model_to prof_torch_run "
       "prof_torch_warm_up prof_torch_model_method_count prof_torch_model_method prof_torch_model_argument "
       "prof_torch_model_extra_files ", args_model },
