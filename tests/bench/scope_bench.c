@@ -20,6 +20,7 @@
  */
 #include "scope_bench.h"
 
+#include <profcore/memory.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
@@ -33,6 +34,7 @@ static prof_site phase_sites[2] = { PROF_SITE_INIT("phase 0", "scope_bench.c", 2
                                     PROF_SITE_INIT("phase 1", "scope_bench.c", 3, 0) };
 static prof_site sampled_site = PROF_SITE_INIT("sampled", "scope_bench.c", 4, PROF_SITE_SAMPLED);
 static prof_site rss_site = PROF_SITE_INIT("rss", "scope_bench.c", 5, PROF_SITE_RSS);
+static prof_site pool_site = PROF_SITE_INIT("pool", "scope_bench.c", 6, PROF_SITE_POOLS);
 prof_site bench_nest_sites[16];
 static char nest_names[16][8];
 
@@ -110,6 +112,31 @@ static void rss(void)
         prof_end(prof_begin(&rss_site));
 }
 
+/* From its first use on all new sites measure it: so after all others, see cases[]. */
+static prof_pool *pool(void)
+{
+    static prof_pool *found;
+    if (found == NULL)
+        prof_pool_open("bench", &found, NULL);
+    return found;
+}
+
+static void pool_changes(void)
+{
+    prof_pool *gpu = pool();
+    for (int i = 0; i < BATCH / 20; i++) {
+        prof_pool_change(gpu, 512, 0);
+        prof_pool_change(gpu, -512, 0);
+    }
+}
+
+static void pool_scopes(void)
+{
+    pool();
+    for (int i = 0; i < BATCH / 20; i++)
+        prof_end(prof_begin(&pool_site));
+}
+
 static void macro(void)
 {
     for (int i = 0; i < BATCH; i++) {
@@ -153,6 +180,8 @@ static const struct bench_case {
     { "stopped_calls", "prof_begin + prof_end while stopped", flat, BATCH, 1 },
     { "disabled", "PROF_BLOCK with PROF_DISABLE", bench_disabled, BATCH, 0 },
     { "empty_loop", "the loop around the three above", empty_loop, BATCH, 0 },
+    { "pool_change", "two prof_pool_change(): an allocation and its free", pool_changes, BATCH / 20, 0 },
+    { "pool_scope", "PROF_SITE_POOLS: with a pool's levels", pool_scopes, BATCH / 20, 0 },
 #if defined(BENCH_LTTNG)
     { "lttng", "peer: LTTng-UST, two trace points (timeline)", bench_lttng, BATCH, 0 },
 #endif
