@@ -103,6 +103,13 @@ static inline uint64_t profi_clock_at(const profi_clock_scale *scale, uint64_t t
     return before < scale->first_ns ? scale->first_ns - before : 0;
 }
 
+/* The moment in ticks that profi_clock_at() gives this time for. */
+static inline uint64_t profi_clock_tick_of(const profi_clock_scale *scale, uint64_t ns)
+{
+    return ns >= scale->first_ns ? scale->first_ticks + profi_clock_to_ticks(scale, ns - scale->first_ns)
+                                 : scale->first_ticks - profi_clock_to_ticks(scale, scale->first_ns - ns);
+}
+
 /* One moment on the system's clocks, in nanoseconds. */
 typedef struct profi_clock_moment {
     uint64_t monotonic_ns, boot_ns, unix_ns;

@@ -8,6 +8,7 @@
 #include "cupti.h"
 
 #include "../base/clock.h"
+#include "cupti_memory.h"
 #include "library.h"
 #include "work.h"
 
@@ -109,6 +110,8 @@ static void take_back(uint8_t *buffer)
 
 /* ---- records ---- */
 
+static uint64_t complete_tick; /* what allocated and freed before has come; relaxed */
+
 static profi_gpu_way way_of(unsigned copy_kind)
 {
     switch (copy_kind) {
@@ -165,7 +168,25 @@ static void take_overhead(const CUpti_ActivityOverhead3 *from)
         profi_gpu_work_overhead(from->end - from->start);
 }
 
-static void take_record(const CUpti_Activity *record)
+static void take_memory(const CUpti_ActivityMemory4 *from, const profi_clock_scale *scale)
+{
+    profi_cupti_memory_add(&(profi_cupti_memory){
+        .tick = profi_clock_tick_of(scale, time_of(from->timestamp)), .address = from->address, .bytes = from->bytes,
+        .kind = (uint32_t)from->memoryKind, .operation = (uint32_t)from->memoryOperationType, .device = from->deviceId,
+        .has_pool = from->memoryPoolConfig.memoryPoolType == CUPTI_ACTIVITY_MEMORY_POOL_TYPE_LOCAL,
+        .pool_address = from->memoryPoolConfig.address, .pool_bytes = from->memoryPoolConfig.pool.size });
+}
+
+static void take_memory_pool(const CUpti_ActivityMemoryPool3 *from, const profi_clock_scale *scale)
+{
+    profi_cupti_memory_add(&(profi_cupti_memory){
+        .tick = profi_clock_tick_of(scale, time_of(from->timestamp)), .address = from->address, .is_pool = 1,
+        .operation = (uint32_t)from->memoryPoolOperationType, .device = from->deviceId,
+        .has_pool = from->memoryPoolType == CUPTI_ACTIVITY_MEMORY_POOL_TYPE_LOCAL, .pool_address = from->address,
+        .pool_bytes = from->size });
+}
+
+static void take_record(const CUpti_Activity *record, const profi_clock_scale *scale)
 {
     switch (record->kind) {
     case CUPTI_ACTIVITY_KIND_KERNEL:
@@ -174,6 +195,8 @@ static void take_record(const CUpti_Activity *record)
     case CUPTI_ACTIVITY_KIND_MEMCPY2: take_copy_between((const void *)record); break;
     case CUPTI_ACTIVITY_KIND_MEMSET: take_set((const void *)record); break;
     case CUPTI_ACTIVITY_KIND_SYNCHRONIZATION: take_wait((const void *)record); break;
+    case CUPTI_ACTIVITY_KIND_MEMORY2: take_memory((const void *)record, scale); break;
+    case CUPTI_ACTIVITY_KIND_MEMORY_POOL: take_memory_pool((const void *)record, scale); break;
     case CUPTI_ACTIVITY_KIND_OVERHEAD: take_overhead((const void *)record); break;
     default: break; /* of another kind that somebody in this process enabled */
     }
@@ -183,11 +206,14 @@ static void CUPTIAPI take_buffer(CUcontext context, uint32_t stream, uint8_t *bu
 {
     CUpti_Activity *record = NULL;
     size_t dropped = 0;
+    const profi_clock_scale scale = profi_clock_scale_so_far();
     (void)room;
     while (buffer != NULL && bytes != 0 && cupti.next_record(buffer, bytes, &record) == CUPTI_SUCCESS)
-        take_record(record);
-    if (cupti.dropped_records(context, stream, &dropped) == CUPTI_SUCCESS && dropped != 0)
+        take_record(record, &scale);
+    if (cupti.dropped_records(context, stream, &dropped) == CUPTI_SUCCESS && dropped != 0) {
         profi_gpu_work_dropped(dropped);
+        profi_cupti_memory_dropped(PROFI_GET(complete_tick));
+    }
     if (buffer != NULL)
         take_back(buffer);
 }
@@ -251,7 +277,10 @@ static const CUpti_ActivityKind kinds[] = { CUPTI_ACTIVITY_KIND_CONCURRENT_KERNE
                                             CUPTI_ACTIVITY_KIND_MEMCPY2, CUPTI_ACTIVITY_KIND_MEMSET,
                                             CUPTI_ACTIVITY_KIND_SYNCHRONIZATION, CUPTI_ACTIVITY_KIND_OVERHEAD };
 enum { KINDS_NEEDED = 4 }; /* the first; without the others less is known */
+/* Throughout, also while the rest pauses: what is allocated must have been seen from the first to the last. */
+static const CUpti_ActivityKind memory_kinds[] = { CUPTI_ACTIVITY_KIND_MEMORY2, CUPTI_ACTIVITY_KIND_MEMORY_POOL };
 static uint32_t is_running, version; /* relaxed */
+static int device_count;
 
 static profi_cupti_state failed(char *reason, const char *what, CUptiResult result)
 {
@@ -278,7 +307,8 @@ static profi_cupti_state look_for_cuda(char *reason)
         return PROFI_CUPTI_FAILED;
     }
     CUresult result = driver.device_get_count(&count);
-    if (result == CUDA_SUCCESS && count > 0)
+    device_count = result == CUDA_SUCCESS ? count : 0;
+    if (device_count > 0)
         return PROFI_CUPTI_RUNS;
     if (result == CUDA_ERROR_NOT_INITIALIZED)
         snprintf(reason, PROFI_GPU_REASON, "this process has not initialised CUDA");
@@ -330,6 +360,18 @@ static profi_cupti_state go_on(char *reason)
     return PROFI_CUPTI_FAILED;
 }
 
+/* A version without these kinds leaves the pools of devices unknown. */
+static void watch_memory(void)
+{
+    CUptiResult result = CUPTI_SUCCESS;
+    uint64_t now = profi_clock_now();
+    for (size_t i = 0; i < PROFI_COUNT_OF(memory_kinds) && result == CUPTI_SUCCESS; i++)
+        result = cupti.enable(memory_kinds[i]);
+    PROFI_PUT(complete_tick, now);
+    if (result == CUPTI_SUCCESS)
+        profi_cupti_memory_start((unsigned)device_count, now);
+}
+
 /* The clock before any kind, or records come with two. */
 static profi_cupti_state enable(char *reason)
 {
@@ -340,7 +382,10 @@ static profi_cupti_state enable(char *reason)
     listened_count = 0;
     find_functions(CUPTI_CB_DOMAIN_RUNTIME_API);
     find_functions(CUPTI_CB_DOMAIN_DRIVER_API);
-    return go_on(reason);
+    profi_cupti_state state = go_on(reason);
+    if (state == PROFI_CUPTI_RUNS)
+        watch_memory();
+    return state;
 }
 
 static void pause_all(void)
@@ -353,6 +398,8 @@ static void pause_all(void)
 static void give_up(void)
 {
     pause_all();
+    for (size_t i = 0; i < PROFI_COUNT_OF(memory_kinds); i++)
+        cupti.disable(memory_kinds[i]);
     cupti.unsubscribe(subscriber);
 }
 
@@ -393,10 +440,26 @@ profi_cupti_state profi_cupti_start(char reason[PROFI_GPU_REASON])
     return state;
 }
 
-void profi_cupti_flush(void)
+/*
+ * A record may wait in one buffer with a kernel's that still runs.  So what is
+ * complete is taken to be a little older, where more flushes will follow.
+ */
+static void flush(uint64_t patience_ns)
 {
+    const profi_clock_scale scale = profi_clock_scale_so_far();
+    uint64_t patience = profi_clock_to_ticks(&scale, patience_ns), now = profi_clock_now();
+    cupti.flush_all(0);
+    if (now - PROFI_GET(complete_tick) > patience) {
+        PROFI_PUT(complete_tick, now - patience);
+        profi_cupti_memory_complete(now - patience);
+    }
+}
+
+void profi_cupti_flush(int is_final)
+{
+    enum { PATIENCE_NS = 200000000 };
     if (PROFI_GET(is_running))
-        cupti.flush_all(0);
+        flush(is_final ? 0 : PATIENCE_NS);
 }
 
 profi_cupti_state profi_cupti_pause(int yes, char reason[PROFI_GPU_REASON])
@@ -405,7 +468,7 @@ profi_cupti_state profi_cupti_pause(int yes, char reason[PROFI_GPU_REASON])
         return PROFI_CUPTI_WAITS;
     if (!yes)
         return go_on(reason);
-    cupti.flush_all(0);
+    profi_cupti_flush(0);
     pause_all();
     return PROFI_CUPTI_RUNS;
 }
@@ -414,7 +477,7 @@ void profi_cupti_stop(void)
 {
     if (!PROFI_GET(is_running))
         return;
-    cupti.flush_all(0);
+    flush(0);
     PROFI_PUT(is_running, 0u);
     give_up();
 }

@@ -25,8 +25,8 @@ typedef enum profi_cupti_state {
  */
 profi_cupti_state profi_cupti_start(char reason[PROFI_GPU_REASON]);
 
-/* Asks for what is complete by now; it has come when this returns. */
-void profi_cupti_flush(void);
+/* Asks for what is complete by now; it has come when this returns.  is_final: what a snapshot is to show, also of memory. */
+void profi_cupti_flush(int is_final);
 
 /* Stops tracing for a while, or goes on; CUPTI stays ours. */
 profi_cupti_state profi_cupti_pause(int yes, char reason[PROFI_GPU_REASON]);

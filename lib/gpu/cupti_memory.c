@@ -232,3 +232,14 @@ profi_cupti_memory_stats profi_cupti_memory_stats_now(void)
     pthread_mutex_unlock(&lock);
     return now;
 }
+
+void profi_cupti_memory_forget(void)
+{
+    lock = (pthread_mutex_t)PTHREAD_MUTEX_INITIALIZER; /* a thread of CUPTI's may have held it */
+    is_started = 0;
+    record_count = block_count = 0;
+    tidy_at = BLOCKS_FEW;
+    driver_pool_count = 0;
+    profi_number_map_fini(&by_address);
+    stats = (profi_cupti_memory_stats){ 0 };
+}

@@ -53,6 +53,9 @@ void profi_cupti_memory_complete(uint64_t tick);
 /* CUPTI has lost records: from `tick` on nobody knows what is allocated. */
 void profi_cupti_memory_dropped(uint64_t tick);
 
+/* In a forked child, which has none of its parent's GPU memory. */
+void profi_cupti_memory_forget(void);
+
 typedef struct profi_cupti_memory_stats {
     uint64_t record_count, dropped_count;
     uint64_t unknown_release_count; /* of blocks that were there before the first record */

@@ -4,6 +4,7 @@
 
 #include "../base/clock.h"
 #include "../record/record.h"
+#include "cupti_memory.h"
 #include "governor.h"
 #include "work.h"
 
@@ -66,9 +67,18 @@ void profi_gpu_session_budget(double share)
     pthread_mutex_unlock(&lock);
 }
 
+static void settle(int is_final)
+{
+    pthread_mutex_lock(&lock);
+    if (session.state == PROF_GPU_ON)
+        profi_cupti_flush(is_final);
+    pthread_mutex_unlock(&lock);
+    profi_gpu_work_settle();
+}
+
 uint64_t profi_gpu_session_turn(uint64_t every_ns)
 {
-    profi_gpu_session_settle();
+    settle(0);
     pthread_mutex_lock(&lock);
     uint64_t next = session.state == PROF_GPU_ON ? govern(every_ns) : profi_clock_monotonic_ns() + every_ns;
     pthread_mutex_unlock(&lock);
@@ -83,14 +93,7 @@ prof_gpu_state profi_gpu_session_try(void)
     return state;
 }
 
-void profi_gpu_session_settle(void)
-{
-    pthread_mutex_lock(&lock);
-    if (session.state == PROF_GPU_ON)
-        profi_cupti_flush();
-    pthread_mutex_unlock(&lock);
-    profi_gpu_work_settle();
-}
+void profi_gpu_session_settle(void) { settle(1); }
 
 void profi_gpu_session_end(void)
 {
@@ -141,6 +144,7 @@ void profi_gpu_session_forget(void)
 {
     profi_record_gpu_wait(NULL);
     profi_cupti_forget();
+    profi_cupti_memory_forget();
     profi_gpu_work_forget();
     governor = (profi_governor){ 0 };
     session = (profi_gpu_session){ .state = PROF_GPU_OFF, .reason = "nothing was recorded yet", .share = session.share };

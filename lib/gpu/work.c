@@ -298,17 +298,12 @@ static prof_site *site_of_node(void)
     return site;
 }
 
-static uint64_t tick_at(uint64_t ns)
-{
-    return ns >= scale.first_ns ? scale.first_ticks + profi_clock_to_ticks(&scale, ns - scale.first_ns)
-                                : scale.first_ticks - profi_clock_to_ticks(&scale, scale.first_ns - ns);
-}
-
 static void make_span(const profi_gpu_record *record)
 {
     prof_site *what = site_of(record), *track = track_of(record);
     if (what != NULL && track != NULL)
-        profi_work_record(&(profi_work){ what, track, tick_at(record->start_ns), tick_at(record->end_ns),
+        profi_work_record(&(profi_work){ what, track, profi_clock_tick_of(&scale, record->start_ns),
+                                         profi_clock_tick_of(&scale, record->end_ns),
                                          flow_of(record->correlation), record->graph_node != 0 ? site_of_node() : NULL, record->graph_node });
 }
 

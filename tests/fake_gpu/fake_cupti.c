@@ -120,6 +120,7 @@ typedef union record {
     CUpti_ActivityMemcpy6 copy;
     CUpti_ActivityMemset4 set;
     CUpti_ActivitySynchronization2 wait;
+    CUpti_ActivityMemory4 memory;
 } record;
 
 static record *waiting; /* under the lock */
@@ -225,6 +226,20 @@ static void set(uint32_t correlation, uint64_t bytes, uint64_t start, uint64_t e
     add(&made);
 }
 
+static void memory(int is_free, uint64_t address, uint64_t bytes, uint64_t timestamp)
+{
+    record made;
+    memset(&made, 0, sizeof(made));
+    made.memory.kind = CUPTI_ACTIVITY_KIND_MEMORY2;
+    made.memory.memoryOperationType =
+        is_free ? CUPTI_ACTIVITY_MEMORY_OPERATION_TYPE_RELEASE : CUPTI_ACTIVITY_MEMORY_OPERATION_TYPE_ALLOCATION;
+    made.memory.memoryKind = CUPTI_ACTIVITY_MEMORY_KIND_DEVICE;
+    made.memory.address = address;
+    made.memory.bytes = bytes;
+    made.memory.timestamp = timestamp;
+    add(&made);
+}
+
 static void wait_for(uint32_t correlation, uint64_t start, uint64_t end)
 {
     record made;
@@ -317,7 +332,7 @@ static unsigned count_of_functions(void)
 const fake_gpu *fake_gpu_get_1(void);
 const fake_gpu *fake_gpu_get_1(void)
 {
-    static const fake_gpu functions_of_fake = { call, kernel, copy, set, wait_for, deliver, deliver_on_flush, subscriber_count,
+    static const fake_gpu functions_of_fake = { call, kernel, copy, set, memory, wait_for, deliver, deliver_on_flush, subscriber_count,
                                                 count_of_kinds, count_of_functions, buffers_at_fake, clock_now };
     return &functions_of_fake;
 }

@@ -25,6 +25,8 @@ typedef struct fake_gpu {
                    uint64_t graph_node);
     void (*copy)(uint32_t correlation, unsigned way, uint64_t bytes, uint64_t start, uint64_t end);
     void (*set)(uint32_t correlation, uint64_t bytes, uint64_t start, uint64_t end);
+    /* cudaMalloc() and cudaFree() on device 0. */
+    void (*memory)(int is_free, uint64_t address, uint64_t bytes, uint64_t timestamp);
     void (*wait)(uint32_t correlation, uint64_t start, uint64_t end); /* of a thread, for the GPU */
     /* Hands over what waits, in buffers of so many records at most, 0: as many as fit; the last first if `backwards`. */
     void (*deliver)(unsigned records_most, int backwards);

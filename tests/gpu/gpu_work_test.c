@@ -275,14 +275,16 @@ CASE(above_its_budget_tracing_pauses_and_figures_are_estimates)
     setenv("PROFCORE_GPU_BUDGET", "0.5%", 1);
     CHECK_I64(begin(), PROF_OK);
     CHECK(gpu->enabled_kinds() != 0);
-    for (time_t end = time(NULL) + SECONDS; gpu->enabled_kinds() != 0 && time(NULL) < end;) {
+    for (time_t end = time(NULL) + SECONDS; gpu->enabled_functions() != 0 && time(NULL) < end;) {
         prof_scope scope = prof_begin(site("governed"));
         for (unsigned i = 0; i < BATCH; i++, sent++)
             gpu->kernel(gpu->call("cudaLaunchKernel"), 0, 1, now_ns + 10 * sent, now_ns + 10 * sent + 5, "k", 0);
         prof_end(scope);
     }
-    CHECK_U64(gpu->enabled_kinds(), 0);
     CHECK_U64(gpu->enabled_functions(), 0);
+    for (time_t end = time(NULL) + SECONDS; gpu->enabled_kinds() != 2 && time(NULL) < end;)
+        usleep(1000);
+    CHECK_U64(gpu->enabled_kinds(), 2); /* those of memory go on */
     CHECK_U64(gpu->subscribers(), 1);
     usleep(200000);
     prof_gpu_totals read = totals();
@@ -491,6 +493,52 @@ CASE(a_site_that_asks_waits_for_the_gpu_before_its_calls_end_and_the_report_says
     prof_end(prof_phase(prof_begin(asks), next));
     CHECK_U64(waits(), 4);
     CHECK_U64(work_of("asks").flags, PROF_GPU_WORK_IS_WAITED);
+}
+
+static prof_measure pool_of(const char *name, const char *probe)
+{
+    prof_measure measure = PROF_MEASURE_INIT;
+    prof_snapshot *snapshot = take();
+    for (uint32_t i = 0; i < prof_snapshot_function_count(snapshot); i++)
+        for (uint32_t j = 0; j < prof_snapshot_probe_count(snapshot); j++) {
+            prof_function row = PROF_FUNCTION_INIT;
+            prof_probe_info info = PROF_PROBE_INFO_INIT;
+            CHECK_I64(prof_snapshot_function(snapshot, i, &row, NULL), PROF_OK);
+            CHECK_I64(prof_snapshot_probe(snapshot, j, &info, NULL), PROF_OK);
+            if (strcmp(row.name, name) == 0 && strcmp(info.name, probe) == 0)
+                CHECK_I64(prof_snapshot_measure(snapshot, i, j, &measure, NULL), PROF_OK);
+        }
+    prof_snapshot_close(snapshot);
+    return measure;
+}
+
+CASE(what_the_driver_hands_out_is_a_pool_whose_peaks_nest_in_scopes)
+{
+    CHECK_I64(begin(), PROF_OK);
+    prof_site *outer_site = site("outer memory"), *inner_site = site("inner memory");
+    prof_scope outer = prof_begin(outer_site);
+    pass(10);
+    gpu->memory(0, 0x1000, 4096, now_ns);
+    pass(10);
+    prof_scope inner = prof_begin(inner_site);
+    pass(10);
+    gpu->memory(0, 0x9000, 1000, now_ns);
+    pass(10);
+    gpu->memory(1, 0x9000, 1000, now_ns);
+    pass(10);
+    prof_end(inner);
+    pass(10);
+    gpu->memory(1, 0x1000, 4096, now_ns);
+    pass(10);
+    prof_end(outer);
+    pass(10); /* what is complete is what was before now */
+    prof_measure around = pool_of("outer memory", "cuda:0.allocated"), inside = pool_of("inner memory", "cuda:0.allocated");
+    CHECK_U64(around.peak, 5096);
+    CHECK_U64(around.peak_begin, 0);
+    CHECK_U64(around.peak_end, 0);
+    CHECK_U64(inside.peak, 5096);
+    CHECK_U64(inside.peak_begin, 4096);
+    CHECK_U64(inside.rise, 1000);
 }
 
 static void *launch_once(void *name)
