@@ -1,21 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * What a service does for days, in seconds: models opened and closed a
- * thousand times in flat memory, and eight threads on clones.  PROFCORE_SOAK_S
- * says for how many seconds the threads shall run: tests/long/torch_threads.
+ * thousand times in flat memory.  Threads are torch_threads_test.c's.
  */
 #include "torch_test.h"
 
-#include <pthread.h>
-#include <stdatomic.h>
 #include <sys/stat.h>
-#include <time.h>
 
 #ifdef __SANITIZE_ADDRESS__
 size_t __sanitizer_get_current_allocated_bytes(void); /* gcc installs no header that has it */
 #endif
-
-enum { WORKERS = 8 };
 
 /*
  * What the process holds, resident or not: what is resident the system decides.
@@ -90,62 +84,6 @@ TEST(packages_opened_and_closed_leave_their_code_mapped_and_nothing_else)
     REQUIRE(stat(model_path("compiled.pt2"), &about) == 0);
     prof_torch_model_close(model);
     check_growth("compiled.pt2", PROF_OK, 40, 32 * (long)(about.st_size >> 10));
-}
-
-static atomic_int wrong, is_over;
-static atomic_long runs;
-static float three = 3;
-static int64_t shape[] = { 1 };
-
-/* Runs a clone that keeps state, now and then a clone of it, and makes an exception now and then. */
-static void *work(void *clone)
-{
-    const prof_torch_tensor x = FLOATS(shape, &three);
-    const prof_torch_input input = PROF_TORCH_INPUT_TENSOR(&x);
-    for (int i = 1; !atomic_load(&is_over); i++) {
-        prof_torch_value *value = NULL;
-        prof_torch_tensor out = PROF_TORCH_TENSOR_INIT;
-        prof_error error = PROF_ERROR_INIT;
-        if (prof_torch_run(clone, NULL, &input, 1, &value, NULL) != PROF_OK ||
-            prof_torch_value_tensor(value, 0, &out, NULL) != PROF_OK || *(const float *)out.data != 6.0f * (float)i)
-            atomic_fetch_add(&wrong, 1);
-        prof_torch_value_close(value);
-        if (i % 16 == 0 && (prof_torch_run(clone, NULL, NULL, 0, &value, &error) != PROF_E_INVALID || error.message[0] == '\0'))
-            atomic_fetch_add(&wrong, 1);
-        if (i % 64 == 0) {
-            prof_torch_model *next = NULL;
-            if (prof_torch_model_clone(clone, &next, NULL) != PROF_OK)
-                atomic_fetch_add(&wrong, 1);
-            else
-                prof_torch_model_close(clone), clone = next;
-        }
-        if (i == 1 << 20) /* beyond, floats do not add up exactly */
-            break;
-        atomic_fetch_add(&runs, 1);
-    }
-    prof_torch_model_close(clone);
-    return NULL;
-}
-
-TEST(eight_threads_on_clones_run_on_without_a_wrong_result)
-{
-    OPEN(model, "stateful.pt");
-    const char *wanted = getenv("PROFCORE_SOAK_S");
-    const struct timespec duration = { wanted != NULL ? atoi(wanted) : 2, 0 };
-    pthread_t threads[WORKERS];
-    for (size_t i = 0; i < WORKERS; i++) {
-        prof_torch_model *clone = NULL;
-        CHECK_OK(prof_torch_model_clone(model, &clone, &err));
-        REQUIRE(pthread_create(&threads[i], NULL, work, clone) == 0);
-    }
-    prof_torch_model_close(model);
-    nanosleep(&duration, NULL);
-    atomic_store(&is_over, 1);
-    for (size_t i = 0; i < WORKERS; i++)
-        pthread_join(threads[i], NULL);
-    printf("# %ld runs\n", atomic_load(&runs));
-    CHECK(atomic_load(&runs) > 0);
-    CHECK_I64(atomic_load(&wrong), 0);
 }
 
 int main(int argc, char **argv)
