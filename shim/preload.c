@@ -17,6 +17,9 @@
 
 static void load_with_torch(void);
 
+/* For a Python that has just imported torch: see profcore_python/sitecustomize.py. */
+__attribute__((visibility("default"))) void profcore_torch_load_now(void);
+
 /* libprofcore_torch lies beside this library. */
 static void name_source(char source[PATH_MAX])
 {
@@ -36,4 +39,12 @@ __attribute__((constructor)) static void load_with_torch(void)
     name_source(source);
     if (prof_operators_load_with(TORCH_LIBRARY, source, &err) != PROF_OK && (quiet == NULL || strcmp(quiet, "1") != 0))
         fprintf(stderr, "profcore: %s\n", err.message);
+}
+
+/* Waits for what is loaded, so that no operator is missed; whoever looks for torch besides says why it cannot be. */
+void profcore_torch_load_now(void)
+{
+    char source[PATH_MAX];
+    name_source(source);
+    prof_operators_load_with(TORCH_LIBRARY, source, NULL);
 }

@@ -5,8 +5,8 @@
  * RecordFunction calls the second one also where an operator throws.
  */
 #include "shim_error.hpp"
+#include "shim_operators.hpp"
 
-#include <profcore/operators.h>
 #include <profcore/torch.h>
 
 #include <ATen/ATen.h>
@@ -20,14 +20,17 @@
 #include <memory>
 #include <mutex>
 #include <string>
+#include <unordered_set>
 
 using profi_torch::fail;
 using profi_torch::guarded;
 using profi_torch::task;
 
+prof_operators *profi_torch::operators_source;
+
 namespace {
 
-prof_operators *source; /* set before the first callback, for good */
+prof_operators *&source = profi_torch::operators_source;
 
 /*
  * An operator that is open.  There are hundreds in a forward, so their memory
@@ -133,13 +136,7 @@ struct shapes {
 std::unique_ptr<at::ObserverContext> begin_shaped(const at::RecordFunction &function)
 {
     auto open = std::make_unique<open_operator>();
-    shapes found;
-    try {
-        for (const c10::IValue &input : function.inputs())
-            found.add(input);
-    } catch (...) { /* a tensor that has no sizes of its own: those before it are shown */
-    }
-    open->scope = prof_operator_begin_shaped(source, function.name(), found.inputs, found.count);
+    open->scope = profi_torch::operator_begin_shaped(function);
     return open;
 }
 
@@ -150,13 +147,25 @@ void end(const at::RecordFunction &, at::ObserverContext *context)
 }
 
 std::mutex lock;
-at::CallbackHandle installed = at::INVALID_CALLBACK_HANDLE; /* under the lock */
+at::CallbackHandle installed[] = { at::INVALID_CALLBACK_HANDLE, at::INVALID_CALLBACK_HANDLE }; /* under the lock */
 
 void remove_installed()
 {
-    if (installed != at::INVALID_CALLBACK_HANDLE)
-        at::removeCallback(installed);
-    installed = at::INVALID_CALLBACK_HANDLE;
+    for (at::CallbackHandle &one : installed) {
+        if (one != at::INVALID_CALLBACK_HANDLE)
+            at::removeCallback(one);
+        one = at::INVALID_CALLBACK_HANDLE;
+    }
+}
+
+/* All but TorchScript's methods, which have callbacks of their own. */
+std::unordered_set<at::RecordScope> operator_scopes()
+{
+    std::unordered_set<at::RecordScope> scopes;
+    for (unsigned i = 0; i < static_cast<unsigned>(at::RecordScope::NUM_SCOPES); i++)
+        scopes.insert(static_cast<at::RecordScope>(i));
+    scopes.erase(at::RecordScope::TORCHSCRIPT_FUNCTION);
+    return scopes;
 }
 
 /* A program that was not linked with us may have another libtorch than the headers that we were built with. */
@@ -186,7 +195,9 @@ prof_status start(uint32_t flags, prof_error *err)
             return status;
         remove_installed();
         const bool is_shaped = (flags & PROF_TORCH_SHAPES) != 0;
-        installed = at::addGlobalCallback(at::RecordFunctionCallback(is_shaped ? begin_shaped : begin, end).needsInputs(is_shaped));
+        installed[0] = at::addGlobalCallback(
+            at::RecordFunctionCallback(is_shaped ? begin_shaped : begin, end).needsInputs(is_shaped).scopes(operator_scopes()));
+        installed[1] = at::addGlobalCallback(profi_torch::method_callback(is_shaped));
         return static_cast<prof_status>(PROF_OK);
     });
 }
@@ -235,6 +246,17 @@ __attribute__((constructor)) void start_by_environment()
 }
 
 } // namespace
+
+prof_scope profi_torch::operator_begin_shaped(const at::RecordFunction &function)
+{
+    shapes found;
+    try {
+        for (const c10::IValue &input : function.inputs())
+            found.add(input);
+    } catch (...) { /* a tensor that has no sizes of its own: those before it are shown */
+    }
+    return prof_operator_begin_shaped(source, function.name(), found.inputs, found.count);
+}
 
 prof_status prof_torch_operators_start(uint32_t flags, prof_error *err)
 {

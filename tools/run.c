@@ -89,6 +89,21 @@ static void set_folder(void)
     set_variable("PROFCORE_DIR", path);
 }
 
+/* What Python imports when it starts comes from a folder beside the library that is preloaded. */
+static void preload_python(const char *library)
+{
+    const char *others = getenv("PYTHONPATH"), *end = strrchr(library, '/');
+    const int has_others = others != NULL && others[0] != '\0';
+    char *list = NULL, *file = NULL;
+    if (asprintf(&file, "%.*s/profcore_python/sitecustomize.py", (int)(end - library), library) < 0 ||
+        asprintf(&list, "%.*s/profcore_python%s%s", (int)(end - library), library, has_others ? ":" : "", has_others ? others : "") < 0)
+        cli_wrong(&command_run, "--torch: no memory");
+    if (access(file, R_OK) == 0)
+        set_variable("PYTHONPATH", list);
+    free(file);
+    free(list);
+}
+
 /*
  * Whatever the program is, libprofcore_torch comes into it when libtorch does.
  * What is loaded here only tells where it lies: it does nothing while
@@ -113,6 +128,7 @@ static void preload_torch(void)
         cli_wrong(&command_run, "--torch: no memory");
     set_variable("LD_PRELOAD", list);
     set_variable("PROFCORE_TORCH", kept != NULL ? kept : "1");
+    preload_python(path);
     free(list);
     free(kept);
 }

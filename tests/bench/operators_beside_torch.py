@@ -57,7 +57,8 @@ def compare(tool, model, tokens):
         with open(listed, encoding="utf-8") as file:
             theirs = json.load(file)
         with open(glob.glob(os.path.join(folder, "ours_*.json"))[0], encoding="utf-8") as file:
-            ours = {f["name"]: (f["primitive_calls"], int(f["self_ns"]) / 1000) for f in json.load(file)["functions"] if f["file"] == "torch"}
+            ours = {f["name"]: (f["primitive_calls"], int(f["self_ns"]) / 1000) for f in json.load(file)["functions"]
+                    if f["file"] == "torch" and not f["name"].startswith("nn.Module: ")}
     print(f"\n{'self time a forward':>44} {'calls a forward':>23}")
     print(f"{'torch.profiler':>26} {'ours':>17} {'torch.profiler':>16} {'ours':>6}")
     for name in sorted(theirs.keys() | ours.keys(), key=lambda name: -ours.get(name, (0, 0))[1]):

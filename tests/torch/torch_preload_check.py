@@ -22,11 +22,42 @@ GUARD_S = 100
 def run(folder, *arguments, **variables):
     done = subprocess.run([tool, "run", "--torch", "-f", "json", *arguments], cwd=folder, capture_output=True, text=True,
                           timeout=GUARD_S, env={**clean_environment(), **variables})
-    files = glob.glob(os.path.join(folder, "profiling_results", "*.json"))
-    if not files:
+    profile = profile_in(folder)
+    if profile is None:
         return done, None
-    with open(files[0], encoding="utf-8") as text:
-        return done, {f["name"]: f["primitive_calls"] for f in json.load(text)["functions"] if f["file"] == "torch"}
+    return done, {f["name"]: f["primitive_calls"] for f in profile["functions"] if f["file"] == "torch"}
+
+
+def profile_in(folder):
+    for file in glob.glob(os.path.join(folder, "profiling_results", "*.json")):
+        with open(file, encoding="utf-8") as text:
+            return json.load(text)
+    return None
+
+
+def run_python(folder, code, *arguments, name="script.py", options=("-W", "ignore"), **variables):
+    """A script's run: how it ended, and the calls of operators and modules."""
+    if python is None:
+        raise Skip("no Python has torch")
+    script = write(folder, name, code)
+    return run(folder, "--", python, *options, script, *arguments, **variables)
+
+
+def write(folder, name, text):
+    path = os.path.join(folder, name)
+    os.makedirs(os.path.dirname(path), exist_ok=True)
+    with open(path, "w", encoding="utf-8") as file:
+        file.write(text)
+    return path
+
+
+def paths_of(profile):
+    """Calls by call path, names from the outermost on."""
+    names, found = [], {}
+    for parent, function, calls, *_ in profile["paths"]:
+        names.append((names[parent] if parent is not None else ()) + (profile["functions"][function]["name"],))
+        found[names[-1]] = found.get(names[-1], 0) + calls
+    return found
 
 
 def compile_c(folder, name, code, *options):
@@ -42,7 +73,9 @@ def compile_c(folder, name, code, *options):
 def _(folder):
     done, calls = run(folder, "--", plain, os.path.join(models, "inputs.pt"), "7")
     equal(done.returncode, 0, done.stderr)
-    equal((calls["aten::clone"], calls["forward"] >= 7), (7, True), calls)
+    equal((calls["aten::clone"], calls["forward"], calls["nn.Module: Inputs"]), (7, 7, 7), calls)
+    paths = paths_of(profile_in(folder))
+    check(paths.get(("nn.Module: Inputs", "forward", "aten::clone")) == 7, paths)
 
 
 @case("shapes_are_told_apart_where_they_are_asked_for")
@@ -51,36 +84,123 @@ def _(folder):
     equal((done.returncode, calls.get("aten::clone([2, 3])")), (0, 3), calls)
 
 
-def run_python(folder, text, *arguments):
-    if python is None:
-        raise Skip("no Python has torch")
-    script = os.path.join(folder, "script.py")
-    with open(script, "w", encoding="utf-8") as file:
-        file.write(text)
-    return run(folder, "--", python, "-W", "ignore", script, *arguments)
-
-
-FIVE_GELUS = "import torch, time\ntime.sleep(0.2)\nfor _ in range(5):\n    torch.nn.functional.gelu(torch.ones(2, 3))\n"
-
-
 @case("a_python_script_has_the_operators_of_the_torch_that_it_imports")
 def _(folder):
-    done, calls = run_python(folder, FIVE_GELUS)
+    done, calls = run_python(folder, "import torch\nfor _ in range(5):\n    torch.nn.functional.gelu(torch.ones(2, 3))\n")
     equal((done.returncode, calls and calls.get("aten::gelu")), (0, 5), f"{calls} {done.stderr}")
 
 
 @case("a_worker_that_its_server_forked_has_the_operators_of_the_torch_that_it_imports")
 def _(folder):
-    done, calls = run_python(folder, "import os, sys, time\ntime.sleep(0.1)\n"
-                             "if worker := os.fork():\n    sys.exit(os.waitpid(worker, 0)[1])\n" + FIVE_GELUS)
+    done, calls = run_python(folder, "import os, sys, time\ntime.sleep(0.1)\nif worker := os.fork():\n"
+                             "    sys.exit(os.waitpid(worker, 0)[1])\n"
+                             "import torch\nfor _ in range(5):\n    torch.nn.functional.gelu(torch.ones(2, 3))\n")
     equal((done.returncode, calls and calls.get("aten::gelu")), (0, 5), f"{calls} {done.stderr}")
 
 
+MODULES = """
+import collections, json, re, sys, threading
+import torch
+from torch import nn
+from torch.profiler import ProfilerActivity, profile
+
+class Block(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.widen, self.narrow = nn.Linear(8, 32), nn.Linear(32, 8)
+
+    def forward(self, x):
+        if x.sum() > 1e6:
+            raise ValueError("too much")
+        return self.narrow(torch.relu(self.widen(x)))
+
+class Net(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.blocks = nn.ModuleList(Block() for _ in range(3))
+
+    def forward(self, x):
+        for block in self.blocks:
+            x = block(x) if x.numel() else x
+        return x
+
+net = Net().eval()
+scripted = torch.jit.script(net)
+with profile(activities=[ProfilerActivity.CPU], with_stack=True) as profiler, torch.no_grad():
+    for _ in range(4):
+        net(torch.ones(2, 8))
+    worker = threading.Thread(target=lambda: net(torch.ones(2, 8)))
+    worker.start()
+    worker.join()
+names = (re.sub("_[0-9]+$", "", event.name) for event in profiler.events() if event.name.startswith("nn.Module: "))
+with torch.no_grad():
+    net.forward(torch.ones(0, 8))                # no call of the module: no scope
+    for _ in range(2):
+        try:
+            net(torch.full((2, 8), 1e9))
+        except ValueError:
+            pass
+    net(torch.ones(0, 8))
+    for _ in range(5):
+        scripted(torch.ones(2, 8))
+with open(sys.argv[1], "w") as file:
+    json.dump(collections.Counter(names), file)
+"""
+
+
+@case("each_forward_of_a_module_is_a_scope_with_its_operators_in_it")
+def _(folder):
+    counted = os.path.join(folder, "counted")
+    done, calls = run_python(folder, MODULES, counted)
+    equal((done.returncode, done.stderr.count("profcore: ")), (0, 1), done.stderr)
+    with open(counted, encoding="utf-8") as file:
+        theirs = json.load(file)
+    paths = paths_of(profile_in(folder))
+    net, block, linear = "nn.Module: Net", "nn.Module: Block", "nn.Module: Linear"
+    equal({name: count for name, count in theirs.items()}, {net: theirs[net], block: 3 * theirs[net], linear: 6 * theirs[net]}, theirs)
+    check(theirs[net] in (4, 5), theirs)  # with another thread's, or without
+    eager = 4 + 1 + 2 + 1                 # profiled, of the thread, raised, empty
+    equal((paths[(net,)], paths[(net, block)], paths[(net, block, linear)]), (eager + 5, 5 * 3 + 2, 5 * 6), paths)
+    equal((paths[(net, block, linear, "aten::linear")], paths[(net, block, "aten::relu")]), (5 * 6, 5 * 3), paths)
+    equal((paths[(net, "forward")], paths[(net, "forward", "aten::linear")]), (5, 5 * 6), paths)
+    equal({path[:-1] for path in paths if path[-1] == net}, {()}, paths)  # what raised is over
+
+
+@case("a_sitecustomize_of_the_users_own_runs_as_it_would_and_so_does_what_it_raises")
+def _(folder):
+    code = "import sys, sitecustomize\nprint(sitecustomize.mine, sitecustomize.__file__, *sys.path, *map(type, sys.meta_path))\n"
+    theirs = os.path.join(folder, "theirs")
+    write(theirs, "sitecustomize.py", "mine = 'mine'\nimport sys\nif len(sys.argv) > 9:\n    raise RuntimeError('own')\n")
+    script = write(folder, "script.py", code)
+    with_us, _ = run_python(folder, code, PYTHONPATH=theirs)
+    without = subprocess.run([python, script], cwd=folder, capture_output=True, text=True, timeout=GUARD_S,
+                             env={**clean_environment(), "PYTHONPATH": theirs})
+    equal(with_us.returncode, 0, with_us.stderr)
+    equal(with_us.stdout.replace(" <class 'sitecustomize._Watch'>", ""), without.stdout, with_us.stderr)
+    write(theirs, "sitecustomize.py", "raise RuntimeError('own')\n")
+    with_us, _ = run_python(folder, "print('runs')\n", PYTHONPATH=theirs)
+    check("RuntimeError: own" in with_us.stderr and with_us.stdout == "runs\n", with_us)
+
+
+@case("a_python_that_reads_no_environment_has_its_operators_all_the_same")
+def _(folder):
+    done, calls = run_python(folder, "import torch, time\ntime.sleep(0.5)\ntorch.nn.Linear(2, 2)(torch.ones(1, 2))\n",
+                             options=("-I", "-W", "ignore"))
+    equal((done.returncode, calls.get("aten::linear"), calls.get("nn.Module: Linear")), (0, 1, None), calls)
+
+
+@case("what_is_compiled_as_one_graph_still_is")
+def _(folder):
+    done, calls = run_python(folder, "import torch\nnet = torch.nn.Sequential(torch.nn.Linear(4, 4), torch.nn.ReLU())\n"
+                             "fast = torch.compile(net, backend='eager', fullgraph=True)\n"
+                             "for _ in range(3):\n    print(fast(torch.ones(2, 4)).shape)\n")
+    equal((done.returncode, done.stdout.count("torch.Size([2, 4])")), (0, 3), done.stderr)
+
+
 TRAINING = """
-import collections, json, sys, time
+import collections, json, sys
 import torch
 from torch.profiler import ProfilerActivity, profile
-time.sleep(0.3)
 with profile(activities=[ProfilerActivity.CPU]) as profiler:
     model = torch.nn.Sequential(torch.nn.Linear(16, 16), torch.nn.GELU(), torch.nn.Linear(16, 4))
     for _ in range(3):
@@ -98,6 +218,8 @@ def _(folder):
     with open(counted, encoding="utf-8") as file:
         theirs = json.load(file)
     check(any("Backward" in name for name in theirs), theirs)
+    modules = {name: calls.pop(name) for name in list(calls) if name.startswith("nn.Module: ")}
+    equal(modules, {"nn.Module: Sequential": 3, "nn.Module: Linear": 6, "nn.Module: GELU": 3}, modules)
     equal(calls, theirs, "calls that are not inside one of the same name, which torch's list leaves out")
 
 

@@ -1,0 +1,114 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What `profcore run --torch` puts into a Python that knows nothing of it: the forward of each nn.Module as a scope.
+
+Python imports this file when it starts, for its folder stands first in PYTHONPATH.  It arranges to be called when torch
+has been imported, and makes way: the folder leaves sys.path, and a sitecustomize of the user's is imported instead.
+No failure of it reaches the program, and where libprofcore is not in the process it does nothing.
+"""
+import os
+import sys
+
+
+def _record(torch):
+    """Adds hooks around every forward from now on.  Each thread has a stack of the scopes that are open."""
+    import ctypes
+    import threading
+
+    library = ctypes.PyDLL(None)  # whose calls keep Python's lock: they are shorter than giving it away
+    begin, end, open_source = library.prof_operator_begin, library.prof_end, library.prof_operators_open
+    begin.argtypes, begin.restype = (ctypes.c_void_p, ctypes.c_void_p), ctypes.c_uint64
+    end.argtypes, end.restype = (ctypes.c_uint64,), None
+    source = ctypes.c_void_p()
+    if open_source(b"torch", ctypes.byref(source), None) != 0:
+        raise RuntimeError("libprofcore has no room for them")
+    source, texts, names, thread, script = source.value, [], {}, threading.local(), torch.jit.ScriptModule
+    is_compiling = getattr(getattr(torch, "compiler", None), "is_compiling", lambda: False)
+
+    def name_anew(name):
+        """A name stays where it is, for its site is found by its address; classes of one name may come and go."""
+        texts.append(ctypes.create_string_buffer(f"nn.Module: {name}".encode("utf-8", "replace")))
+        names[name] = ctypes.addressof(texts[-1])
+        return names[name]
+
+    def before(module, inputs):
+        # What torch.compile() reads here is to find nothing to compile; of a script libtorch itself tells.
+        if is_compiling() or isinstance(module, script):
+            return
+        name = type(module).__name__
+        scope = begin(source, names.get(name) or name_anew(name))
+        try:
+            thread.opened.append((module, scope))
+        except AttributeError:
+            thread.opened = [(module, scope)]
+
+    def after(module, inputs, result):
+        if is_compiling() or isinstance(module, script):
+            return
+        opened = getattr(thread, "opened", None)
+        if opened and (opened[-1][0] is module or any(one is module for one, _ in opened)):
+            inner = None
+            while inner is not module:  # before it those that were left by what no hook sees, such as KeyboardInterrupt
+                inner, scope = opened.pop()
+                end(scope)
+
+    modules = torch.nn.modules.module
+    modules.register_module_forward_pre_hook(before)
+    try:
+        modules.register_module_forward_hook(after, always_call=True)
+    except TypeError:  # an older torch, which does not call it for a forward that raised
+        modules.register_module_forward_hook(after)
+
+
+def _when_imported(torch):
+    import ctypes
+
+    try:
+        load = ctypes.CDLL(None).profcore_torch_load_now
+    except (AttributeError, OSError):
+        return  # started by a program that did not pass LD_PRELOAD on
+    load()
+    try:
+        _record(torch)
+    except Exception as why:
+        if os.environ.get("PROFCORE_QUIET") != "1":
+            print(f"profcore: the modules of this torch are not recorded: {why!r}", file=sys.stderr)
+
+
+class _Watch:
+    """Finds torch as it would have been found, once, and calls behind its import."""
+
+    def find_spec(self, name, path=None, target=None):
+        if name != "torch":
+            return None
+        sys.meta_path.remove(self)
+        for finder in sys.meta_path:
+            spec = finder.find_spec(name, path, target) if hasattr(finder, "find_spec") else None
+            if spec is not None:
+                self.watch(spec.loader)
+                return spec
+        return None
+
+    @staticmethod
+    def watch(loader):
+        execute = getattr(loader, "exec_module", None)
+
+        def execute_and_call(module):
+            execute(module)
+            _when_imported(module)
+
+        try:
+            loader.exec_module = execute_and_call
+        except AttributeError:
+            pass  # a loader of somebody's that takes no other: no modules
+
+
+def _make_way():
+    here = os.path.dirname(os.path.abspath(__file__))
+    sys.path[:] = [folder for folder in sys.path if os.path.abspath(folder or ".") != here]
+    del sys.modules["sitecustomize"]
+
+
+if any(word not in ("", "0", "memory") for word in os.environ.get("PROFCORE_TORCH", "").split(",")):
+    sys.meta_path.insert(0, _Watch())
+_make_way()
+import sitecustomize  # noqa: E402  whether there is one, and what it raises, is as if this file were not
