@@ -223,6 +223,42 @@ def _(folder):
     equal(calls, theirs, "calls that are not inside one of the same name, which torch's list leaves out")
 
 
+MEMORY = """
+import json, sys
+import torch
+from torch import nn
+from torch.profiler import ProfilerActivity, profile
+net = nn.Sequential(nn.Linear(64, 256), nn.GELU(), nn.Linear(256, 64)).eval()
+x = torch.ones(8, 64)
+with torch.no_grad(), profile(activities=[ProfilerActivity.CPU], profile_memory=True) as profiler:
+    for _ in range(20):
+        net(x)
+told = [event.nbytes() for event in profiler.profiler.kineto_results.events() if event.name() == "[memory]"]
+left = {row.key: (row.count, row.cpu_memory_usage) for row in profiler.key_averages() if row.key.startswith("aten::")}
+with open(sys.argv[1], "w") as file:
+    json.dump({"allocated": sum(n for n in told if n > 0), "blocks": sum(n > 0 for n in told), "left": left}, file)
+"""
+
+
+@case("beside_torchs_profiler_with_memory_both_are_complete_and_have_the_same_bytes")
+def _(folder):
+    counted = os.path.join(folder, "counted")
+    done, calls = run_python(folder, MEMORY, counted, PROFCORE_TORCH="1,memory")
+    equal(done.returncode, 0, done.stderr)
+    with open(counted, encoding="utf-8") as file:
+        theirs = json.load(file)
+    rows = {f["name"]: f for f in profile_in(folder)["functions"] if f["file"] == "torch"}
+
+    def measured(name, what):
+        return rows[name]["probes"]["memory.torch.cpu." + what]["sum"]
+
+    net = "nn.Module: Sequential"
+    equal((calls[net], theirs["blocks"]), (20, 60), theirs)
+    equal((measured(net, "allocated"), measured(net, "blocks")), (theirs["allocated"], theirs["blocks"]), theirs)
+    ours = {name: [rows[name]["calls"], measured(name, "allocated") - measured(name, "freed")] for name in theirs["left"]}
+    equal(ours, theirs["left"], "calls and bytes that were left by each operator")
+
+
 @case("another_libtorch_is_named_and_left_alone")
 def _(folder):
     other = compile_c(folder, torch_library + ".999", "int other;", "-shared", "-fPIC")
