@@ -40,13 +40,15 @@
  *   method.hpp     PROF_METHOD
  *   recorder.hpp   options, stats, start, stop, save, recorder
  *   events.hpp     span, request, instant, annotate, flow, counter
- *   snapshot.hpp   snapshot: its functions, spans and counters; read, merged, written
+ *   memory.hpp     memory, memory_mark, memory_check
+ *   snapshot.hpp   snapshot: its functions, spans, counters and memory; read, merged, written
  *   timeline.hpp   timeline: a file of single events
  */
 #ifndef PROFCORE_PROFCORE_HPP
 #define PROFCORE_PROFCORE_HPP
 
 #include <profcore/events.hpp>
+#include <profcore/memory.hpp>
 #include <profcore/method.hpp>
 #include <profcore/recorder.hpp>
 #include <profcore/scope.hpp>

@@ -31,6 +31,14 @@ struct counter_row : prof_counter_row {
     counter_row() noexcept : prof_counter_row(prof_counter_row PROF_COUNTER_ROW_INIT) { name = ""; }
 };
 
+/* A kind of memory, and a place that allocated: see prof_memory_info and prof_place.  Their text belongs to the snapshot. */
+struct memory_row : prof_memory_info {
+    memory_row() noexcept : prof_memory_info(prof_memory_info PROF_MEMORY_INFO_INIT) { name = ""; }
+};
+struct place_row : prof_place {
+    place_row() noexcept : prof_place(prof_place PROF_PLACE_INIT) { path = ""; }
+};
+
 /* Where a snapshot comes from: see prof_about.  Its text belongs to the snapshot. */
 struct snapshot_about : prof_about {
     snapshot_about() noexcept : prof_about(prof_about PROF_ABOUT_INIT) {}
@@ -69,6 +77,14 @@ struct spans : snapshot_table<function> {
 struct counters : snapshot_table<counter_row> {
     static index count(const source *of, index) noexcept { return prof_snapshot_counter_count(of); }
     static void read(const source *of, index, index at, row &read) noexcept { prof_snapshot_counter(of, at, &read, nullptr); }
+};
+struct memories : snapshot_table<memory_row> {
+    static index count(const source *of, index) noexcept { return prof_snapshot_memory_count(of); }
+    static void read(const source *of, index, index at, row &read) noexcept { prof_snapshot_memory(of, at, &read, nullptr); }
+};
+struct places : snapshot_table<place_row> {
+    static index count(const source *of, index) noexcept { return prof_snapshot_place_count(of); }
+    static void read(const source *of, index, index at, row &read) noexcept { prof_snapshot_place(of, at, &read, nullptr); }
 };
 
 } // namespace detail
@@ -222,12 +238,18 @@ public:
     rows<detail::spans> spans() const & noexcept { return rows<detail::spans>(raw_); }
     rows<detail::counters> counters() const & noexcept { return rows<detail::counters>(raw_); }
 
+    /* What allocators told: the kinds of memory, and where what is still allocated is from. */
+    rows<detail::memories> memories() const & noexcept { return rows<detail::memories>(raw_); }
+    rows<detail::places> places() const & noexcept { return rows<detail::places>(raw_); }
+
     /* A snapshot without a name is gone before its rows are read: give it one. */
     rows<detail::functions> functions() const && = delete;
     rows<detail::callers> callers(std::uint32_t id) const && = delete;
     rows<detail::callees> callees(std::uint32_t id) const && = delete;
     rows<detail::spans> spans() const && = delete;
     rows<detail::counters> counters() const && = delete;
+    rows<detail::memories> memories() const && = delete;
+    rows<detail::places> places() const && = delete;
 
     /* Finds a function by name; false where there is none, and the row is as it was. */
     bool find(const char *name, function &row) const noexcept

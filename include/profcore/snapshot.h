@@ -399,7 +399,7 @@ typedef struct prof_memory_info {
     const char *name;         /* such as "torch.cpu" */
     uint64_t allocated_bytes, allocated_count; /* since it was opened */
     uint64_t live_bytes, live_count;           /* now */
-    uint64_t peak_bytes;      /* the most that was live at any time */
+    uint64_t peak_bytes;      /* the most that was live at any time; of several processes, in the one that had most */
     uint64_t lost_count;      /* blocks that there was no room to remember: in no figure */
     uint64_t unknown_count;   /* frees of blocks allocated before, or lost: in no figure */
 } prof_memory_info;
@@ -407,8 +407,8 @@ typedef struct prof_memory_info {
 #define PROF_MEMORY_INFO_INIT { (uint32_t)sizeof(prof_memory_info), 0u, NULL, 0u, 0u, 0u, 0u, 0u, 0u, 0u }
 
 /*
- * The kinds of memory: 0 in what was read, merged, or is a subtree or one
- * call.  What functions allocated is in probes: "memory.torch.cpu.allocated",
+ * The kinds of memory: 0 in a subtree, one call, and what was recovered.  Of
+ * what was merged they are added up, as are places.  What functions allocated is in probes: "memory.torch.cpu.allocated",
  * ".freed" (bytes), ".blocks", ".freed_blocks", and ".peak" and ".largest"
  * (bytes), of which prof_measure.largest is the most in any call, and `sum`
  * the calls' own added up.  Since 0.1.

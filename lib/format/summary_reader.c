@@ -2,8 +2,8 @@
 /*
  * Reads summaries, profcore.summary/1, as summary_json.c writes them.  Keys
  * that are not known are ignored; what is missing or null is unavailable.  Here are
- * functions and edges; facts of the run, paths and spans have files of their
- * own.
+ * functions and edges; facts of the run, paths, spans and memory have files of
+ * their own.
  */
 #include "summary_reader.h"
 
@@ -311,6 +311,7 @@ prof_status profi_read_json(const profi_input *input, profi_builder *builder, pr
         profi_read_gpu(&json, json.values);
         read_functions(&json, json.values);
         profi_read_spans(&json, json.values);
+        profi_read_memory(&json, json.values);
         status = json.status;
     }
     profi_json_fini(&json);

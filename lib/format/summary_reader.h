@@ -46,6 +46,9 @@ void profi_read_utilization(profi_json *json, const profi_json_value *root);
 /* Reads the spans, if there are any. */
 void profi_read_spans(profi_json *json, const profi_json_value *root);
 
+/* Reads what allocators told, if they did. */
+void profi_read_memory(profi_json *json, const profi_json_value *root);
+
 /* Reads the call paths, or why there are none. */
 void profi_read_paths(profi_json *json, const profi_json_value *root, const profi_function_number *numbers, size_t count);
 

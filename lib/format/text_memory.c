@@ -117,13 +117,15 @@ int profi_text_memory_line(profi_output *out, const prof_snapshot *snapshot, uin
 
 /* ---- the process, and places ---- */
 
-static void put_memory(profi_output *out, const profi_memory_info *memory)
+static void put_memory(profi_output *out, const prof_snapshot *snapshot, const profi_memory_info *memory)
 {
-    char live[24], peak[24];
+    char live[24], peak[24], of[48] = "of the whole process, as its allocator told";
+    if (snapshot->process_count > 1)
+        snprintf(of, sizeof(of), "of %u processes, as their allocators told", (unsigned)snapshot->process_count);
     profi_format_bytes(live, (double)memory->live_bytes, "");
     profi_format_bytes(peak, (double)memory->peak_bytes, "");
-    profi_output_printf(out, "\n   Memory of %s, of the whole process, as its allocator told: %s in %" PRIu64 " blocks now, peak %s; %"
-                             PRIu64 " blocks in all\n", memory->name, live, memory->live_count, peak, memory->allocated_count);
+    profi_output_printf(out, "\n   Memory of %s, %s: %s in %" PRIu64 " blocks now, peak %s%s; %" PRIu64 " blocks in all\n", memory->name, of, live,
+                        memory->live_count, peak, snapshot->process_count > 1 ? " in one" : "", memory->allocated_count);
     if (memory->lost_count != 0)
         profi_output_printf(out, "   %" PRIu64 " more were allocated for which there was no room in the table of blocks: in no figure\n",
                             memory->lost_count);
@@ -137,7 +139,7 @@ void profi_text_memory_places(profi_output *out, const prof_snapshot *snapshot)
     enum { SHOWN = 20 };
     uint32_t count = 0;
     for (uint32_t i = 0; i < snapshot->memory_count; i++)
-        put_memory(out, &snapshot->memories[i]);
+        put_memory(out, snapshot, &snapshot->memories[i]);
     while (count < snapshot->place_count && snapshot->places[count].grown_bytes > 0)
         count++; /* which come first */
     if (snapshot->memory_count == 0 || (count == 0 && !snapshot->is_marked))

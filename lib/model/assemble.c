@@ -277,6 +277,7 @@ prof_status profi_builder_finish(profi_builder *builder, const char *what, prof_
         settle_edges(builder);
         profi_builder_settle_paths(builder);
         profi_builder_settle_counters(builder);
+        profi_builder_settle_places(builder);
     }
     if (!builder->out_of_memory) {
         builder->out_of_memory = !profi_snapshot_index_callees(made);

@@ -18,7 +18,7 @@ typedef struct profi_key_table {
 typedef struct profi_builder {
     prof_snapshot *snapshot;
     profi_key_table functions, spans;
-    size_t counter_room, usage_room;
+    size_t counter_room, usage_room, place_room;
     size_t edge_count, edge_room;
     uint64_t path_calls; /* in all paths */
     int out_of_memory; /* sticky, as the next: asked for once, at the end */
@@ -64,6 +64,22 @@ void profi_builder_usage(profi_builder *builder, const profi_usage_info *from);
 
 /* All of it, of one snapshot after the other. */
 void profi_builder_utilization(profi_builder *builder, const profi_utilization *from, int is_first);
+
+/* Kinds of memory that a snapshot has room for. */
+enum { PROFI_SNAPSHOT_MEMORIES = 16 };
+
+/*
+ * Adds a kind of memory to the one of its name, and returns its number;
+ * PROFI_NONE where that cannot be, for which finishing gives the reason.  The
+ * peak is the highest of one process.
+ */
+uint32_t profi_builder_memory(profi_builder *builder, const profi_memory_info *from);
+
+/* Adds a place of that kind of memory; without effect for PROFI_NONE. */
+void profi_builder_place(profi_builder *builder, uint32_t memory, const profi_place_info *from);
+
+/* Makes one of those that are the same, in their order; for profi_builder_finish(). */
+void profi_builder_settle_places(profi_builder *builder);
 
 /* Adds an edge between functions of the snapshot. */
 void profi_builder_edge(profi_builder *builder, const profi_edge *edge);

@@ -95,12 +95,18 @@ static int describe_place(prof_snapshot *snapshot, const profi_place_view *from,
     return ok;
 }
 
-/* What has grown most first; without a mark that is what there is most of. */
 static int by_growth(const void *one, const void *other)
 {
     const profi_place_info *a = one, *b = other;
-    return a->grown_bytes != b->grown_bytes ? (a->grown_bytes < b->grown_bytes) - (a->grown_bytes > b->grown_bytes)
-                                            : strcmp(a->path, b->path);
+    const int by_path = strcmp(a->path, b->path);
+    if (a->grown_bytes != b->grown_bytes)
+        return a->grown_bytes < b->grown_bytes ? 1 : -1;
+    return by_path != 0 ? by_path : a->memory < b->memory ? -1 : a->memory > b->memory;
+}
+
+void profi_places_sort(prof_snapshot *snapshot)
+{
+    qsort(snapshot->places, snapshot->place_count, sizeof(*snapshot->places), by_growth);
 }
 
 int profi_recorded_memory(prof_snapshot *snapshot)
@@ -123,7 +129,7 @@ int profi_recorded_memory(prof_snapshot *snapshot)
         snapshot->place_count += (uint32_t)ok;
     }
     if (ok)
-        qsort(snapshot->places, snapshot->place_count, sizeof(*snapshot->places), by_growth);
+        profi_places_sort(snapshot);
     return ok;
 }
 

@@ -11,6 +11,9 @@ struct prof_snapshot;
 /* Fills the kinds of memory and the places; 0 when the heap is spent. */
 int profi_recorded_memory(struct prof_snapshot *snapshot);
 
+/* What has grown most first; without a mark that is what there is most of. */
+void profi_places_sort(struct prof_snapshot *snapshot);
+
 /* How much a place has grown since the mark. */
 static inline int64_t profi_place_grown_bytes(const profi_place_view *place)
 {

@@ -85,6 +85,22 @@ static void merge_spans(profi_builder *builder, const prof_snapshot *from)
     }
 }
 
+/* Growth is since the marks only if it is so everywhere. */
+static void merge_memory(profi_builder *builder, const prof_snapshot *const *snapshots, size_t count)
+{
+    int is_marked = 1;
+    for (size_t i = 0; i < count && !builder->out_of_memory; i++) {
+        uint32_t numbers[PROFI_SNAPSHOT_MEMORIES];
+        const prof_snapshot *from = snapshots[i];
+        for (uint32_t j = 0; j < from->memory_count; j++)
+            numbers[j] = profi_builder_memory(builder, &from->memories[j]);
+        for (uint32_t j = 0; j < from->place_count; j++)
+            profi_builder_place(builder, numbers[from->places[j].memory], &from->places[j]);
+        is_marked &= from->memory_count == 0 || from->is_marked;
+    }
+    builder->snapshot->is_marked = is_marked && builder->snapshot->memory_count != 0;
+}
+
 static void merge_threads(profi_builder *builder, const prof_snapshot *const *snapshots, size_t count)
 {
     size_t total = 0, used = 0;
@@ -285,6 +301,7 @@ prof_status prof_snapshot_merge(const prof_snapshot *const *snapshots, size_t co
     }
     if (!builder.out_of_memory) {
         merge_all_facts(&builder, snapshots, count);
+        merge_memory(&builder, snapshots, count);
         merge_threads(&builder, snapshots, count);
         merge_processes(&builder, snapshots, count);
     }

@@ -198,7 +198,7 @@ struct prof_snapshot {
     profi_function *spans;       /* not functions, but their rows: calls, cumulative and extreme times, histogram */
     uint32_t span_count;
     uint64_t lost_values;        /* of counters, and events beside scopes */
-    profi_memory_info *memories; /* none in what is no run of this process */
+    profi_memory_info *memories; /* none in what is no run */
     uint32_t memory_count;
     profi_pool_info *pools;      /* likewise */
     uint32_t pool_count;

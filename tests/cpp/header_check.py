@@ -48,6 +48,11 @@ int use(profcore::error &why)
     profcore::instant(PROF_SITE("seen"), { profcore::arg(PROF_SITE("text"), "x") });
     profcore::flow(1);
     made.depth.set(2);
+    profcore::memory pool("pool", why);
+    pool.allocated(&made, 1);
+    pool.freed(&made);
+    profcore::memory_mark();
+    profcore::memory_check(1, why);
     made.waits.phase(PROF_SITE("served"));
     made.waits.end({ profcore::arg(PROF_SITE("n"), 1u) });
     int sum = made.answer() + made.other();

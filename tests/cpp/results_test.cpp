@@ -436,6 +436,39 @@ TEST(what_cannot_be_read_says_so)
 
 /* ---- timelines ---- */
 
+static char blocks[100];
+
+TEST(memory_is_counted_by_place_and_a_leak_is_named)
+{
+    profcore::error why;
+    profcore::memory counted("arena", why), same("arena", why), nothing;
+    CHECK(counted && same && !nothing && why.status() == PROF_OK);
+    nothing.allocated(blocks, 8);
+    profcore::memory_mark();
+    check_clean(record([&counted, &same] {
+        profcore::scope scope(PROF_SITE("keeps"));
+        for (int i = 0; i < 5; i++)
+            counted.allocated(&blocks[i], 16);
+        CHECK_I64(static_cast<std::int64_t>(same.freed(&blocks[4])), 16);
+    }));
+    CHECK_I64(profcore::memory_check(5, why), PROF_OK);
+    CHECK_I64(profcore::memory_check(4, why), PROF_E_LIMIT);
+    CHECK_HAS(why.what(), "4 blocks (64 B) of arena");
+    const profcore::snapshot taken = profcore::snapshot::take(why);
+    bool is_found = false;
+    CHECK_I64(static_cast<std::int64_t>(taken.memories().size()), 1);
+    for (const profcore::memory_row &row : taken.memories())
+        CHECK(std::strcmp(row.name, "arena") == 0 && row.live_bytes == 64 && row.allocated_count == 5);
+    for (const profcore::place_row &row : taken.places())
+        is_found |= std::strcmp(row.path, LIVE ? "keeps" : "") == 0 && row.live_count == 4 && row.is_marked == 1;
+    CHECK(is_found);
+    for (char &block : blocks)
+        counted.freed(&block);
+    profcore::error refused;
+    CHECK(!profcore::memory("", refused));
+    CHECK_I64(refused.status(), PROF_E_INVALID);
+}
+
 TEST(a_timeline_becomes_a_table)
 {
     record([] {
@@ -536,7 +569,18 @@ TEST(the_throwing_forms_throw_what_the_others_say)
     } catch (const profcore::error &) {
         caught++;
     }
-    CHECK_I64(caught, 10);
+    try {
+        profcore::memory nameless("");
+    } catch (const profcore::error &why) {
+        CHECK_I64(why.status(), PROF_E_INVALID);
+        caught++;
+    }
+    try {
+        profcore::memory_check(0);
+    } catch (const profcore::error &) {
+        caught++;
+    }
+    CHECK_I64(caught, 12);
 }
 #endif
 

@@ -464,11 +464,11 @@ def _(folder):
     equal(sorted(os.listdir(folder)), before, "files")
 
 
-def summary(path, functions, spans=(), counters=()):
+def summary(path, functions, spans=(), counters=(), memory=()):
     """A summary as the library writes it.
 
     Functions are (name, file, line, calls, self, cumulative, durations), spans (name, file, line, durations), counters
-    (name, values).
+    (name, values), memory (kind, path, bytes that are live).
     """
     def histogram(durations):
         counts = {}
@@ -491,9 +491,32 @@ def summary(path, functions, spans=(), counters=()):
                       "sum": sum(values), "min": min(values), "max": max(values)} for name, values in counters],
         "spans": [{"name": name, "file": file, "line": line, "count": len(durations), "total_ns": sum(durations),
                    "min_ns": min(durations), "max_ns": max(durations), "histogram": histogram(durations)}
-                  for name, file, line, durations in spans]}
+                  for name, file, line, durations in spans],
+        "allocators": [{"name": kind, "allocated_bytes": 10 * size, "allocated_count": 10, "live_bytes": size, "live_count": 1,
+                        "peak_bytes": 2 * size, "lost_count": 0, "unknown_count": 0} for kind, _, size in memory],
+        "places": [{"memory": kind, "path": place, "scope": place, "operator": None, "live_bytes": size, "live_count": 1,
+                    "new_count": 2, "grown_bytes": size, "grown_count": 1} for kind, place, size in memory]}
     with open(path, "w", encoding="utf-8") as text:
         json.dump(document, text)
+
+
+@case("merge_adds_up_what_allocators_told_by_kind_and_place")
+def _(folder):
+    one, two, both = (os.path.join(folder, name) for name in ("one.json", "two.json", "both.json"))
+    summary(one, [], memory=[("pool", "load > parse", 1024), ("arena", "load", 64)])
+    summary(two, [], memory=[("pool", "load > parse", 2048), ("heap", "load", 4096)])
+    profcore("merge", one, two, "-o", both)
+    with open(both, encoding="utf-8") as text:
+        merged = json.load(text)
+    equal([(a["name"], a["live_bytes"], a["allocated_count"], a["peak_bytes"]) for a in merged["allocators"]],
+          [("pool", 3072, 20, 4096), ("arena", 64, 10, 128), ("heap", 4096, 10, 8192)], "kinds")
+    equal([(p["memory"], p["path"], p["grown_bytes"], p["new_count"]) for p in merged["places"]],
+          [("heap", "load", 4096, 2), ("pool", "load > parse", 3072, 4), ("arena", "load", 64, 2)], "places")
+    table = profcore("report", both).out
+    check("Memory of pool, of 2 processes, as their allocators told: 3.0 KiB in 2 blocks now, peak 4.0 KiB in one; 20 blocks in all"
+          in table, table)
+    check("        3.0 KiB          2          4 load > parse\n" in table, table)
+    equal(table, profcore("report", one, two).out, "merged files and merged at once")
 
 
 def make_two(folder):

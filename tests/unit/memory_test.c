@@ -418,6 +418,35 @@ static int gather(void *user, const void *data, size_t bytes)
     return 0;
 }
 
+/* That one has `times` as much as the other, all told, and at the same places in the same order. */
+static void check_same_memory(const prof_snapshot *expected, const prof_snapshot *found, uint64_t times)
+{
+    const uint32_t places = prof_snapshot_place_count(expected);
+    REQUIRE(prof_snapshot_memory_count(found) == prof_snapshot_memory_count(expected) && prof_snapshot_place_count(found) == places);
+    for (uint32_t i = 0; i < prof_snapshot_memory_count(expected); i++) {
+        prof_memory_info a = PROF_MEMORY_INFO_INIT, b = PROF_MEMORY_INFO_INIT;
+        CHECK_I64(prof_snapshot_memory(expected, i, &a, NULL), PROF_OK);
+        CHECK_I64(prof_snapshot_memory(found, i, &b, NULL), PROF_OK);
+        CHECK_STR(b.name, a.name);
+        CHECK_U64(b.allocated_bytes, times * a.allocated_bytes);
+        CHECK_U64(b.allocated_count, times * a.allocated_count);
+        CHECK_U64(b.live_bytes, times * a.live_bytes);
+        CHECK_U64(b.live_count, times * a.live_count);
+        CHECK_U64(b.peak_bytes, a.peak_bytes);
+        CHECK(b.lost_count == times * a.lost_count && b.unknown_count == times * a.unknown_count);
+    }
+    for (uint32_t i = 0; i < places; i++) {
+        prof_place a = PROF_PLACE_INIT, b = PROF_PLACE_INIT;
+        CHECK_I64(prof_snapshot_place(expected, i, &a, NULL), PROF_OK);
+        CHECK_I64(prof_snapshot_place(found, i, &b, NULL), PROF_OK);
+        CHECK_STR(b.path, a.path);
+        CHECK((a.scope == NULL) == (b.scope == NULL) && (a.called == NULL) == (b.called == NULL));
+        CHECK(b.memory == a.memory && b.is_marked == a.is_marked);
+        CHECK(b.live_bytes == times * a.live_bytes && b.live_count == times * a.live_count && b.new_count == times * a.new_count);
+        CHECK(b.grown_bytes == (int64_t)times * a.grown_bytes && b.grown_count == (int64_t)times * a.grown_count);
+    }
+}
+
 TEST(the_table_and_the_summary_show_it)
 {
     static char table[1 << 20], summary[1 << 20];
@@ -428,10 +457,9 @@ TEST(the_table_and_the_summary_show_it)
     prof_memory_allocated(memory, block(2), MIB);
     prof_memory_freed(memory, block(2));
     prof_end(scope);
-    prof_snapshot *snapshot = taken(), *again = NULL;
+    prof_snapshot *snapshot = taken(), *again = NULL, *merged = NULL;
     CHECK_I64(prof_snapshot_write(snapshot, "txt", NULL, gather, table, &err), PROF_OK);
     CHECK_I64(prof_snapshot_write(snapshot, "json", NULL, gather, summary, &err), PROF_OK);
-    prof_snapshot_close(snapshot);
     CHECK_HAS(table, "Memory of pool, of the whole process, as its allocator told: 3.0 MiB in ");
     CHECK_HAS(table, "        4.0 MiB          2      4.0 MiB      3.0 MiB      +3.0 MiB      +1 memory_test.c:1(shown)\n");
     CHECK_HAS(table, "        3.0 MiB          1          2 shown\n");
@@ -439,10 +467,48 @@ TEST(the_table_and_the_summary_show_it)
     CHECK_HAS(summary, "{\"memory\":\"pool\",\"path\":\"shown\",\"scope\":\"shown\",\"operator\":null,\"live_bytes\":3145728");
     CHECK_I64(prof_snapshot_read(summary, strlen(summary), "summary", &again, &err), PROF_OK);
     CHECK_U64(figures_in(again, "shown").peak, 4 * MIB);
-    CHECK_U64(prof_snapshot_memory_count(again), 0);
+    check_same_memory(snapshot, again, 1);
+    const prof_snapshot *const parts[] = { snapshot, again };
+    CHECK_I64(prof_snapshot_merge(parts, 2, &merged, &err), PROF_OK);
+    check_same_memory(snapshot, merged, 2);
+    prof_snapshot_close(merged);
     prof_snapshot_close(again);
+    prof_snapshot_close(snapshot);
     prof_memory_freed(memory, block(1));
     stop();
+}
+
+#define SUMMARY "{\"schema\":\"profcore.summary/1\",\"name\":\"n\",\"functions\":[],\"allocators\":["
+#define POOL(name) "{\"name\":\"" name "\",\"allocated_bytes\":4,\"allocated_count\":1,\"live_bytes\":4,\"live_count\":1,\"peak_bytes\":4}"
+#define PLACE(memory, bytes) "{\"memory\":\"" memory "\",\"path\":\"a\",\"live_bytes\":4,\"live_count\":1,\"new_count\":1," \
+                             "\"grown_bytes\":" bytes ",\"grown_count\":1}"
+
+static void check_refused(const char *text, prof_status status, const char *part)
+{
+    prof_snapshot *read = NULL;
+    CHECK_I64(prof_snapshot_read(text, strlen(text), "made up", &read, &err), status);
+    CHECK_HAS(err.message, part);
+    CHECK(read == NULL);
+}
+
+TEST(a_summary_whose_places_make_no_sense_is_refused)
+{
+    char many[8192] = SUMMARY;
+    prof_snapshot *read = NULL;
+    const char *good = SUMMARY POOL("pool") "],\"places\":[" PLACE("pool", "-4") "," PLACE("pool", "9") "]}";
+    prof_place place = PROF_PLACE_INIT;
+    CHECK_I64(prof_snapshot_read(good, strlen(good), "made up", &read, &err), PROF_OK);
+    CHECK_U64(prof_snapshot_place_count(read), 1); /* of one path, so it is one place */
+    CHECK_I64(prof_snapshot_place(read, 0, &place, &err), PROF_OK);
+    CHECK(place.grown_bytes == 5 && place.live_bytes == 8 && place.scope == NULL && place.is_marked == 0);
+    prof_snapshot_close(read);
+    check_refused(SUMMARY POOL("pool") "],\"places\":[" PLACE("other", "4") "]}", PROF_E_FORMAT, "places[0].memory");
+    check_refused(SUMMARY "{\"name\":\"pool\"}]}", PROF_E_FORMAT, "allocators[0].allocated_bytes");
+    check_refused(SUMMARY POOL("pool") "],\"places\":[" PLACE("pool", "9223372036854775807") "," PLACE("pool", "1") "]}", PROF_E_LIMIT,
+                  "does not fit");
+    for (int i = 0; i < 17; i++)
+        sprintf(many + strlen(many), "%s" POOL("%c"), i != 0 ? "," : "", 'a' + i);
+    check_refused(strcat(many, "]}"), PROF_E_INVALID, "more than 16 kinds of memory");
 }
 
 /* ---- what cannot be counted ---- */
