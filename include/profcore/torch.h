@@ -565,11 +565,12 @@ PROF_API prof_status prof_torch_value_string(const prof_torch_value *value, cons
  * thread, in whatever scope is open there: those of the models that are run
  * here and all others.  They carry the names that torch.profiler gives them
  * (aten::linear), and stand in tables, timeline and .prof under the file
- * "torch".  PROFCORE_TORCH=1 does the same when the library is loaded,
- * PROFCORE_TORCH=shapes with PROF_TORCH_SHAPES.  torch's own profiler may run
- * beside it.
+ * "torch".  Around the forward of a TorchScript module stands a scope with its
+ * class ("nn.Module: Encoder").  PROFCORE_TORCH=1 does the same when the
+ * library is loaded, PROFCORE_TORCH=shapes with PROF_TORCH_SHAPES.  torch's own
+ * profiler may run beside it.
  *
- * An operator costs some 760 instructions then, of which 520 are libtorch's
+ * An operator costs some 755 instructions then, of which 525 are libtorch's
  * 2.13: 1 to 1.8 % of a small model's forward beside the 0.9 to 3 % that
  * libtorch's part takes there (docs/performance.md).  While the recorder is
  * stopped, it costs libtorch's part.  Called again, it goes on with the new flags.

@@ -119,7 +119,7 @@ int profi_text_memory_line(profi_output *out, const prof_snapshot *snapshot, uin
 
 static void put_memory(profi_output *out, const prof_snapshot *snapshot, const profi_memory_info *memory)
 {
-    char live[24], peak[24], of[48] = "of the whole process, as its allocator told";
+    char live[24], peak[24], of[64] = "of the whole process, as its allocator told";
     if (snapshot->process_count > 1)
         snprintf(of, sizeof(of), "of %u processes, as their allocators told", (unsigned)snapshot->process_count);
     profi_format_bytes(live, (double)memory->live_bytes, "");
