@@ -11,7 +11,9 @@
  *
  * A scope may end before the work that it has launched.  A site with
  * PROF_SITE_GPU_SYNC waits for all work of the thread's CUDA context before
- * each of its calls ends, in any process that uses CUDA, traced or not.
+ * each of its calls ends, also where another tool has CUPTI; not with
+ * PROFCORE_GPU=0.  Not for calls that run while a graph is captured, which
+ * CUDA forbids to wait.
  *
  * Tracing begins by itself, a tenth of a second after the process has
  * initialised CUDA; prof_gpu_start() begins it at once.  PROFCORE_GPU=0 keeps
@@ -28,7 +30,7 @@ extern "C" {
 
 /* Whether GPU work is traced. */
 typedef enum prof_gpu_state {
-    PROF_GPU_OFF = 0,     /* nothing is recorded, or PROFCORE_GPU=0 */
+    PROF_GPU_OFF = 0,     /* nothing is recorded, PROFCORE_GPU=0, or there is no driver */
     PROF_GPU_WAITING,     /* until the process uses CUDA */
     PROF_GPU_ON,
     PROF_GPU_UNAVAILABLE  /* the reason says why */
@@ -87,8 +89,8 @@ typedef struct prof_gpu_work {
 #define PROF_GPU_WORK_INIT { (uint32_t)sizeof(prof_gpu_work), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0 }
 
 #define PROF_GPU_WORK_IS_BOUND 0x1u /* busy_ns and self_busy_ns may have been longer: work came back too late to be ordered */
-#define PROF_GPU_WORK_IS_WAITED 0x4u /* each call waits for the GPU before it ends, for PROF_SITE_GPU_SYNC: its time includes that */
 #define PROF_GPU_WORK_IS_ESTIMATE 0x2u /* tracing paused to keep its budget: counts and sums are of the windows traced, scaled up */
+#define PROF_GPU_WORK_IS_WAITED 0x4u /* each call waits for the GPU before it ends, for PROF_SITE_GPU_SYNC: its time includes that */
 
 /*
  * The GPU work of a function.  `done_ns` above the function's own time tells
@@ -110,13 +112,14 @@ typedef struct prof_gpu_totals {
     uint64_t kernel_count, copy_count, set_count;
     uint64_t attributed_count;    /* of them: launched inside scopes */
     uint64_t unattributed_count;  /* outside, or by a launch that is not known any more */
+    uint64_t cut_count;           /* launches in more than 32 functions: the outermost lack their work */
     uint64_t dropped_count;       /* records for which CUPTI, or the library, had no room: in no figure */
     uint64_t busy_ns;             /* while any GPU did any of it */
     uint64_t traced_ns, elapsed_ns; /* since tracing began: while it was not paused, and in all */
     uint64_t cost_ns;             /* that tracing took of the processors, as far as it is known, but for beginning */
     uint64_t begin_ns;            /* that beginning took, on one thread */
 } prof_gpu_totals;
-#define PROF_GPU_TOTALS_INIT { (uint32_t)sizeof(prof_gpu_totals), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0 }
+#define PROF_GPU_TOTALS_INIT { (uint32_t)sizeof(prof_gpu_totals), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0 }
 
 /*
  * The GPU work of the run.

@@ -12,27 +12,16 @@
 #include "../gpu/session.h"
 
 #include <semaphore.h>
-#include <stdlib.h>
 
 enum { EVERY_NS = 100000000 };
 
 static sem_t wake;
-static int is_started;     /* the thread; under the recorder's lock */
-static uint32_t is_wanted; /* relaxed */
+static uint32_t is_started; /* the thread */
 
-static void end_at_exit(void)
-{
-    PROFI_PUT(is_wanted, 0u);
-    profi_gpu_session_end();
-}
-
-/* Before CUDA's own handlers, which were registered when the process initialised it; after them nothing comes any more. */
 static prof_gpu_state try_to_begin(void)
 {
-    static uint32_t is_registered, is_told;
+    static uint32_t is_told;
     prof_gpu_state state = profi_gpu_session_try();
-    if (state == PROF_GPU_ON && __atomic_exchange_n(&is_registered, 1u, __ATOMIC_RELAXED) == 0)
-        atexit(end_at_exit);
     if (state == PROF_GPU_UNAVAILABLE && __atomic_exchange_n(&is_told, 1u, __ATOMIC_RELAXED) == 0)
         profi_notice("GPU time unavailable: %s", profi_gpu_session_now().reason);
     return state;
@@ -42,7 +31,7 @@ static void *gpu_main(void *unused)
 {
     (void)unused;
     for (profi_wake woken = PROFI_WAKE_POSTED; woken != PROFI_WAKE_ALONE;) {
-        prof_gpu_state state = PROFI_GET(is_wanted) ? try_to_begin() : PROF_GPU_OFF;
+        prof_gpu_state state = profi_gpu_session_is_wanted() ? try_to_begin() : PROF_GPU_OFF;
         int is_over = state == PROF_GPU_OFF || state == PROF_GPU_UNAVAILABLE;
         uint64_t next = state == PROF_GPU_ON ? profi_gpu_session_turn(EVERY_NS) : profi_clock_monotonic_ns() + EVERY_NS;
         woken = profi_thread_sleep_until(&wake, is_over ? 0 : next);
@@ -57,39 +46,36 @@ prof_status profi_gpu_start(const profi_config *config, prof_error *err)
         return PROF_OK;
     }
     if (config->gpu == PROFI_GPU_AUTO && !profi_gpu_session_may_be()) {
-        profi_gpu_session_refuse(PROF_GPU_UNAVAILABLE, "this machine has no driver of NVIDIA's");
+        profi_gpu_session_refuse(PROF_GPU_OFF, "this machine has no driver of NVIDIA's");
         return PROF_OK;
     }
-    profi_gpu_session_budget(config->gpu_share);
-    profi_gpu_session_refuse(PROF_GPU_WAITING, "this process has not initialised CUDA");
-    PROFI_PUT(is_wanted, 1u);
-    if (is_started) {
+    if (!profi_gpu_session_want(config->gpu_share))
+        return PROF_OK;
+    if (__atomic_exchange_n(&is_started, 1u, __ATOMIC_RELAXED) != 0) {
         sem_post(&wake);
         return PROF_OK;
     }
     prof_status status = profi_thread_spawn_waiting(&wake, gpu_main, "profcore-gpu", "fetches GPU work", err);
-    is_started = status == PROF_OK;
+    if (status != PROF_OK)
+        PROFI_PUT(is_started, 0u);
     return status;
 }
 
 void profi_gpu_stop(void)
 {
-    if (PROFI_GET(is_wanted)) {
-        PROFI_PUT(is_wanted, 0u);
+    if (profi_gpu_session_is_wanted())
         profi_gpu_session_end();
-    }
 }
 
 void profi_gpu_settle(void)
 {
-    if (PROFI_GET(is_wanted))
+    if (profi_gpu_session_is_wanted())
         profi_gpu_session_settle();
 }
 
 void profi_gpu_forget(void)
 {
     is_started = 0;
-    is_wanted = 0;
     profi_gpu_session_forget();
 }
 
@@ -111,10 +97,10 @@ prof_status prof_gpu_start(prof_error *err)
 {
     PROFI_KEEP_ERRNO;
     PROFI_NO_CANCELLATION;
-    prof_status status = PROFI_GET(is_wanted) ? PROF_OK : profi_recorder_start_gpu(err); /* the driver may have come since */
+    prof_status status = profi_recorder_start_gpu(err); /* the driver may have come since */
     if (status != PROF_OK)
         return status;
-    if (PROFI_GET(is_wanted) && try_to_begin() == PROF_GPU_ON)
+    if (profi_gpu_session_is_wanted() && try_to_begin() == PROF_GPU_ON)
         return PROF_OK;
     return profi_fail(err, PROF_E_UNAVAILABLE, "GPU work is not traced: %s", profi_gpu_session_now().reason);
 }

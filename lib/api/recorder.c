@@ -305,6 +305,7 @@ prof_status prof_start(const prof_options *options, prof_error *err)
 prof_status profi_recorder_start_gpu(prof_error *err)
 {
     pthread_mutex_lock(&lock);
+    is_gpu_to_go_on = 0;
     prof_status status = start_count != 0 ? profi_gpu_start(&config, err)
                                           : profi_fail(err, PROF_E_INVALID, "prof_gpu_start: the recorder does not run");
     pthread_mutex_unlock(&lock);
@@ -345,13 +346,19 @@ prof_status prof_stop(prof_error *err)
 /* Pauses or resumes what the program or the environment has started. */
 static int set_paused(int paused)
 {
+    prof_error why = PROF_ERROR_INIT;
     pthread_mutex_lock(&lock);
     int has_changed = is_paused != paused && (!paused || start_count != 0);
     if (has_changed) {
         is_paused = paused;
         profi_record_enable(start_count != 0 && !paused);
     }
+    int has_gpu = has_changed && start_count != 0;
     pthread_mutex_unlock(&lock);
+    if (has_gpu && paused)
+        profi_gpu_stop();
+    else if (has_gpu && profi_gpu_start(&config, &why) != PROF_OK)
+        profi_notice("GPU work is not traced: %s", why.message);
     return has_changed;
 }
 

@@ -12,8 +12,7 @@
 /* What is not worth a line in each report of a machine that has no GPU. */
 static int is_silent(const profi_gpu_info *gpu)
 {
-    return gpu == NULL || (!gpu->is_traced && gpu->state != PROF_GPU_UNAVAILABLE) ||
-           (!gpu->is_traced && strstr(gpu->reason, "no driver") != NULL);
+    return gpu == NULL || (!gpu->is_traced && gpu->state != PROF_GPU_UNAVAILABLE);
 }
 
 static void put_totals(profi_output *out, const profi_gpu_info *gpu)
@@ -35,6 +34,8 @@ static void put_totals(profi_output *out, const profi_gpu_info *gpu)
     if (totals->unattributed_count != 0)
         profi_output_printf(out, "   %" PRIu64 " of them launched outside of scopes, or too long before: in no function's line\n",
                             totals->unattributed_count);
+    if (totals->cut_count != 0)
+        profi_output_printf(out, "   %" PRIu64 " launches were inside more than 32 functions: the outermost lack their work\n", totals->cut_count);
     if (totals->dropped_count != 0)
         profi_output_printf(out, "   %" PRIu64 " more were lost for want of room: in no figure\n", totals->dropped_count);
     if (gpu->state == PROF_GPU_UNAVAILABLE)

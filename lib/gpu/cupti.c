@@ -156,8 +156,11 @@ static void take_set(const CUpti_ActivityMemset4 *from)
         .start_ns = time_of(from->start), .end_ns = time_of(from->end), .bytes = from->bytes });
 }
 
+/* Of a thread; a stream's for an event is none. */
 static void take_wait(const CUpti_ActivitySynchronization2 *from)
 {
+    if (from->type == CUPTI_ACTIVITY_SYNCHRONIZATION_TYPE_STREAM_WAIT_EVENT)
+        return;
     profi_gpu_work_add(&(profi_gpu_record){ .kind = PROFI_GPU_WAIT, .stream = from->streamId, .correlation = from->correlationId,
                                             .start_ns = time_of(from->start), .end_ns = time_of(from->end) });
 }
@@ -220,16 +223,6 @@ static void CUPTIAPI take_buffer(CUcontext context, uint32_t stream, uint8_t *bu
 
 /* ---- launches ---- */
 
-static void CUPTIAPI on_call(void *unused, CUpti_CallbackDomain domain, CUpti_CallbackId function, const void *data)
-{
-    const CUpti_CallbackData *call = data;
-    (void)unused;
-    (void)domain;
-    (void)function;
-    if (call->callbackSite == CUPTI_API_ENTER)
-        profi_gpu_work_launched(call->correlationId);
-}
-
 /* Which functions of the runtime and the driver start work, or wait for it; by name, as each version numbers more of them. */
 static int is_of_interest(const char *name)
 {
@@ -237,6 +230,7 @@ static int is_of_interest(const char *name)
                                               "cuLaunch", "cuMemcpy", "cuMemset", "cuGraphLaunch", "cuMemPrefetch",
                                               "cudaDeviceSynchronize", "cudaStreamSynchronize", "cudaEventSynchronize",
                                               "cuCtxSynchronize", "cuStreamSynchronize", "cuEventSynchronize" };
+    name += strspn(name, "_"); /* __cudaLaunchKernel, since CUDA 13 */
     for (size_t i = 0; i < PROFI_COUNT_OF(beginnings); i++)
         if (strncmp(name, beginnings[i], strlen(beginnings[i])) == 0)
             return 1;
@@ -248,6 +242,15 @@ static CUpti_SubscriberHandle subscriber;
 enum { FUNCTIONS_MOST = 4096, LISTENED_MOST = 256 };
 static struct { CUpti_CallbackDomain domain; CUpti_CallbackId function; } listened[LISTENED_MOST];
 static unsigned listened_count;
+static uint8_t is_wait[2][FUNCTIONS_MOST]; /* of the driver's functions, and the runtime's: it starts nothing; fixed before any is told of */
+
+static void CUPTIAPI on_call(void *unused, CUpti_CallbackDomain domain, CUpti_CallbackId function, const void *data)
+{
+    const CUpti_CallbackData *call = data;
+    (void)unused;
+    if (call->callbackSite == CUPTI_API_ENTER && function < FUNCTIONS_MOST)
+        profi_gpu_work_launched(call->correlationId, !is_wait[domain == CUPTI_CB_DOMAIN_RUNTIME_API][function]);
+}
 
 static void find_functions(CUpti_CallbackDomain domain)
 {
@@ -256,6 +259,7 @@ static void find_functions(CUpti_CallbackDomain domain)
         if (cupti.get_callback_name(domain, function, &name) != CUPTI_SUCCESS || name == NULL)
             break;
         if (is_of_interest(name)) {
+            is_wait[domain == CUPTI_CB_DOMAIN_RUNTIME_API][function] = strstr(name, "Synchronize") != NULL;
             listened[listened_count].domain = domain;
             listened[listened_count++].function = function;
         }
@@ -294,18 +298,20 @@ static profi_cupti_state failed(char *reason, const char *what, CUptiResult resu
     return PROFI_CUPTI_FAILED;
 }
 
-/* Whether the process has initialised CUDA, and has devices. */
-static profi_cupti_state look_for_cuda(char *reason)
+profi_cupti_state profi_cupti_look(char reason[PROFI_GPU_REASON])
 {
+    static int is_resolved;
     int count = 0;
+    reason[0] = '\0';
     if (!profi_library_open_loaded(&driver_library)) {
         snprintf(reason, PROFI_GPU_REASON, "this process has not loaded CUDA's driver");
         return PROFI_CUPTI_WAITS;
     }
-    if (!profi_library_resolve(&driver_library, &driver, driver_symbols, PROFI_COUNT_OF(driver_symbols))) {
+    if (!is_resolved && !profi_library_resolve(&driver_library, &driver, driver_symbols, PROFI_COUNT_OF(driver_symbols))) {
         snprintf(reason, PROFI_GPU_REASON, "%s", driver_library.reason);
         return PROFI_CUPTI_FAILED;
     }
+    is_resolved = 1; /* once: threads that wait for the GPU read the table */
     CUresult result = driver.device_get_count(&count);
     device_count = result == CUDA_SUCCESS ? count : 0;
     if (device_count > 0)
@@ -321,11 +327,13 @@ static profi_cupti_state look_for_cuda(char *reason)
 
 static profi_cupti_state load(char *reason)
 {
-    if (!profi_library_open(&cupti_library) ||
-        !profi_library_resolve(&cupti_library, &cupti, cupti_symbols, PROFI_COUNT_OF(cupti_symbols))) {
+    static int is_resolved; /* once: CUPTI's threads read the table */
+    if (!is_resolved && (!profi_library_open(&cupti_library) ||
+        !profi_library_resolve(&cupti_library, &cupti, cupti_symbols, PROFI_COUNT_OF(cupti_symbols)))) {
         snprintf(reason, PROFI_GPU_REASON, "%s", cupti_library.reason);
         return PROFI_CUPTI_FAILED;
     }
+    is_resolved = 1;
     uint32_t found = 0;
     CUptiResult result = cupti.get_version(&found);
     PROFI_PUT(version, found);
@@ -419,10 +427,10 @@ static int is_under_tool(char *reason)
 
 profi_cupti_state profi_cupti_start(char reason[PROFI_GPU_REASON])
 {
+    profi_cupti_state state;
     reason[0] = '\0';
-    profi_cupti_state state = look_for_cuda(reason);
-    if (state != PROFI_CUPTI_RUNS || PROFI_GET(is_running))
-        return state;
+    if (PROFI_GET(is_running))
+        return PROFI_CUPTI_RUNS;
     if (is_under_tool(reason))
         return PROFI_CUPTI_FAILED;
     if (!profi_gpu_work_open()) {

@@ -19,10 +19,13 @@ typedef enum profi_cupti_state {
 } profi_cupti_state;
 
 /*
- * Begins to trace where the process uses CUDA.  Loads CUPTI, but neither CUDA
- * nor its driver, and does not initialise them: a process that forks workers
- * may not do that for them.  `reason` receives why it does not run, or "".
+ * Whether the process uses CUDA, which is neither loaded nor initialised for
+ * that: a process that forks workers may not do that for them.  RUNS: it does,
+ * and has devices; else `reason` receives why not.
  */
+profi_cupti_state profi_cupti_look(char reason[PROFI_GPU_REASON]);
+
+/* Begins to trace, where that is so.  One caller at a time, as of all that follows; but for the last two. */
 profi_cupti_state profi_cupti_start(char reason[PROFI_GPU_REASON]);
 
 /* Asks for what is complete by now; it has come when this returns.  is_final: what a snapshot is to show, also of memory. */

@@ -1,5 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* See session.h. */
+/*
+ * See session.h.  Two locks: `turn` is held over calls of CUPTI, which may
+ * take long, or hang with a driver; `lock` over what is known, for a moment.
+ * Who only reads waits for the second alone, as does a fork; a stop, an exit
+ * or a snapshot waits for the first two seconds at most.
+ */
 #include "session.h"
 
 #include "../base/clock.h"
@@ -10,14 +15,28 @@
 
 #include <pthread.h>
 #include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 #include <sys/stat.h>
+#include <time.h>
 
-static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static const char not_yet[] = "nothing was recorded yet";
+
+static pthread_mutex_t turn = PTHREAD_MUTEX_INITIALIZER, lock = PTHREAD_MUTEX_INITIALIZER;
 static profi_gpu_session session = { .state = PROF_GPU_OFF, .reason = "nothing was recorded yet", .share = 1 };
 static profi_governor governor;
-static uint64_t ended_ns; /* when tracing did */
+static int is_wanted, is_over; /* under `lock`; over: the process ends, and CUDA with it */
 
-void profi_gpu_session_refuse(prof_gpu_state state, const char *reason)
+/* 0 where somebody's call of CUPTI does not return. */
+static int take_turn(void)
+{
+    struct timespec until;
+    clock_gettime(CLOCK_REALTIME, &until);
+    until.tv_sec += 2;
+    return pthread_mutex_timedlock(&turn, &until) == 0;
+}
+
+static void set_state(prof_gpu_state state, const char *reason)
 {
     pthread_mutex_lock(&lock);
     session.state = state;
@@ -25,72 +44,140 @@ void profi_gpu_session_refuse(prof_gpu_state state, const char *reason)
     pthread_mutex_unlock(&lock);
 }
 
-/* Under the lock. */
+static prof_gpu_state state_now(void)
+{
+    pthread_mutex_lock(&lock);
+    prof_gpu_state state = session.state;
+    pthread_mutex_unlock(&lock);
+    return state;
+}
+
+int profi_gpu_session_want(double share)
+{
+    pthread_mutex_lock(&lock);
+    int is_news = !is_wanted && !is_over;
+    if (is_news) {
+        is_wanted = 1;
+        session.share = share;
+        session.state = PROF_GPU_WAITING;
+        snprintf(session.reason, sizeof(session.reason), "this process has not initialised CUDA");
+    }
+    pthread_mutex_unlock(&lock);
+    return is_news;
+}
+
+void profi_gpu_session_refuse(prof_gpu_state state, const char *reason) { set_state(state, reason); }
+
+/* Before CUDA's own handlers, which were registered when the process initialised it; after them nothing comes any more. */
+static void end_at_exit(void)
+{
+    pthread_mutex_lock(&lock);
+    is_over = 1;
+    pthread_mutex_unlock(&lock);
+    profi_gpu_session_end();
+}
+
+/* ---- with the turn ---- */
+
+static void stop(prof_gpu_state state, const char *reason)
+{
+    profi_cupti_stop();
+    pthread_mutex_lock(&lock);
+    profi_governor_stop(&governor, profi_clock_monotonic_ns());
+    pthread_mutex_unlock(&lock);
+    set_state(state, reason);
+}
+
 static uint64_t govern(uint64_t every_ns)
 {
+    char reason[PROFI_GPU_REASON];
+    uint64_t cost_ns = profi_gpu_work_cost_ns();
+    pthread_mutex_lock(&lock);
     uint32_t was_paused = governor.is_paused;
-    uint64_t next = profi_governor_decide(&governor, profi_clock_monotonic_ns(), profi_gpu_work_cost_ns(), every_ns);
-    if (governor.is_paused == was_paused)
+    uint64_t next = profi_governor_decide(&governor, profi_clock_monotonic_ns(), cost_ns, every_ns);
+    uint32_t is_paused = governor.is_paused;
+    pthread_mutex_unlock(&lock);
+    if (is_paused == was_paused)
         return next;
     if (was_paused)
         profi_gpu_work_window();
-    if (profi_cupti_pause((int)governor.is_paused, session.reason) == PROFI_CUPTI_FAILED)
-        session.state = PROF_GPU_UNAVAILABLE;
+    if (profi_cupti_pause((int)is_paused, reason) == PROFI_CUPTI_FAILED)
+        stop(PROF_GPU_UNAVAILABLE, reason);
     return next;
 }
 
-/* Under the lock. */
-static prof_gpu_state try_to_begin(void)
-{
-    static const prof_gpu_state states[] = { [PROFI_CUPTI_WAITS] = PROF_GPU_WAITING, [PROFI_CUPTI_RUNS] = PROF_GPU_ON,
-                                             [PROFI_CUPTI_FAILED] = PROF_GPU_UNAVAILABLE };
-    if (session.state == PROF_GPU_ON)
-        return PROF_GPU_ON;
-    uint64_t begin = profi_clock_monotonic_ns();
-    session.state = states[profi_cupti_start(session.reason)];
-    session.cupti_version = profi_cupti_version();
-    if (session.state != PROF_GPU_WAITING && profi_cupti_has_driver())
-        profi_record_gpu_wait(profi_cupti_wait_for_gpu);
-    if (session.state == PROF_GPU_ON) {
-        session.begin_ns = profi_clock_monotonic_ns() - begin;
-        session.has_begun = 1;
-        governor.share = session.share;
-        govern(1);
-    }
-    return session.state;
-}
-
-void profi_gpu_session_budget(double share)
+static void begun(uint64_t begin_ns)
 {
     pthread_mutex_lock(&lock);
-    session.share = share;
+    int is_first = !session.has_begun;
+    session.has_begun = 1;
+    session.state = PROF_GPU_ON;
+    session.reason[0] = '\0';
+    session.begin_ns = begin_ns;
+    session.cupti_version = profi_cupti_version();
+    governor.share = session.share;
+    profi_governor_begin(&governor, profi_clock_monotonic_ns());
     pthread_mutex_unlock(&lock);
+    if (!is_first)
+        profi_gpu_work_window();
+}
+
+static void begin(void)
+{
+    static int is_registered;
+    char reason[PROFI_GPU_REASON];
+    uint64_t start_ns = profi_clock_monotonic_ns();
+    profi_cupti_state found = profi_cupti_look(reason);
+    if (found != PROFI_CUPTI_WAITS && profi_cupti_has_driver())
+        profi_record_gpu_wait(profi_cupti_wait_for_gpu);
+    if (found == PROFI_CUPTI_RUNS && !is_registered) {
+        is_registered = 1;
+        atexit(end_at_exit);
+    }
+    if (found == PROFI_CUPTI_RUNS)
+        found = profi_cupti_start(reason);
+    if (found == PROFI_CUPTI_RUNS)
+        begun(profi_clock_monotonic_ns() - start_ns);
+    else
+        set_state(found == PROFI_CUPTI_WAITS ? PROF_GPU_WAITING : PROF_GPU_UNAVAILABLE, reason);
+}
+
+/* ---- for all ---- */
+
+prof_gpu_state profi_gpu_session_try(void)
+{
+    pthread_mutex_lock(&turn);
+    pthread_mutex_lock(&lock);
+    int is_due = is_wanted && !is_over && session.state != PROF_GPU_ON;
+    pthread_mutex_unlock(&lock);
+    if (is_due)
+        begin();
+    pthread_mutex_lock(&lock);
+    int is_late = !is_wanted && session.state == PROF_GPU_ON; /* it was stopped meanwhile */
+    pthread_mutex_unlock(&lock);
+    if (is_late)
+        stop(PROF_GPU_OFF, "recording was stopped");
+    pthread_mutex_unlock(&turn);
+    return state_now();
 }
 
 static void settle(int is_final)
 {
-    pthread_mutex_lock(&lock);
-    if (session.state == PROF_GPU_ON)
+    if (!take_turn())
+        return;
+    if (state_now() == PROF_GPU_ON)
         profi_cupti_flush(is_final);
-    pthread_mutex_unlock(&lock);
+    pthread_mutex_unlock(&turn);
     profi_gpu_work_settle();
 }
 
 uint64_t profi_gpu_session_turn(uint64_t every_ns)
 {
     settle(0);
-    pthread_mutex_lock(&lock);
-    uint64_t next = session.state == PROF_GPU_ON ? govern(every_ns) : profi_clock_monotonic_ns() + every_ns;
-    pthread_mutex_unlock(&lock);
+    pthread_mutex_lock(&turn);
+    uint64_t next = state_now() == PROF_GPU_ON ? govern(every_ns) : profi_clock_monotonic_ns() + every_ns;
+    pthread_mutex_unlock(&turn);
     return next;
-}
-
-prof_gpu_state profi_gpu_session_try(void)
-{
-    pthread_mutex_lock(&lock);
-    prof_gpu_state state = try_to_begin();
-    pthread_mutex_unlock(&lock);
-    return state;
 }
 
 void profi_gpu_session_settle(void) { settle(1); }
@@ -98,26 +185,34 @@ void profi_gpu_session_settle(void) { settle(1); }
 void profi_gpu_session_end(void)
 {
     pthread_mutex_lock(&lock);
-    if (session.state == PROF_GPU_ON) {
-        profi_cupti_stop();
-        ended_ns = profi_clock_monotonic_ns();
-        session.state = PROF_GPU_OFF;
-        snprintf(session.reason, sizeof(session.reason), "recording was stopped");
-    }
+    is_wanted = 0;
     pthread_mutex_unlock(&lock);
+    if (!take_turn())
+        return;
+    if (state_now() == PROF_GPU_ON)
+        stop(PROF_GPU_OFF, "recording was stopped");
+    pthread_mutex_unlock(&turn);
     profi_gpu_work_settle();
 }
 
 profi_gpu_session profi_gpu_session_now(void)
 {
+    uint64_t at = profi_clock_monotonic_ns();
     pthread_mutex_lock(&lock);
     profi_gpu_session now = session;
-    uint64_t at = session.state == PROF_GPU_ON ? profi_clock_monotonic_ns() : ended_ns;
     now.traced_ns = profi_governor_traced_ns(&governor, at);
     now.elapsed_ns = profi_governor_elapsed_ns(&governor, at);
     now.windows = governor.windows;
     pthread_mutex_unlock(&lock);
     return now;
+}
+
+int profi_gpu_session_is_wanted(void)
+{
+    pthread_mutex_lock(&lock);
+    int yes = is_wanted;
+    pthread_mutex_unlock(&lock);
+    return yes;
 }
 
 /* The second is the driver's in Windows' subsystem for Linux. */
@@ -127,25 +222,29 @@ int profi_gpu_session_may_be(void)
     return stat("/dev/nvidiactl", &about) == 0 || stat("/dev/dxg", &about) == 0 || profi_cupti_has_driver();
 }
 
+/* In this order: who settles may have to say that tracing is wanted, when its thread's first scope in a forked child is such a span. */
 void profi_gpu_session_lock(void)
 {
-    pthread_mutex_lock(&lock);
     profi_gpu_work_lock();
+    pthread_mutex_lock(&lock);
 }
 
 void profi_gpu_session_unlock(void)
 {
-    profi_gpu_work_unlock();
     pthread_mutex_unlock(&lock);
+    profi_gpu_work_unlock();
 }
 
-/* CUDA does not outlive a fork; a child may begin anew. */
+/* CUDA does not outlive a fork; a child may begin anew.  A thread that has not come along may have had the turn. */
 void profi_gpu_session_forget(void)
 {
+    turn = (pthread_mutex_t)PTHREAD_MUTEX_INITIALIZER;
+    is_wanted = 0;
     profi_record_gpu_wait(NULL);
     profi_cupti_forget();
     profi_cupti_memory_forget();
     profi_gpu_work_forget();
     governor = (profi_governor){ 0 };
-    session = (profi_gpu_session){ .state = PROF_GPU_OFF, .reason = "nothing was recorded yet", .share = session.share };
+    session = (profi_gpu_session){ .state = PROF_GPU_OFF, .share = session.share };
+    strcpy(session.reason, not_yet);
 }

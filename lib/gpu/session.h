@@ -18,13 +18,16 @@ typedef struct profi_gpu_session {
     uint32_t cupti_version;
 } profi_gpu_session;
 
+/*
+ * Tracing is wanted from now on, at this budget: see profi_gpu_session_try().
+ * 0 where it was already.
+ */
+int profi_gpu_session_want(double share);
+
 /* Nothing is to be traced, for this reason: static text. */
 void profi_gpu_session_refuse(prof_gpu_state state, const char *reason);
 
-/* What tracing may cost, as a share of one processor's time; 1: whatever it costs. */
-void profi_gpu_session_budget(double share);
-
-/* Tries to begin, unless it runs or cannot; what came of it. */
+/* Tries to begin, where that is wanted and it does not run; what came of it. */
 prof_gpu_state profi_gpu_session_try(void);
 
 /* What is due now: fetches, pauses or goes on, as the budget says; when to come again, `every_ns` later at the latest. */
@@ -33,10 +36,11 @@ uint64_t profi_gpu_session_turn(uint64_t every_ns);
 /* Fetches what the GPU has done by now and counts it; nothing where nothing is traced. */
 void profi_gpu_session_settle(void);
 
-/* Ends tracing; it may be tried again. */
+/* Tracing is wanted no more, and ends. */
 void profi_gpu_session_end(void);
 
 profi_gpu_session profi_gpu_session_now(void);
+int profi_gpu_session_is_wanted(void);
 
 /* Whether the machine may have a GPU at all: a driver's file is there, or its library is loaded. */
 int profi_gpu_session_may_be(void);

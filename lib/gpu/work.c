@@ -18,7 +18,7 @@
 
 /* ---- launches ---- */
 
-enum { LAUNCHES = 1 << 15, SCOPES_MOST = 16 };
+enum { LAUNCHES = 1 << 15, SCOPES_MOST = 32 };
 
 /*
  * One of the latest launches, where its correlation id leads.  Written by the
@@ -27,35 +27,40 @@ enum { LAUNCHES = 1 << 15, SCOPES_MOST = 16 };
 typedef struct launch {
     uint64_t id;   /* plus 1; 0: being written */
     uint64_t tick;
-    uint32_t count, is_seen; /* scopes; whether a record has come, the reader's own */
-    profi_work_scope scopes[SCOPES_MOST]; /* from the innermost */
+    uint32_t count;              /* scopes */
+    uint16_t is_cut, is_seen;    /* there were more; a record has come, the reader's own */
+    uint32_t sites[SCOPES_MOST]; /* from the innermost */
+    uint64_t starts[SCOPES_MOST];
 } launch;
 
 static launch *launches; /* stored with release */
 static uint64_t launch_ticks; /* that noting them has taken, on all threads */
+static char *(*demangler)(const char *, char *, size_t *, int *); /* set before the first launch is told of */
 
 /* A flow of a program's is its own number; ours have the highest bit. */
 static uint64_t flow_of(uint32_t correlation) { return (uint64_t)1 << 63 | correlation; }
 
-void profi_gpu_work_launched(uint32_t correlation)
+void profi_gpu_work_launched(uint32_t correlation, int starts_work)
 {
     launch *table = PROFI_ACQUIRE(launches);
     profi_work_scope scopes[SCOPES_MOST];
     if (table == NULL)
         return;
     uint64_t now = profi_clock_now();
-    unsigned count = profi_work_scopes(scopes, SCOPES_MOST);
+    int is_cut;
+    unsigned count = profi_work_scopes(scopes, SCOPES_MOST, &is_cut);
     launch *at = &table[correlation % LAUNCHES];
     PROFI_PUT(at->id, (uint64_t)0);
     PROFI_RELEASE(at->tick, now); /* released, as what follows: behind the 0 */
     PROFI_RELEASE(at->count, count);
-    PROFI_RELEASE(at->is_seen, 0u);
+    PROFI_RELEASE(at->is_cut, (uint16_t)is_cut);
+    PROFI_RELEASE(at->is_seen, (uint16_t)0);
     for (unsigned i = 0; i < count; i++) {
-        PROFI_RELEASE(at->scopes[i].site, scopes[i].site);
-        PROFI_RELEASE(at->scopes[i].start, scopes[i].start);
+        PROFI_RELEASE(at->sites[i], scopes[i].site);
+        PROFI_RELEASE(at->starts[i], scopes[i].start);
     }
     PROFI_RELEASE(at->id, (uint64_t)correlation + 1);
-    if (count != 0)
+    if (count != 0 && starts_work)
         prof_flow(flow_of(correlation));
     __atomic_fetch_add(&launch_ticks, profi_clock_now() - now, __ATOMIC_RELAXED);
 }
@@ -69,12 +74,15 @@ static int find_launch(uint32_t correlation, launch *into, int *is_first)
         return 0;
     into->tick = PROFI_ACQUIRE(at->tick); /* acquired, as what follows: before the id is looked at again */
     into->count = (uint32_t)profi_min_u64(PROFI_ACQUIRE(at->count), SCOPES_MOST);
+    into->is_cut = PROFI_ACQUIRE(at->is_cut);
     *is_first = PROFI_ACQUIRE(at->is_seen) == 0;
-    for (unsigned i = 0; i < into->count; i++)
-        into->scopes[i] = (profi_work_scope){ PROFI_ACQUIRE(at->scopes[i].site), PROFI_ACQUIRE(at->scopes[i].start) };
+    for (unsigned i = 0; i < into->count; i++) {
+        into->sites[i] = PROFI_ACQUIRE(at->sites[i]);
+        into->starts[i] = PROFI_ACQUIRE(at->starts[i]);
+    }
     if (PROFI_GET(at->id) != into->id)
         return 0;
-    PROFI_PUT(at->is_seen, 1u);
+    PROFI_PUT(at->is_seen, (uint16_t)1);
     return 1;
 }
 
@@ -85,14 +93,14 @@ typedef struct call {
     uint64_t begin_tick, last_end_ns; /* begin 0: free */
 } call;
 
-enum { CALLS_KEPT = 8, PENDING_MOST = 1 << 16, SITES_MOST = 1 << 14, NAMES = 1024, TRACKS = 64 };
+enum { CALL_SETS = 8, CALLS_IN_SET = 8, CALLS_KEPT = CALL_SETS * CALLS_IN_SET, PENDING_MOST = 1 << 16, SITES_MOST = 1 << 14, NAMES = 1024, TRACKS = 64 };
 
 typedef struct site_row {
     profi_gpu_figures figures; /* but for done and busy */
     profi_busy busy, self_busy;
     uint32_t window;           /* in which busy last grew */
     uint64_t busy_before;      /* what it was when that window began */
-    call calls[CALLS_KEPT]; /* of several threads; the one that began first is finished when there is no room */
+    call calls[CALLS_KEPT]; /* of several threads; of a set, the one that nothing came for for longest is finished when there is no room */
 } site_row;
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER; /* over all that follows */
@@ -110,6 +118,10 @@ static profi_clock_scale scale; /* as of the settling at hand */
 int profi_gpu_work_open(void)
 {
     launch *table = PROFI_GET(launches);
+    void *found = dlsym(RTLD_DEFAULT, "__cxa_demangle"); /* without the lock: who loads a library may wait for that */
+    pthread_mutex_lock(&lock);
+    memcpy(&demangler, &found, sizeof(found));
+    pthread_mutex_unlock(&lock);
     if (table == NULL)
         PROFI_RELEASE(launches, table = calloc(LAUNCHES, sizeof(*table)));
     return table != NULL;
@@ -145,14 +157,13 @@ static void finish_call(profi_gpu_figures *figures, const call *over)
 
 static void note_end(site_row *row, uint64_t begin_tick, uint64_t end_ns)
 {
-    call *into = &row->calls[0];
-    for (unsigned i = 0; i < CALLS_KEPT; i++) {
-        call *at = &row->calls[i];
+    call *set = &row->calls[profi_mix64(begin_tick) % CALL_SETS * CALLS_IN_SET], *into = set;
+    for (call *at = set; at < set + CALLS_IN_SET; at++) {
         if (at->begin_tick == begin_tick) {
             at->last_end_ns = profi_max_u64(at->last_end_ns, end_ns);
             return;
         }
-        if (at->begin_tick < into->begin_tick)
+        if (at->last_end_ns < into->last_end_ns)
             into = at;
     }
     if (into->begin_tick != 0)
@@ -176,7 +187,7 @@ static void add_to_site(const profi_gpu_record *record, const launch *from, unsi
 {
     const uint64_t untimed = 1;
     uint64_t ns = record->end_ns - record->start_ns;
-    site_row *row = row_of(from->scopes[scope].site);
+    site_row *row = row_of(from->sites[scope]);
     if (row == NULL) {
         totals.dropped += scope == 0;
         return;
@@ -192,8 +203,8 @@ static void add_to_site(const profi_gpu_record *record, const launch *from, unsi
     profi_busy_add(&row->busy, record->start_ns, record->end_ns);
     if (scope == 0)
         profi_busy_add(&row->self_busy, record->start_ns, record->end_ns);
-    if (from->scopes[scope].start > untimed)
-        note_end(row, from->scopes[scope].start, record->end_ns);
+    if (from->starts[scope] > untimed)
+        note_end(row, from->starts[scope], record->end_ns);
     if (is_first) {
         uint64_t launched_ns = profi_clock_at(&scale, from->tick);
         uint64_t queued_ns = record->start_ns > launched_ns ? record->start_ns - launched_ns : 0;
@@ -203,41 +214,27 @@ static void add_to_site(const profi_gpu_record *record, const launch *from, unsi
     }
 }
 
-/* Whether a scope of the same site lies inside it: its work counts once, as cumulative time does. */
-static int is_recursive(const launch *from, unsigned scope)
-{
-    for (unsigned i = 0; i < scope; i++)
-        if (from->scopes[i].site == from->scopes[scope].site)
-            return 1;
-    return 0;
-}
-
 static void attribute(const profi_gpu_record *record)
 {
     launch from;
     int is_first;
+    int is_known = find_launch(record->correlation, &from, &is_first) && from.count != 0;
     totals.counts[record->kind]++;
-    if (record->kind != PROFI_GPU_WAIT)
+    if (record->kind != PROFI_GPU_WAIT) {
         profi_busy_add(&busy, record->start_ns, record->end_ns);
-    if (!find_launch(record->correlation, &from, &is_first) || from.count == 0) {
-        totals.unattributed++;
-        return;
+        *(is_known ? &totals.attributed : &totals.unattributed) += 1;
+        totals.cut += is_known && is_first && from.is_cut;
     }
-    totals.attributed++;
-    for (unsigned i = 0; i < from.count; i++)
-        if (!is_recursive(&from, i))
-            add_to_site(record, &from, i, is_first);
+    for (unsigned i = 0; is_known && i < from.count; i++)
+        add_to_site(record, &from, i, is_first);
 }
 
 /* ---- spans ---- */
 
-/* C++ names are readable where the process has a C++ library anyhow. */
+/* C++ names are readable where the process has a C++ library anyhow, when tracing begins. */
 static char *demangle(const char *name)
 {
-    char *(*demangler)(const char *, char *, size_t *, int *) = NULL;
-    void *found = dlsym(RTLD_DEFAULT, "__cxa_demangle");
     int status = 0;
-    memcpy(&demangler, &found, sizeof(found));
     return demangler != NULL && strncmp(name, "_Z", 2) == 0 ? demangler(name, NULL, NULL, &status) : NULL;
 }
 
@@ -432,6 +429,6 @@ void profi_gpu_work_forget(void)
     window = 1;
     launch_ticks = settle_ns = overhead_ns = 0;
     busy = (profi_busy){ 0 };
-    if (launches != NULL)
-        memset(launches, 0, LAUNCHES * sizeof(*launches));
+    free(launches); /* no other thread is there to use it */
+    launches = NULL;
 }

@@ -5,8 +5,8 @@
  *     launch, on the program's thread         record, later, from the driver
  *     correlation id ──▶ open scopes   ◀────  correlation id, start, end, …
  *
- * A launch notes the scopes that are open on its thread in a table of the
- * latest ones; a record finds them there by its id, is added to the figures of
+ * A launch notes the sites of the scopes that are open on its thread in a
+ * table of the latest ones; a record finds them there by its id, is added to the figures of
  * each of their sites, and becomes a span on the track of its stream.  What
  * finds none is counted as unattributed.
  *
@@ -42,8 +42,8 @@ typedef struct profi_gpu_record {
 /* Allocates the tables; 0 when memory is spent.  Once; later calls do nothing. */
 int profi_gpu_work_open(void);
 
-/* The calling thread launches something.  Takes no lock. */
-void profi_gpu_work_launched(uint32_t correlation);
+/* The calling thread launches something, or, where nothing is started, waits.  Takes no lock. */
+void profi_gpu_work_launched(uint32_t correlation, int starts_work);
 
 /* Takes a record, from any thread; it counts when those at hand are settled. */
 void profi_gpu_work_add(const profi_gpu_record *record);
@@ -79,6 +79,7 @@ typedef struct profi_gpu_figures {
 typedef struct profi_gpu_totals {
     uint64_t counts[PROFI_GPU_KINDS];
     uint64_t attributed, unattributed; /* work in scopes, and in none that is known */
+    uint64_t cut;                      /* launches in more functions than are noted: the outer ones lack their work */
     uint64_t dropped;                  /* by the driver, or for want of room here: in no other figure */
     uint64_t busy_ns;                  /* of all devices together */
     uint32_t is_bound;

@@ -11,7 +11,8 @@
 #include <math.h>
 #include <stdlib.h>
 
-enum { WORK_SIZE_0 = 176, TOTALS_SIZE_0 = 96 }; /* as of version 0.1 */
+enum { WINDOWS_LEAST = 5 };
+enum { WORK_SIZE_0 = 176, TOTALS_SIZE_0 = 104 }; /* as of version 0.1 */
 _Static_assert(sizeof(prof_gpu_work) == WORK_SIZE_0 && sizeof(prof_gpu_totals) == TOTALS_SIZE_0, "as of version 0.1");
 
 #define WORK(key, field, is_highest) { key, offsetof(prof_gpu_work, field), is_highest, 0 }
@@ -31,19 +32,24 @@ const size_t profi_gpu_work_field_count = PROFI_COUNT_OF(profi_gpu_work_fields);
 const profi_gpu_field profi_gpu_totals_fields[] = {
     TIME("traced_ns", traced_ns), TOTAL("busy_ns", busy_ns), TOTAL("kernels", kernel_count), TOTAL("copies", copy_count),
     TOTAL("sets", set_count), TOTAL("attributed", attributed_count), TOTAL("unattributed", unattributed_count),
-    TOTAL("lost", dropped_count), TIME("elapsed_ns", elapsed_ns), TIME("cost_ns", cost_ns),
+    TOTAL("cut", cut_count), TOTAL("lost", dropped_count), TIME("elapsed_ns", elapsed_ns), TIME("cost_ns", cost_ns),
     TIME("begin_ns", begin_ns),
 };
 const size_t profi_gpu_totals_field_count = PROFI_COUNT_OF(profi_gpu_totals_fields);
 
 /* ---- of this process ---- */
 
-/* Half the 95 % interval of a sum over all windows of which those traced are a sample. */
+/*
+ * Half the 95 % interval of a sum over all windows of which those traced are a
+ * sample, by Student's t, whose quantile this is to 1 %.  It takes windows for
+ * alike; of a few nothing can be said.
+ */
 static uint64_t interval_of(const profi_gpu_figures *from, const profi_gpu_session *session)
 {
     double n = session->windows, share = (double)session->traced_ns / (double)session->elapsed_ns, sum = (double)from->busy_ns;
-    double variance = n > 1 ? (from->busy_squares - sum * sum / n) / (n - 1) : INFINITY;
-    double half = 1.96 * n / share * sqrt((1 - share) * (variance > 0 ? variance : 0) / n);
+    double variance = n >= WINDOWS_LEAST ? (from->busy_squares - sum * sum / n) / (n - 1) : INFINITY;
+    double quantile = n > 1 ? 1.96 + 2.4 / (n - 1) + 3.4 / ((n - 1) * (n - 1)) : 0;
+    double half = quantile * n / share * sqrt((1 - share) * (variance > 0 ? variance : 0) / n);
     return half < 1.8e19 ? (uint64_t)(half + 0.5) : UINT64_MAX;
 }
 
@@ -112,6 +118,7 @@ static prof_gpu_totals totals_of(const profi_gpu_totals *from, const profi_gpu_s
     totals.set_count = from->counts[PROFI_GPU_SET];
     totals.attributed_count = from->attributed;
     totals.unattributed_count = from->unattributed;
+    totals.cut_count = from->cut;
     totals.dropped_count = from->dropped;
     totals.busy_ns = from->busy_ns;
     totals.traced_ns = session->traced_ns;

@@ -199,14 +199,31 @@ prof_span prof_span_phase(prof_span span, prof_site *next)
     return begin_span(next, now);
 }
 
-unsigned profi_work_scopes(profi_work_scope *scopes, unsigned room)
+static unsigned find_scope(const profi_work_scope *scopes, unsigned count, uint32_t site)
 {
+    unsigned i = 0;
+    while (i < count && scopes[i].site != site)
+        i++;
+    return i;
+}
+
+unsigned profi_work_scopes(profi_work_scope *scopes, unsigned room, int *is_cut)
+{
+    enum { LEVELS_MOST = 1000 }; /* however deep a recursion is: a launch does not wait for it */
     const profi_thread *self = profi_self;
-    unsigned count = 0;
+    unsigned count = 0, levels = 0;
+    *is_cut = 0;
     if (self == &profi_detached || self == &profi_away || profi_is_busy(self))
         return 0;
-    for (const profi_node *node = innermost(self); node->site != NULL && count < room; node = node->parent)
-        scopes[count++] = (profi_work_scope){ node->site->id, PROFI_GET(node->start) };
+    for (const profi_node *node = innermost(self); node->site != NULL; node = node->parent) {
+        unsigned at = find_scope(scopes, count, node->site->id);
+        if (at == room || ++levels > LEVELS_MOST) {
+            *is_cut = 1;
+            break;
+        }
+        scopes[at] = (profi_work_scope){ node->site->id, PROFI_GET(node->start) };
+        count += at == count;
+    }
     return count;
 }
 

@@ -20,6 +20,7 @@
 
 #include "../base/system.h"
 
+#include <errno.h>
 #include <signal.h>
 
 /* Tells where the thread stands when it is inside lost scopes. */
@@ -404,8 +405,12 @@ static void wait_if_asked(void)
 {
     const profi_node *node = profi_self->current;
     void (*wait)(void) = PROFI_ACQUIRE(gpu_wait);
-    if (wait != NULL && node->site != NULL && node->site->flags & PROF_SITE_GPU_SYNC)
-        wait();
+    if (wait == NULL || node->site == NULL || !(node->site->flags & PROF_SITE_GPU_SYNC))
+        return;
+    PROFI_NO_CANCELLATION;
+    int saved = errno;
+    wait();
+    errno = saved;
 }
 
 void profi_end_slow(prof_scope scope)

@@ -9,14 +9,21 @@
 #include "../base/base.h"
 #include <profcore/prof.h>
 
-/* An open scope of the calling thread: its site's id, and its start in ticks, which says which call it is; 1: not timed. */
+/*
+ * A site of which the calling thread has a scope open: its id, and the start
+ * of the outermost of them in ticks, which says which call it is; 1: not timed.
+ */
 typedef struct profi_work_scope {
     uint32_t site;
     uint64_t start;
 } profi_work_scope;
 
-/* The innermost `room` scopes that the calling thread has open, from the innermost; how many they are.  Takes no lock. */
-unsigned profi_work_scopes(profi_work_scope *scopes, unsigned room);
+/*
+ * The sites of which the calling thread has scopes open, each once, from the
+ * innermost; how many they are.  *is_cut: there is no room for those further
+ * out.  Takes no lock.
+ */
+unsigned profi_work_scopes(profi_work_scope *scopes, unsigned room, int *is_cut);
 
 /* Work that is over: a span of `what`, in ticks, on lanes of the track that `track` names. */
 typedef struct profi_work {

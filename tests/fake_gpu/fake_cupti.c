@@ -9,9 +9,14 @@
 
 /* ---- what it answers ---- */
 
+static const char *refused_now;
+static void refuse(const char *function) { __atomic_store_n(&refused_now, function, __ATOMIC_RELEASE); }
+
 static CUptiResult refuses(const char *function)
 {
-    const char *refused = getenv("FAKE_CUPTI_REFUSES");
+    const char *refused = __atomic_load_n(&refused_now, __ATOMIC_ACQUIRE);
+    if (refused == NULL)
+        refused = getenv("FAKE_CUPTI_REFUSES");
     return refused != NULL && strcmp(refused, function) == 0 ? CUPTI_ERROR_UNKNOWN : CUPTI_SUCCESS;
 }
 
@@ -332,7 +337,7 @@ static unsigned count_of_functions(void)
 const fake_gpu *fake_gpu_get_1(void);
 const fake_gpu *fake_gpu_get_1(void)
 {
-    static const fake_gpu functions_of_fake = { call, kernel, copy, set, memory, wait_for, deliver, deliver_on_flush, subscriber_count,
+    static const fake_gpu functions_of_fake = { call, kernel, copy, set, memory, wait_for, deliver, deliver_on_flush, refuse, subscriber_count,
                                                 count_of_kinds, count_of_functions, buffers_at_fake, clock_now };
     return &functions_of_fake;
 }

@@ -32,6 +32,8 @@ typedef struct fake_gpu {
     void (*deliver)(unsigned records_most, int backwards);
     /* Whether cuptiActivityFlushAll() delivers, which it does unless told otherwise. */
     void (*deliver_on_flush)(int yes);
+    /* From now on this function fails, as with FAKE_CUPTI_REFUSES. */
+    void (*refuse)(const char *function);
     /* What the library has asked for. */
     unsigned (*subscribers)(void);
     unsigned (*enabled_kinds)(void);

@@ -12,6 +12,7 @@ static uint64_t run(profi_governor *governor, double cost_share, uint64_t second
 {
     uint64_t now = second_ns, end = now + seconds * second_ns;
     double cost = 0;
+    profi_governor_begin(governor, now);
     for (uint64_t next = now; now < end; now = next) {
         next = profi_governor_decide(governor, now, (uint64_t)cost, EVERY_NS);
         CHECK(next > now && next <= now + EVERY_NS);
@@ -52,6 +53,23 @@ TEST(without_a_bound_there_is_no_pause)
     profi_governor governor = { .share = 1 };
     run(&governor, 2.5, 100);
     CHECK_U64(governor.paused_ns, 0);
+}
+
+TEST(the_time_between_a_stop_and_the_next_start_is_none)
+{
+    profi_governor governor = { .share = 0.01 };
+    profi_governor_begin(&governor, second_ns);
+    profi_governor_decide(&governor, 2 * second_ns, second_ns, EVERY_NS); /* far above it: paused */
+    CHECK_U64(governor.is_paused, 1);
+    profi_governor_stop(&governor, 3 * second_ns);
+    CHECK_U64(profi_governor_traced_ns(&governor, 50 * second_ns), second_ns);
+    CHECK_U64(profi_governor_elapsed_ns(&governor, 50 * second_ns), 2 * second_ns);
+    profi_governor_begin(&governor, 100 * second_ns);
+    CHECK_U64(governor.is_paused, 0);
+    CHECK_U64(profi_governor_elapsed_ns(&governor, 101 * second_ns), 3 * second_ns);
+    CHECK_U64(profi_governor_traced_ns(&governor, 101 * second_ns), 2 * second_ns);
+    profi_governor_decide(&governor, 101 * second_ns, second_ns, EVERY_NS); /* the debt stands */
+    CHECK_U64(governor.is_paused, 1);
 }
 
 int main(int argc, char **argv)

@@ -15,6 +15,7 @@
 
 #include <dlfcn.h>
 #include <pthread.h>
+#include <semaphore.h>
 #include <stdlib.h>
 #include <time.h>
 
@@ -236,6 +237,81 @@ CASE(recursion_counts_work_once)
     CHECK_U64(work.kernel_ns, 70);
 }
 
+CASE(what_is_around_a_recursion_has_its_work_too)
+{
+    enum { DEEP = 50 };
+    prof_scope scopes[DEEP + 1];
+    CHECK_I64(begin(), PROF_OK);
+    scopes[0] = prof_begin(site("around"));
+    for (unsigned i = 1; i <= DEEP; i++)
+        scopes[i] = prof_begin(site("deep"));
+    gpu->kernel(gpu->call("cudaLaunchKernel"), 0, 7, now_ns, now_ns + 9, "k", 0);
+    for (unsigned i = DEEP + 1; i-- > 0;)
+        prof_end(scopes[i]);
+    CHECK_U64(work_of("around").kernel_count, 1);
+    CHECK_U64(work_of("deep").kernel_count, 1);
+    CHECK_U64(work_of("deep").call_count, 1);
+    CHECK_U64(totals().cut_count, 0);
+}
+
+CASE(of_more_functions_than_are_noted_the_inner_ones_have_it_and_the_run_says_so)
+{
+    enum { DEEP = 40, NOTED = 32 };
+    prof_scope scopes[DEEP];
+    char name[16];
+    CHECK_I64(begin(), PROF_OK);
+    for (unsigned i = 0; i < DEEP; i++) {
+        snprintf(name, sizeof(name), "level %u", i);
+        scopes[i] = prof_begin(site(name));
+    }
+    gpu->kernel(gpu->call("cudaLaunchKernel"), 0, 7, now_ns, now_ns + 9, "k", 0);
+    for (unsigned i = DEEP; i-- > 0;)
+        prof_end(scopes[i]);
+    CHECK_U64(work_of("level 39").kernel_count, 1);
+    CHECK_U64(work_of("level 8").kernel_count, 1);
+    CHECK_U64(work_of("level 7").kernel_count, 0);
+    CHECK_U64(totals().cut_count, 1);
+}
+
+enum { CALLERS = 16, CALLERS_KERNELS = 20 };
+static pthread_barrier_t all_have_launched;
+static sem_t has_begun;
+
+static void *call_and_wait(void *ids)
+{
+    prof_scope scope = prof_begin(site("at a time"));
+    sem_post(&has_begun);
+    for (unsigned i = 0; i < CALLERS_KERNELS; i++)
+        ((uint32_t *)ids)[i] = gpu->call("cudaLaunchKernel");
+    pthread_barrier_wait(&all_have_launched);
+    prof_end(scope);
+    return NULL;
+}
+
+CASE(calls_at_a_time_are_told_apart)
+{
+    static uint32_t ids[CALLERS][CALLERS_KERNELS];
+    pthread_t threads[CALLERS];
+    CHECK_I64(begin(), PROF_OK);
+    pthread_barrier_init(&all_have_launched, NULL, CALLERS);
+    sem_init(&has_begun, 0, 0);
+    for (unsigned i = 0; i < CALLERS; i++) {
+        CHECK_I64(pthread_create(&threads[i], NULL, call_and_wait, ids[i]), 0);
+        sem_wait(&has_begun);
+        pass(100); /* a call is known by when it began */
+    }
+    for (unsigned i = 0; i < CALLERS; i++)
+        pthread_join(threads[i], NULL);
+    for (unsigned i = 0; i < CALLERS_KERNELS; i++)
+        for (unsigned j = 0; j < CALLERS; j++) {
+            uint64_t start_ns = now_ns + 100 * (i * CALLERS + j);
+            gpu->kernel(ids[j][i], 0, 7, start_ns, start_ns + 50, "k", 0);
+        }
+    prof_gpu_work work = work_of("at a time");
+    CHECK_U64(work.kernel_count, CALLERS * CALLERS_KERNELS);
+    CHECK_U64(work.call_count, CALLERS);
+}
+
 CASE(records_for_which_there_was_no_buffer_are_counted)
 {
     enum { KERNELS = 200000 }; /* more than 32 buffers of 1 MiB hold */
@@ -264,7 +340,8 @@ CASE(waits_are_counted_beside_the_work)
     CHECK_U64(work.wait_count, 1);
     CHECK_U64(work.wait_ns, 40);
     CHECK_U64(work.busy_ns, 30);
-    CHECK_U64(totals().attributed_count, 2);
+    CHECK_U64(totals().attributed_count, 1); /* a wait is no work */
+    CHECK_U64(totals().unattributed_count, 0);
 }
 
 /* What tracing costs is real here: the launches of a batch take some of it. */
@@ -426,6 +503,65 @@ CASE(only_what_starts_work_is_listened_to_and_all_is_given_back_at_the_stop)
     CHECK_I64(prof_gpu_start(NULL), PROF_OK);
     launch_in("after it", now_ns, now_ns + 9);
     CHECK_U64(work_of("after it").kernel_count, 1);
+}
+
+CASE(starts_that_nest_leave_tracing_as_it_is)
+{
+    CHECK_I64(begin(), PROF_OK);
+    start();
+    CHECK_I64(prof_gpu_start(NULL), PROF_OK);
+    CHECK_I64(status().state, PROF_GPU_ON);
+    stop();
+    CHECK_I64(status().state, PROF_GPU_ON);
+    launch_in("nested", now_ns, now_ns + 9);
+    CHECK_U64(work_of("nested").kernel_count, 1);
+    stop();
+    CHECK_U64(gpu->subscribers(), 0);
+}
+
+CASE(where_cupti_does_not_go_on_after_a_pause_tracing_ends_and_says_why)
+{
+    setenv("PROFCORE_GPU_BUDGET", "2%", 1);
+    CHECK_I64(begin(), PROF_OK);
+    prof_site *many = site("many");
+    for (time_t end = time(NULL) + 60; gpu->enabled_functions() != 0 && time(NULL) < end;) {
+        prof_scope scope = prof_begin(many);
+        for (unsigned i = 0; i < 2000; i++)
+            gpu->kernel(gpu->call("cudaLaunchKernel"), 0, 1, now_ns, now_ns + 5, "k", 0);
+        prof_end(scope);
+    }
+    gpu->refuse("cuptiActivityEnable");
+    for (time_t end = time(NULL) + 60; status().state == PROF_GPU_ON && time(NULL) < end;)
+        usleep(1000);
+    CHECK_I64(status().state, PROF_GPU_UNAVAILABLE);
+    CHECK_HAS(status().reason, "CUPTI traces no GPU work");
+    CHECK_U64(gpu->subscribers(), 0);
+    CHECK_U64(gpu->enabled_kinds(), 0);
+    CHECK(totals().elapsed_ns < (uint64_t)200 * 1000000000);
+    usleep(300000);
+    CHECK_I64(status().state, PROF_GPU_UNAVAILABLE);
+}
+
+CASE(a_forked_child_that_begins_before_its_first_scope_traces_and_ends)
+{
+#ifdef __SANITIZE_THREAD__
+    SKIP("ThreadSanitizer ends a child that starts threads");
+#endif
+    CHECK_I64(begin(), PROF_OK);
+    stop();
+    start();
+    fflush(stdout);
+    pid_t child = fork();
+    if (child == 0) {
+        CHECK_I64(prof_gpu_start(NULL), PROF_OK);
+        launch_in("in the child", now_ns, now_ns + 9);
+        CHECK_I64(status().state, PROF_GPU_ON);
+        CHECK_U64(work_of("in the child").kernel_count, 1);
+        stop();
+        CHECK_U64(gpu->subscribers(), 0);
+        _exit(test_failed);
+    }
+    end_child(child);
 }
 
 CASE(a_forked_child_has_no_part_in_its_parents_gpu)
