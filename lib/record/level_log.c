@@ -1,9 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * See level_log.h.  A boundary costs an exchange, which says that its moment is
- * being taken, the clock, and a store of 16 bytes.  A thread's moments never
- * go back, and its changes of pools count among them, so what one thread does
- * stays in its order also where the clock stands.
+ * See level_log.h.  A boundary costs the clock and a store of 16 bytes.  A
+ * thread's moments never go back, and its changes of pools count among them,
+ * so what one thread does stays in its order also where the clock stands.
+ *
+ * A thread may be switched out between its moment and the store, and the sweep
+ * may have gone on when the boundary shows up.  It is put in order there: its
+ * begin or end had not returned, so any moment up to then is as good.
  */
 #include "level_log.h"
 
@@ -15,7 +18,6 @@
 #include "levels.h"
 
 #include <pthread.h>
-#include <sched.h>
 
 /* Chunks take at most so much of the region. */
 enum { SHARE_OF_REGION = 16 };
@@ -91,16 +93,17 @@ static int write_bound(profi_level_log *log, uint32_t context, uint32_t depth)
     profi_level_chunk *chunk = log->last;
     if (PROFI_UNLIKELY(PROFI_GET(chunk->count) == PROFI_CHUNK_BOUNDS) && (chunk = turn(log)) == NULL)
         return 0;
-    __atomic_store_n(&log->is_writing, 1u, __ATOMIC_SEQ_CST); /* before the clock is read, for all to see */
+    PROFI_PUT(log->is_writing, 1u);
+    __atomic_signal_fence(__ATOMIC_SEQ_CST);
     uint64_t count = PROFI_GET(chunk->count);
     if (PROFI_LIKELY(count < PROFI_CHUNK_BOUNDS)) { /* else a handler has taken the last place a moment ago */
         uint64_t tick = profi_max_u64(profi_clock_now(), profi_level_last_tick);
         chunk->bounds[count] = (profi_level_bound){ tick, context, depth };
         PROFI_RELEASE(chunk->count, count + 1);
         profi_level_last_tick = tick;
-        PROFI_PUT(log->last_tick, tick);
     }
-    PROFI_RELEASE(log->is_writing, 0u);
+    __atomic_signal_fence(__ATOMIC_SEQ_CST);
+    PROFI_PUT(log->is_writing, 0u);
     return count < PROFI_CHUNK_BOUNDS;
 }
 
@@ -168,18 +171,6 @@ void profi_level_thread_over(profi_thread *self)
 /* ---- the reader's ---- */
 
 profi_level_log *profi_level_logs(void) { return __atomic_load_n(&logs, __ATOMIC_ACQUIRE); }
-
-uint64_t profi_level_log_complete_until(const profi_level_log *log, uint64_t now)
-{
-    enum { LOOKS = 100 };
-    for (int looks = 0; looks < LOOKS; looks++) {
-        if (!__atomic_load_n(&log->is_writing, __ATOMIC_SEQ_CST))
-            return now; /* what it writes from here on is of later */
-        if (looks % 10 == 9)
-            sched_yield();
-    }
-    return profi_min_u64(now, PROFI_GET(log->last_tick));
-}
 
 const profi_level_bound *profi_level_log_next(profi_level_log *log)
 {

@@ -28,8 +28,7 @@ typedef struct profi_level_chunk {
 typedef struct profi_level_log {
     struct profi_level_log *next; /* stored with release, as its first one is */
     profi_level_chunk *last;      /* the writer's */
-    uint64_t last_tick;           /* of its boundaries and changes; relaxed */
-    uint32_t is_writing;          /* see profi_level_log_bounds_until() */
+    uint32_t is_writing;          /* so that a signal handler's boundary does not come between; likewise */
     uint32_t is_over;             /* its thread has ended: stored with release */
     uint32_t depth;               /* calls that it has told and not ended; the writer's */
     /* The reader's. */
@@ -57,9 +56,6 @@ void profi_level_thread_over(profi_thread *self);
 /* ---- the reader's: one at a time ---- */
 
 profi_level_log *profi_level_logs(void);
-
-/* The moment up to which the log is complete: `now`, unless its thread is just writing. */
-uint64_t profi_level_log_complete_until(const profi_level_log *log, uint64_t now);
 
 /* The next boundary; NULL: there is none yet.  And takes it. */
 const profi_level_bound *profi_level_log_next(profi_level_log *log);

@@ -4,9 +4,9 @@
  * and the threads' logs hold, in the order of ticks.
  *
  * What is told to a pool is told under its lock, and its ticks rise strictly.
- * The sweep reads the clock first and looks at each pool and log afterwards,
- * so whatever they hold of before that moment is there; what comes later is
- * left for the next one.  At equal ticks changes go first: a thread's change
+ * The sweep reads the clock first and looks at each pool afterwards, so
+ * whatever it holds of before that moment is there; what comes later is left
+ * for the next one.  For logs see level_log.c.  At equal ticks changes go first: a thread's change
  * has a later tick than its boundary before it.
  */
 #include "levels.h"
@@ -475,10 +475,7 @@ static uint64_t look_around(int must_go_on)
     static uint32_t nothing;
     __atomic_fetch_add(&nothing, 0u, __ATOMIC_SEQ_CST); /* a fence that ThreadSanitizer knows */
     horizon = now;
-    meet_threads(); /* after the clock was read: who comes later has later moments */
-    for (profi_level_log *log = profi_level_logs(); log != NULL; log = log->next)
-        horizon = profi_min_u64(horizon, profi_level_log_complete_until(log, now));
-    uint64_t most = horizon;
+    meet_threads();
     for (unsigned i = 0; i < pool_count; i++) {
         untils[i] = take_news(&pools[i], now);
         if (pools[i].is_blind && untils[i] >= swept_until)
@@ -487,9 +484,9 @@ static uint64_t look_around(int must_go_on)
             horizon = profi_min_u64(horizon, untils[i]);
     }
     for (unsigned i = 0; must_go_on && i < pool_count; i++)
-        if (untils[i] < most && !pools[i].is_blind)
+        if (untils[i] < now && !pools[i].is_blind)
             go_blind(i);
-    return must_go_on ? most : horizon;
+    return must_go_on ? now : horizon;
 }
 
 /* And those that have gone. */
@@ -652,5 +649,6 @@ void profi_levels_forget(int is_new_region)
     profi_level_logs_forget(is_new_region);
     profi_contexts_forget_calls();
     for (size_t i = 0; i < row_count; i++)
-        memset(rows[i].of, 0, rows[i].count * sizeof(*rows[i].of));
+        for (unsigned level = 0; level < rows[i].count; level++)
+            rows[i].of[level] = (profi_level_figures){ 0 };
 }
