@@ -48,15 +48,23 @@ void profi_clock_init(profi_clock_choice choice);
 /* Now, in ticks of the chosen source. */
 uint64_t profi_clock_now(void);
 
-/* The same, not read before what stands before it is done: so that the order of moments is that of a lock's holders. */
-static inline uint64_t profi_clock_now_ordered(void)
+/* The processor finishes what stands before this, then begins what stands behind. */
+static inline void profi_clock_order(void)
 {
 #if defined(__x86_64__)
     __asm__ volatile("lfence" ::: "memory");
 #elif defined(__aarch64__)
     __asm__ volatile("isb" ::: "memory");
 #endif
-    return profi_clock_now();
+}
+
+/* The same, read where it stands: so that the order of moments is that of a lock's holders. */
+static inline uint64_t profi_clock_now_ordered(void)
+{
+    profi_clock_order();
+    uint64_t now = profi_clock_now();
+    profi_clock_order();
+    return now;
 }
 
 /* CLOCK_MONOTONIC. */

@@ -472,8 +472,6 @@ static void meet_threads(void)
 static uint64_t look_around(int must_go_on)
 {
     uint64_t untils[PROFI_POOLS_MOST], now = profi_clock_now_ordered(), horizon;
-    static uint32_t nothing;
-    __atomic_fetch_add(&nothing, 0u, __ATOMIC_SEQ_CST); /* a fence that ThreadSanitizer knows */
     horizon = now;
     meet_threads();
     for (unsigned i = 0; i < pool_count; i++) {
