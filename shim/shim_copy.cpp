@@ -202,9 +202,11 @@ bool dtype_parse(int32_t dtype, at::ScalarType *scalar)
 
 prof_status prof_torch_model_clone(prof_torch_model *model, prof_torch_model **clone, prof_error *err)
 {
-    const task doing{ "clone model", model != nullptr ? model->path.c_str() : nullptr };
+    const task doing{ "clone model", profi_torch::name_of(model) };
     if (model == nullptr || clone == nullptr)
         return fail(err, PROF_E_INVALID, doing, "%s is NULL", model == nullptr ? "model" : "clone");
+    if (prof_status status = profi_torch::handle_check(model, doing, err))
+        return status;
     return guarded(err, PROF_E_INVALID, doing, [&]() -> prof_status {
         const use used(model, false);
         if (!used.held)
@@ -221,10 +223,12 @@ prof_status prof_torch_model_clone(prof_torch_model *model, prof_torch_model **c
 
 prof_status prof_torch_model_to(prof_torch_model *model, const char *device, int32_t dtype, prof_error *err)
 {
-    const task doing{ "move model", model != nullptr ? model->path.c_str() : nullptr };
+    const task doing{ "move model", profi_torch::name_of(model) };
     at::ScalarType scalar = at::kFloat;
     if (model == nullptr)
         return fail(err, PROF_E_INVALID, doing, "model is NULL");
+    if (prof_status status = profi_torch::handle_check(model, doing, err))
+        return status;
     if (dtype != 0 && !dtype_parse(dtype, &scalar))
         return fail(err, PROF_E_INVALID, doing, "dtype %d is no floating-point type", (int)dtype);
     return guarded(err, PROF_E_INVALID, doing, [&]() -> prof_status {

@@ -76,7 +76,7 @@ std::string name_list(const std::vector<signature> &methods)
 
 task reading(const prof_torch_model *model, const char *method)
 {
-    return task{ "describe model", model != nullptr ? model->path.c_str() : nullptr, method };
+    return task{ "describe model", profi_torch::name_of(model), method };
 }
 
 } // namespace
@@ -85,7 +85,7 @@ size_t prof_torch_model_method_count(prof_torch_model *model)
 {
     const task doing = reading(model, nullptr);
     size_t count = 0;
-    if (model == nullptr)
+    if (model == nullptr || !profi_torch::handle_check_aloud(model, "prof_torch_model_method_count"))
         return 0;
     guarded(nullptr, PROF_E_INVALID, doing, [&] {
         const std::vector<signature> *methods = nullptr;
@@ -101,6 +101,8 @@ prof_status prof_torch_model_method(prof_torch_model *model, size_t index, prof_
     const task doing = reading(model, nullptr);
     if (model == nullptr || method == nullptr)
         return fail(err, PROF_E_INVALID, doing, "%s is NULL", model == nullptr ? "model" : "method");
+    if (prof_status status = profi_torch::handle_check(model, doing, err))
+        return status;
     return guarded(err, PROF_E_INVALID, doing, [&]() -> prof_status {
         const std::vector<signature> *methods = nullptr;
         if (prof_status status = describe(model, &methods, doing, err))
@@ -123,6 +125,8 @@ prof_status prof_torch_model_argument(prof_torch_model *model, const char *metho
     const task doing = reading(model, method);
     if (model == nullptr || argument == nullptr)
         return fail(err, PROF_E_INVALID, doing, "%s is NULL", model == nullptr ? "model" : "argument");
+    if (prof_status status = profi_torch::handle_check(model, doing, err))
+        return status;
     return guarded(err, PROF_E_INVALID, doing, [&]() -> prof_status {
         const char *name = method != nullptr ? method : "forward";
         const std::vector<signature> *methods = nullptr;
@@ -152,6 +156,8 @@ prof_status prof_torch_model_extra_files(prof_torch_model *model, prof_torch_val
     const task doing = reading(model, nullptr);
     if (model == nullptr || files == nullptr)
         return fail(err, PROF_E_INVALID, doing, "%s is NULL", model == nullptr ? "model" : "files");
+    if (prof_status status = profi_torch::handle_check(model, doing, err))
+        return status;
     return guarded(err, PROF_E_INVALID, doing, [&] {
         *files = new prof_torch_value(model->extra_files);
         return PROF_OK;

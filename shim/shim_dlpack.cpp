@@ -104,6 +104,8 @@ prof_status prof_torch_value_to_dlpack(prof_torch_value *value, struct DLManaged
     const task doing{ "hand on a DLPack array" };
     if (value == nullptr || managed == nullptr)
         return fail(err, PROF_E_INVALID, doing, "%s is NULL", value == nullptr ? "value" : "managed");
+    if (prof_status status = profi_torch::handle_check(value, doing, err))
+        return status;
     if (value->kind != PROF_TORCH_TENSOR)
         return fail(err, PROF_E_INVALID, doing, "the value is %s, not a tensor", profi_torch::kind_name(value->kind));
     return guarded(err, PROF_E_UNSUPPORTED, doing, [&]() -> prof_status {

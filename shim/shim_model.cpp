@@ -229,5 +229,10 @@ prof_status prof_torch_model_open(const char *path, const prof_torch_options *op
 
 void prof_torch_model_close(prof_torch_model *model)
 {
-    delete model;
+    if (!profi_torch::handle_check_aloud(model, "prof_torch_model_close"))
+        return;
+    if (profi_torch::checks_lifetimes && model != nullptr && model->use_count != 0)
+        std::fprintf(stderr, "profcore: prof_torch_model_close: a call on the model is running; it stays open\n");
+    else
+        delete model;
 }

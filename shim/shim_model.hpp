@@ -9,6 +9,7 @@
 #ifndef SHIM_MODEL_HPP
 #define SHIM_MODEL_HPP
 
+#include "shim_lifetime.hpp"
 #include "shim_package.hpp"
 #include "shim_value.hpp"
 
@@ -40,7 +41,10 @@ struct prof_torch_model {
     prof_torch_model(std::string path_, c10::Device device_, torch::jit::Module module_)
         : path(std::move(path_)), device(device_), module(std::move(module_))
     {
+        profi_torch::handle_opened(this, "the model");
     }
+    ~prof_torch_model() { profi_torch::handle_closed(this); }
+    PROFI_HANDLE_MEMORY
 
     const std::string path;
     c10::Device device;
@@ -55,6 +59,12 @@ struct prof_torch_model {
 };
 
 namespace profi_torch {
+
+/* How messages call a model, which may be NULL or closed. */
+inline const char *name_of(const prof_torch_model *model)
+{
+    return model != nullptr && handle_is_open(model) ? model->path.c_str() : nullptr;
+}
 
 /* One call's use of a model, shared with other calls or alone; it holds when `held`. */
 class use {

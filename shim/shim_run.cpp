@@ -82,6 +82,8 @@ prof_status argument_read(const prof_torch_input &input, const char *label, cons
     if ((input.tensor == nullptr) == (input.value == nullptr))
         return fail(err, PROF_E_INVALID, doing, "%s has %s", label,
                     input.tensor == nullptr ? "neither a tensor nor a value" : "both a tensor and a value");
+    if (!profi_torch::handle_is_open(input.value))
+        return fail(err, PROF_E_INVALID, doing, "%s is a value that has been closed", label);
     at::Tensor tensor;
     if (input.value != nullptr) {
         *argument = input.value->ivalue;
@@ -233,9 +235,11 @@ prof_status run(prof_torch_model *model, const char *method, const prof_torch_in
 prof_status prof_torch_run(prof_torch_model *model, const char *method, const prof_torch_input *inputs,
                            size_t input_count, prof_torch_value **result, prof_error *err)
 {
-    const task doing{ "run model", model != nullptr ? model->path.c_str() : nullptr, method };
+    const task doing{ "run model", profi_torch::name_of(model), method };
     if (model == nullptr || result == nullptr)
         return fail(err, PROF_E_INVALID, doing, "%s is NULL", model == nullptr ? "model" : "result");
+    if (prof_status status = profi_torch::handle_check(model, doing, err))
+        return status;
     return guarded(err, PROF_E_INVALID, doing,
                    [&] { return run(model, method, inputs, input_count, result, doing, err); });
 }
@@ -243,9 +247,11 @@ prof_status prof_torch_run(prof_torch_model *model, const char *method, const pr
 prof_status prof_torch_warm_up(prof_torch_model *model, const char *method, const prof_torch_input *inputs,
                                size_t input_count, uint32_t times, prof_error *err)
 {
-    const task doing{ "warm up model", model != nullptr ? model->path.c_str() : nullptr, method };
+    const task doing{ "warm up model", profi_torch::name_of(model), method };
     if (model == nullptr)
         return fail(err, PROF_E_INVALID, doing, "model is NULL");
+    if (prof_status status = profi_torch::handle_check(model, doing, err))
+        return status;
     return guarded(err, PROF_E_INVALID, doing, [&]() -> prof_status {
         for (uint32_t i = 0; i < times; i++) {
             prof_torch_value *result = nullptr;

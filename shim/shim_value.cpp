@@ -110,6 +110,8 @@ prof_status kind_check(const prof_torch_value *value, int32_t kind, const void *
 {
     if (value == nullptr)
         return fail_null(err, doing, "value");
+    if (prof_status status = profi_torch::handle_check(value, doing, err))
+        return status;
     if (out == nullptr)
         return fail_null(err, doing, "the result's place");
     if (value->kind != kind)
@@ -123,6 +125,8 @@ prof_status element_at(prof_torch_value *value, size_t index, prof_torch_value::
 {
     if (value == nullptr)
         return fail_null(err, doing, "value");
+    if (prof_status status = profi_torch::handle_check(value, doing, err))
+        return status;
     if (!is_container(value))
         return fail(err, PROF_E_INVALID, doing, "the value is %s and has no elements", kind_name(value->kind));
     expand(value);
@@ -172,16 +176,20 @@ const char *kind_name(int32_t kind)
 
 prof_torch_value::prof_torch_value(c10::IValue given) : ivalue(std::move(given)), kind(kind_of(ivalue))
 {
+    profi_torch::handle_opened(this, "the value");
 }
 
 prof_torch_value::~prof_torch_value()
 {
+    profi_torch::handle_closed(this);
     for (element &one : elements)
         prof_torch_value_close(one.value);
 }
 
 prof_torch_value *prof_torch_value_retain(prof_torch_value *value)
 {
+    if (!profi_torch::handle_check_aloud(value, "prof_torch_value_retain"))
+        return nullptr;
     if (value != nullptr)
         value->reference_count.fetch_add(1, std::memory_order_relaxed);
     return value;
@@ -189,6 +197,8 @@ prof_torch_value *prof_torch_value_retain(prof_torch_value *value)
 
 void prof_torch_value_close(prof_torch_value *value)
 {
+    if (!profi_torch::handle_check_aloud(value, "prof_torch_value_close"))
+        return;
     /* Release: what other threads did with the value comes before its end; acquire: the end comes after it. */
     if (value != nullptr && value->reference_count.fetch_sub(1, std::memory_order_acq_rel) == 1)
         delete value;
@@ -196,12 +206,12 @@ void prof_torch_value_close(prof_torch_value *value)
 
 int32_t prof_torch_value_kind(const prof_torch_value *value)
 {
-    return value == nullptr ? PROF_TORCH_NONE : value->kind;
+    return value == nullptr || !profi_torch::handle_check_aloud(value, "prof_torch_value_kind") ? PROF_TORCH_NONE : value->kind;
 }
 
 size_t prof_torch_value_count(const prof_torch_value *value)
 {
-    if (value == nullptr)
+    if (value == nullptr || !profi_torch::handle_check_aloud(value, "prof_torch_value_count"))
         return 0;
     switch (value->kind) {
     case PROF_TORCH_TUPLE:
@@ -235,6 +245,8 @@ prof_status prof_torch_value_find(prof_torch_value *value, const char *key, prof
     const task doing{ "find element", key };
     if (value == nullptr || key == nullptr || element == nullptr)
         return fail_null(err, doing, value == nullptr ? "value" : key == nullptr ? "key" : "element");
+    if (prof_status status = profi_torch::handle_check(value, doing, err))
+        return status;
     if (value->kind != PROF_TORCH_DICTIONARY && value->kind != PROF_TORCH_TUPLE)
         return fail(err, PROF_E_INVALID, doing, "the value is %s and has no keys", kind_name(value->kind));
     return guarded(err, PROF_E_INVALID, doing, [&]() -> prof_status {

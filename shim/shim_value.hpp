@@ -10,6 +10,7 @@
 #define SHIM_VALUE_HPP
 
 #include "shim_error.hpp"
+#include "shim_lifetime.hpp"
 
 #include <profcore/torch.h>
 
@@ -37,6 +38,7 @@ struct prof_torch_value {
 
     explicit prof_torch_value(c10::IValue given);
     ~prof_torch_value();
+    PROFI_HANDLE_MEMORY
     prof_torch_value(const prof_torch_value &) = delete;
     prof_torch_value &operator=(const prof_torch_value &) = delete;
 

@@ -25,6 +25,10 @@
  *     prof_torch_value_close(result);
  *     prof_torch_model_close(model);
  *
+ * A handle must not be used after it was closed.  Builds for debugging and with
+ * sanitizers check that, and say so: as PROF_E_INVALID, or on stderr where a
+ * function returns no status, and then do nothing.  All others do not.
+ *
  * No C++ type crosses this header and no exception leaves the library: every
  * failure is a status and a text.  Outputs are written only on success.  The
  * library needs libtorch and libprofcore.
