@@ -58,13 +58,11 @@ static inline void profi_clock_order(void)
 #endif
 }
 
-/* The same, read where it stands: so that the order of moments is that of a lock's holders. */
+/* The same, not read before what stands before it is done: so that the order of moments is that of a lock's holders. */
 static inline uint64_t profi_clock_now_ordered(void)
 {
     profi_clock_order();
-    uint64_t now = profi_clock_now();
-    profi_clock_order();
-    return now;
+    return profi_clock_now();
 }
 
 /* CLOCK_MONOTONIC. */

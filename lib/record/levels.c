@@ -472,6 +472,7 @@ static void meet_threads(void)
 static uint64_t look_around(int must_go_on)
 {
     uint64_t untils[PROFI_POOLS_MOST], now = profi_clock_now_ordered(), horizon;
+    profi_clock_order(); /* pools and logs are looked at after the clock */
     horizon = now;
     meet_threads();
     for (unsigned i = 0; i < pool_count; i++) {
