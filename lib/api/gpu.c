@@ -42,11 +42,11 @@ static void *gpu_main(void *unused)
 prof_status profi_gpu_start(const profi_config *config, prof_error *err)
 {
     if (config->gpu == PROFI_GPU_NEVER) {
-        profi_gpu_session_refuse(PROF_GPU_OFF, "PROFCORE_GPU=0");
+        profi_gpu_session_set(PROF_GPU_OFF, "PROFCORE_GPU=0");
         return PROF_OK;
     }
     if (config->gpu == PROFI_GPU_AUTO && !profi_gpu_session_may_be()) {
-        profi_gpu_session_refuse(PROF_GPU_OFF, "this machine has no driver of NVIDIA's");
+        profi_gpu_session_set(PROF_GPU_OFF, "this machine has no driver of NVIDIA's");
         return PROF_OK;
     }
     if (!profi_gpu_session_want(config->gpu_share))

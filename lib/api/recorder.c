@@ -20,9 +20,9 @@
 
 #include "../base/error.h"
 #include "../base/system.h"
+#include "../base/usage.h"
 #include "../gpu/capture.h"
 #include "../gpu/session.h"
-#include "../base/usage.h"
 #include "../probe/probes.h"
 #include "../record/blocks.h"
 #include "../record/kept.h"
@@ -72,9 +72,9 @@ static void lock_save(void)
 
 /*
  * A recording thread may need a saver: its site has a rule in code, or this is
- * a forked child, where there is none yet, nor the thread for GPU work.  It must not wait for `lock`:
- * whoever comes next tries again.  Nobody waits for it either while it makes
- * the thread.
+ * a forked child, where there is none yet, nor the thread for GPU work.  It
+ * must not wait for `lock`: whoever comes next tries again.  Nobody waits for
+ * it either while it makes the thread.
  */
 static void saver_is_wanted(int has_rule)
 {

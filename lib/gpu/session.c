@@ -16,14 +16,12 @@
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 #include <sys/stat.h>
 #include <time.h>
 
-static const char not_yet[] = "nothing was recorded yet";
-
 static pthread_mutex_t turn = PTHREAD_MUTEX_INITIALIZER, lock = PTHREAD_MUTEX_INITIALIZER;
-static profi_gpu_session session = { .state = PROF_GPU_OFF, .reason = "nothing was recorded yet", .share = 1 };
+#define NOTHING_YET { .state = PROF_GPU_OFF, .reason = "nothing was recorded yet", .share = 1 }
+static profi_gpu_session session = NOTHING_YET;
 static profi_governor governor;
 static int is_wanted, is_over; /* under `lock`; over: the process ends, and CUDA with it */
 
@@ -36,7 +34,7 @@ static int take_turn(void)
     return pthread_mutex_timedlock(&turn, &until) == 0;
 }
 
-static void set_state(prof_gpu_state state, const char *reason)
+void profi_gpu_session_set(prof_gpu_state state, const char *reason)
 {
     pthread_mutex_lock(&lock);
     session.state = state;
@@ -66,8 +64,6 @@ int profi_gpu_session_want(double share)
     return is_news;
 }
 
-void profi_gpu_session_refuse(prof_gpu_state state, const char *reason) { set_state(state, reason); }
-
 /* Before CUDA's own handlers, which were registered when the process initialised it; after them nothing comes any more. */
 static void end_at_exit(void)
 {
@@ -85,7 +81,7 @@ static void stop(prof_gpu_state state, const char *reason)
     pthread_mutex_lock(&lock);
     profi_governor_stop(&governor, profi_clock_monotonic_ns());
     pthread_mutex_unlock(&lock);
-    set_state(state, reason);
+    profi_gpu_session_set(state, reason);
 }
 
 static uint64_t govern(uint64_t every_ns)
@@ -139,7 +135,7 @@ static void begin(void)
     if (found == PROFI_CUPTI_RUNS)
         begun(profi_clock_monotonic_ns() - start_ns);
     else
-        set_state(found == PROFI_CUPTI_WAITS ? PROF_GPU_WAITING : PROF_GPU_UNAVAILABLE, reason);
+        profi_gpu_session_set(found == PROFI_CUPTI_WAITS ? PROF_GPU_WAITING : PROF_GPU_UNAVAILABLE, reason);
 }
 
 /* ---- for all ---- */
@@ -245,6 +241,5 @@ void profi_gpu_session_forget(void)
     profi_cupti_memory_forget();
     profi_gpu_work_forget();
     governor = (profi_governor){ 0 };
-    session = (profi_gpu_session){ .state = PROF_GPU_OFF, .share = session.share };
-    strcpy(session.reason, not_yet);
+    session = (profi_gpu_session)NOTHING_YET;
 }

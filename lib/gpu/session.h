@@ -24,8 +24,8 @@ typedef struct profi_gpu_session {
  */
 int profi_gpu_session_want(double share);
 
-/* Nothing is to be traced, for this reason: static text. */
-void profi_gpu_session_refuse(prof_gpu_state state, const char *reason);
+/* How it stands, and why: such as that nothing is to be traced. */
+void profi_gpu_session_set(prof_gpu_state state, const char *reason);
 
 /* Tries to begin, where that is wanted and it does not run; what came of it. */
 prof_gpu_state profi_gpu_session_try(void);

@@ -93,7 +93,8 @@ typedef struct call {
     uint64_t begin_tick, last_end_ns; /* begin 0: free */
 } call;
 
-enum { CALL_SETS = 8, CALLS_IN_SET = 8, CALLS_KEPT = CALL_SETS * CALLS_IN_SET, PENDING_MOST = 1 << 16, SITES_MOST = 1 << 14, NAMES = 1024, TRACKS = 64 };
+enum { CALL_SETS = 8, CALLS_IN_SET = 8, CALLS_KEPT = CALL_SETS * CALLS_IN_SET, PENDING_MOST = 1 << 16, SITES_MOST = 1 << 14,
+       NAMES = 1024, TRACKS = 64 };
 
 typedef struct site_row {
     profi_gpu_figures figures; /* but for done and busy */
@@ -238,20 +239,19 @@ static char *demangle(const char *name)
     return demangler != NULL && strncmp(name, "_Z", 2) == 0 ? demangler(name, NULL, NULL, &status) : NULL;
 }
 
-/* The site of a kernel, by the address of its name and its text. */
+/* The site of a kernel, by its name. */
 static prof_site *site_of_kernel(const char *name)
 {
-    static struct { const char *address; uint64_t hash; prof_site *site; } names[NAMES];
+    static struct { uint64_t hash; prof_site *site; } names[NAMES];
     uint64_t hash = profi_text_hash(name, strlen(name), 0);
     unsigned at = (unsigned)(hash % NAMES);
-    if (names[at].site != NULL && names[at].address == name && names[at].hash == hash)
+    if (names[at].site != NULL && names[at].hash == hash)
         return names[at].site;
     char *readable = demangle(name);
     const char *shown = readable != NULL ? readable : name;
     prof_site *site = profi_record_site(shown, strlen(shown), "gpu", 0, 0);
     free(readable);
     if (site != NULL) {
-        names[at].address = name;
         names[at].hash = hash;
         names[at].site = site;
     }

@@ -191,11 +191,17 @@ static void add(const record *made)
     pthread_mutex_unlock(&lock);
 }
 
-static void kernel(uint32_t correlation, uint32_t device, uint32_t stream, uint64_t start, uint64_t end, const char *name, uint64_t graph_node)
+static record record_of(CUpti_ActivityKind kind)
 {
     record made;
     memset(&made, 0, sizeof(made));
-    made.kernel.kind = CUPTI_ACTIVITY_KIND_CONCURRENT_KERNEL;
+    made.any.kind = kind;
+    return made;
+}
+
+static void kernel(uint32_t correlation, uint32_t device, uint32_t stream, uint64_t start, uint64_t end, const char *name, uint64_t graph_node)
+{
+    record made = record_of(CUPTI_ACTIVITY_KIND_CONCURRENT_KERNEL);
     made.kernel.correlationId = correlation;
     made.kernel.deviceId = device;
     made.kernel.streamId = stream;
@@ -208,9 +214,7 @@ static void kernel(uint32_t correlation, uint32_t device, uint32_t stream, uint6
 
 static void copy(uint32_t correlation, unsigned way, uint64_t bytes, uint64_t start, uint64_t end)
 {
-    record made;
-    memset(&made, 0, sizeof(made));
-    made.copy.kind = CUPTI_ACTIVITY_KIND_MEMCPY;
+    record made = record_of(CUPTI_ACTIVITY_KIND_MEMCPY);
     made.copy.copyKind = (uint8_t)way;
     made.copy.correlationId = correlation;
     made.copy.bytes = bytes;
@@ -221,9 +225,7 @@ static void copy(uint32_t correlation, unsigned way, uint64_t bytes, uint64_t st
 
 static void set(uint32_t correlation, uint64_t bytes, uint64_t start, uint64_t end)
 {
-    record made;
-    memset(&made, 0, sizeof(made));
-    made.set.kind = CUPTI_ACTIVITY_KIND_MEMSET;
+    record made = record_of(CUPTI_ACTIVITY_KIND_MEMSET);
     made.set.correlationId = correlation;
     made.set.bytes = bytes;
     made.set.start = start;
@@ -233,9 +235,7 @@ static void set(uint32_t correlation, uint64_t bytes, uint64_t start, uint64_t e
 
 static void memory(int is_free, uint64_t address, uint64_t bytes, uint64_t timestamp)
 {
-    record made;
-    memset(&made, 0, sizeof(made));
-    made.memory.kind = CUPTI_ACTIVITY_KIND_MEMORY2;
+    record made = record_of(CUPTI_ACTIVITY_KIND_MEMORY2);
     made.memory.memoryOperationType =
         is_free ? CUPTI_ACTIVITY_MEMORY_OPERATION_TYPE_RELEASE : CUPTI_ACTIVITY_MEMORY_OPERATION_TYPE_ALLOCATION;
     made.memory.memoryKind = CUPTI_ACTIVITY_MEMORY_KIND_DEVICE;
@@ -247,9 +247,7 @@ static void memory(int is_free, uint64_t address, uint64_t bytes, uint64_t times
 
 static void wait_for(uint32_t correlation, uint64_t start, uint64_t end)
 {
-    record made;
-    memset(&made, 0, sizeof(made));
-    made.wait.kind = CUPTI_ACTIVITY_KIND_SYNCHRONIZATION;
+    record made = record_of(CUPTI_ACTIVITY_KIND_SYNCHRONIZATION);
     made.wait.correlationId = correlation;
     made.wait.start = start;
     made.wait.end = end;

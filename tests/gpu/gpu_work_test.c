@@ -5,6 +5,7 @@
  * runs in a child, as a process has one CUPTI.
  */
 #include "child.h"
+#include "measures.h"
 #include "recording.h"
 #include "simulated.h"
 
@@ -61,12 +62,9 @@ static prof_gpu_work work_of(const char *name)
         prof_snapshot_close(snapshot);
         return work;
     }
-    for (uint32_t i = 0; i < prof_snapshot_function_count(snapshot); i++) {
-        prof_function row = PROF_FUNCTION_INIT;
-        CHECK_I64(prof_snapshot_function(snapshot, i, &row, NULL), PROF_OK);
-        if (strcmp(row.name, name) == 0)
-            CHECK_I64(prof_snapshot_gpu_work(snapshot, i, &work, NULL), PROF_OK);
-    }
+    uint32_t id = 0;
+    if (prof_snapshot_find(snapshot, name, &id, NULL) == PROF_OK)
+        CHECK_I64(prof_snapshot_gpu_work(snapshot, id, &work, NULL), PROF_OK);
     prof_snapshot_close(snapshot);
     return work;
 }
@@ -631,23 +629,6 @@ CASE(a_site_that_asks_waits_for_the_gpu_before_its_calls_end_and_the_report_says
     CHECK_U64(work_of("asks").flags, PROF_GPU_WORK_IS_WAITED);
 }
 
-static prof_measure pool_of(const char *name, const char *probe)
-{
-    prof_measure measure = PROF_MEASURE_INIT;
-    prof_snapshot *snapshot = take();
-    for (uint32_t i = 0; i < prof_snapshot_function_count(snapshot); i++)
-        for (uint32_t j = 0; j < prof_snapshot_probe_count(snapshot); j++) {
-            prof_function row = PROF_FUNCTION_INIT;
-            prof_probe_info info = PROF_PROBE_INFO_INIT;
-            CHECK_I64(prof_snapshot_function(snapshot, i, &row, NULL), PROF_OK);
-            CHECK_I64(prof_snapshot_probe(snapshot, j, &info, NULL), PROF_OK);
-            if (strcmp(row.name, name) == 0 && strcmp(info.name, probe) == 0)
-                CHECK_I64(prof_snapshot_measure(snapshot, i, j, &measure, NULL), PROF_OK);
-        }
-    prof_snapshot_close(snapshot);
-    return measure;
-}
-
 CASE(what_the_driver_hands_out_is_a_pool_whose_peaks_nest_in_scopes)
 {
     CHECK_I64(begin(), PROF_OK);
@@ -668,7 +649,11 @@ CASE(what_the_driver_hands_out_is_a_pool_whose_peaks_nest_in_scopes)
     pass(10);
     prof_end(outer);
     pass(10); /* what is complete is what was before now */
-    prof_measure around = pool_of("outer memory", "cuda:0.allocated"), inside = pool_of("inner memory", "cuda:0.allocated");
+    prof_status around_status, inside_status;
+    prof_measure around = measure_of("outer memory", "cuda:0.allocated", &around_status, NULL);
+    prof_measure inside = measure_of("inner memory", "cuda:0.allocated", &inside_status, NULL);
+    CHECK_I64(around_status, PROF_OK);
+    CHECK_I64(inside_status, PROF_OK);
     CHECK_U64(around.peak, 5096);
     CHECK_U64(around.peak_begin, 0);
     CHECK_U64(around.peak_end, 0);

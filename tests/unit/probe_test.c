@@ -4,6 +4,7 @@
  * functions: every figure is exact.
  */
 #define SITES_AT "probe_test.c", 1
+#include "measures.h"
 #include "recording.h"
 #include "simulated.h"
 
@@ -63,25 +64,6 @@ static void add_probes(void)
     CHECK_U64(flag, SENT);
     flag = POOL;
     CHECK_I64(add("pool", PROF_PROBE_GAUGE | PROF_PROBE_PROCESS, read_pool, &pool, &flag, NULL), PROF_OK);
-}
-
-/* What a probe measured in a function; its status goes to *status. */
-static prof_measure measure_of(const char *function, const char *probe, prof_status *status, prof_error *err)
-{
-    prof_snapshot *snapshot = NULL;
-    prof_measure found = PROF_MEASURE_INIT;
-    uint32_t id = 0;
-    *status = PROF_E_NOT_FOUND;
-    CHECK_I64(prof_snapshot_take(&snapshot, NULL), PROF_OK);
-    CHECK_I64(prof_snapshot_find(snapshot, function, &id, NULL), PROF_OK);
-    for (uint32_t i = 0; i < prof_snapshot_probe_count(snapshot); i++) {
-        prof_probe_info info = PROF_PROBE_INFO_INIT;
-        CHECK_I64(prof_snapshot_probe(snapshot, i, &info, NULL), PROF_OK);
-        if (strcmp(info.name, probe) == 0)
-            *status = prof_snapshot_measure(snapshot, id, i, &found, err);
-    }
-    prof_snapshot_close(snapshot);
-    return found;
 }
 
 static prof_measure measure(const char *function, const char *probe)

@@ -6,6 +6,7 @@
  */
 #define SITES_AT "system_probes_test.c", 1
 #include "child.h"
+#include "measures.h"
 #include "recording.h"
 
 #include <profcore/snapshot.h>
@@ -30,32 +31,11 @@
 
 enum { PAGES = 1000 };
 
-static prof_measure measure_of(const char *function, const char *probe, prof_status *status, prof_error *err,
-                               char of[16])
-{
-    prof_snapshot *snapshot = NULL;
-    prof_measure found = PROF_MEASURE_INIT;
-    uint32_t id = 0;
-    *status = PROF_E_NOT_FOUND;
-    CHECK_I64(prof_snapshot_take(&snapshot, NULL), PROF_OK);
-    CHECK_I64(prof_snapshot_find(snapshot, function, &id, NULL), PROF_OK);
-    for (uint32_t i = 0; i < prof_snapshot_probe_count(snapshot); i++) {
-        prof_probe_info info = PROF_PROBE_INFO_INIT;
-        CHECK_I64(prof_snapshot_probe(snapshot, i, &info, NULL), PROF_OK);
-        if (strcmp(info.name, probe) != 0)
-            continue;
-        *status = prof_snapshot_measure(snapshot, id, i, &found, err);
-        snprintf(of, 16, "%s", info.of);
-    }
-    prof_snapshot_close(snapshot);
-    return found;
-}
-
 static prof_measure measure(const char *function, const char *probe)
 {
     prof_status status;
     char of[16];
-    prof_measure found = measure_of(function, probe, &status, NULL, of);
+    prof_measure found = measure_owned(function, probe, &status, NULL, of);
     if (status != PROF_OK)
         printf("# %s of %s: %s\n", probe, function, prof_status_name(status));
     CHECK_I64(status, PROF_OK);
@@ -68,7 +48,7 @@ static const char *reason(const char *function, const char *probe)
     prof_status status;
     char of[16];
     err = (prof_error)PROF_ERROR_INIT;
-    measure_of(function, probe, &status, &err, of);
+    measure_owned(function, probe, &status, &err, of);
     return status == PROF_E_UNAVAILABLE ? err.message : prof_status_name(status);
 }
 
@@ -308,12 +288,12 @@ static void record_in_group_of_version_2(void)
     make_pressure("/proc/pressure/memory", 6);
     prof_end(scope);
     stop();
-    CHECK_I64(measure_of("throttled", "cgroup.throttled", &status, NULL, of).sum, 250000);
+    CHECK_I64(measure_owned("throttled", "cgroup.throttled", &status, NULL, of).sum, 250000);
     CHECK_STR(of, "cgroup");
     CHECK_I64(measure("throttled", "cgroup.throttles").sum, 2);
-    CHECK_I64(measure_of("throttled", "pressure.cpu", &status, NULL, of).sum, 700000);
+    CHECK_I64(measure_owned("throttled", "pressure.cpu", &status, NULL, of).sum, 700000);
     CHECK_STR(of, "cgroup");
-    CHECK_I64(measure_of("throttled", "pressure.memory", &status, NULL, of).sum, 1000);
+    CHECK_I64(measure_owned("throttled", "pressure.memory", &status, NULL, of).sum, 1000);
     CHECK_STR(of, "machine");
     CHECK_HAS(reason("throttled", "pressure.io"), "no pressure figures");
 }
@@ -420,7 +400,7 @@ static void close_descriptors(void)
     CHECK_U64(measure("closed under it", "rss").failed_calls, 0);
     prof_status status;
     char of[16];
-    CHECK_U64(measure_of("closed under it", "pressure.cpu", &status, NULL, of).failed_calls, 0);
+    CHECK_U64(measure_owned("closed under it", "pressure.cpu", &status, NULL, of).failed_calls, 0);
 }
 TEST(descriptors_that_the_host_closes_are_opened_again) { in_child(close_descriptors); }
 
