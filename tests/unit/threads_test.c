@@ -7,7 +7,6 @@
 #include "child.h"
 
 #include <profcore/events.h>
-#include <profcore/memory.h>
 #include <profcore/snapshot.h>
 
 #include <limits.h>
@@ -460,69 +459,6 @@ static void *intern_names(void *unused)
     }
     return NULL;
 }
-
-/* ---- a pool that all of them use ---- */
-
-/* So many that queues have room for all: nothing may be lost, however threads are switched. */
-enum { POOL_ROUNDS = 4000, POOL_BYTES = 1000 };
-static prof_pool *shared_pool;
-
-static void *pooling_thread(void *unused)
-{
-    (void)unused;
-    for (int i = 0; i < POOL_ROUNDS; i++) {
-        PROF_BLOCK_WITH("pools", PROF_SITE_POOLS);
-        PROF_SCOPE_WITH("allocates", PROF_SITE_POOLS) { prof_pool_change(shared_pool, POOL_BYTES, 0); }
-        prof_pool_change(shared_pool, -POOL_BYTES, 0);
-    }
-    return NULL;
-}
-
-static void *reading_thread(void *unused)
-{
-    (void)unused;
-    while (!__atomic_load_n(&is_done, __ATOMIC_RELAXED)) {
-        prof_snapshot *snapshot = NULL;
-        if (prof_snapshot_take(&snapshot, NULL) == PROF_OK)
-            prof_snapshot_close(snapshot);
-    }
-    return NULL;
-}
-
-static int pool_figures_hold(const prof_snapshot *snapshot, const char *function)
-{
-    uint32_t id = 0, probe = 0;
-    prof_probe_info info = PROF_PROBE_INFO_INIT;
-    prof_measure found = PROF_MEASURE_INIT;
-    if (prof_snapshot_find(snapshot, function, &id, NULL) != PROF_OK)
-        return 0;
-    while (prof_snapshot_probe(snapshot, probe, &info, NULL) == PROF_OK && strcmp(info.name, "shared.allocated") != 0)
-        probe++;
-    return prof_snapshot_measure(snapshot, id, probe, &found, NULL) == PROF_OK && found.calls == THREADS * POOL_ROUNDS &&
-           found.failed_calls == 0 && found.rise >= POOL_BYTES && found.peak <= THREADS * POOL_BYTES;
-}
-
-static void pool_threads(void)
-{
-    pthread_t threads[THREADS], reader;
-    prof_snapshot *snapshot = NULL;
-    is_done = 0;
-    CHECK_I64(prof_pool_open("shared", &shared_pool, NULL), PROF_OK);
-    CHECK_I64(prof_start(NULL, NULL), PROF_OK);
-    pthread_create(&reader, NULL, reading_thread, NULL);
-    for (int i = 0; i < THREADS; i++)
-        pthread_create(&threads[i], NULL, pooling_thread, NULL);
-    for (int i = 0; i < THREADS; i++)
-        pthread_join(threads[i], NULL);
-    __atomic_store_n(&is_done, 1, __ATOMIC_RELAXED);
-    pthread_join(reader, NULL);
-    CHECK_I64(prof_snapshot_take(&snapshot, NULL), PROF_OK);
-    CHECK(pool_figures_hold(snapshot, "pools"));
-    CHECK(pool_figures_hold(snapshot, "allocates"));
-    prof_snapshot_close(snapshot);
-}
-
-TEST(a_pool_that_all_threads_change_has_figures_of_all_calls_while_others_read) { in_child(pool_threads); }
 
 TEST(new_sites_from_many_threads_are_interned_once)
 {
