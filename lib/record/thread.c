@@ -1,24 +1,18 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Threads: attach at the first scope, hand over at exit; and the nodes of a
- * thread's tree.
+ * Threads: attach at the first scope, hand over at exit, and begin anew in a
+ * forked child.
  *
  * Two locks.  `list_lock` guards the links of the registry and is held for a
  * few instructions; `registry_lock` keeps threads from leaving, and is held
  * by a snapshot for as long as it copies.  A thread that attaches takes only
  * the first, so it never waits for a snapshot; one that exits takes both.
- *
- * What an exited thread leaves is folded into one tree, `exited`: nodes and
- * histograms that this tree lacks are moved there, the rest is added up and
- * freed.  No step of it allocates more than a table's buckets, so it works
- * when memory is spent, and memory does not grow with the threads that pass.
  */
-#include "cold.h"
+#include "tree.h"
 
 #include "../base/error.h"
 #include "../base/region.h"
 #include "../base/system.h"
-#include "../base/text.h"
 #include "kept.h"
 #include "level_log.h"
 #include "levels.h"
@@ -57,131 +51,6 @@ static void call_hook(int is_beginning)
 void profi_record_thread_hook(void (*hook)(int is_beginning))
 {
     __atomic_store_n(&thread_hook, hook, __ATOMIC_RELEASE);
-}
-
-/* ---- nodes ---- */
-
-static uint64_t path_hash(const profi_node *parent, const profi_site *site)
-{
-    return profi_mix64(profi_mix64((uintptr_t)parent ^ profi_hash_seed()) + (uintptr_t)site);
-}
-
-static profi_node *find_child(const profi_thread *thread, const profi_node *parent, const profi_site *site)
-{
-    profi_entry *e = profi_table_first(&thread->paths, path_hash(parent, site));
-    for (; e != NULL; e = profi_table_next(e)) {
-        profi_node *node = PROFI_OBJECT_OF(e, profi_node, by_path);
-        if (node->site == site && node->parent == parent)
-            return node;
-    }
-    return NULL;
-}
-
-/* Puts a finished node where readers find it. */
-static void link_child(profi_thread *thread, profi_node *parent, profi_node *node)
-{
-    PROFI_PUT(node->parent, parent);
-    node->next_sibling = parent->first_child;
-    profi_table_add(&thread->paths, &node->by_path, path_hash(parent, node->site));
-    __atomic_store_n(&parent->first_child, node, __ATOMIC_RELEASE);
-}
-
-static profi_thread_site *find_site(const profi_thread *thread, const profi_site *site)
-{
-    profi_entry *e = profi_table_first(&thread->sites, site->id);
-    return e != NULL ? PROFI_OBJECT_OF(e, profi_thread_site, by_site) : NULL;
-}
-
-static void add_site(profi_thread *thread, profi_thread_site *kept)
-{
-    kept->next = thread->first_site;
-    profi_table_add(&thread->sites, &kept->by_site, kept->site->id);
-    __atomic_store_n(&thread->first_site, kept, __ATOMIC_RELEASE);
-}
-
-static uint64_t *histogram_for(profi_thread *thread, profi_site *site)
-{
-    profi_thread_site *kept = find_site(thread, site);
-    if (kept != NULL)
-        return kept->histogram;
-    uint64_t *histogram = profi_region_alloc(PROFI_BUCKET_COUNT * sizeof(*histogram), PROFI_REGION_HISTOGRAM);
-    kept = histogram ? profi_region_alloc(sizeof(*kept), PROFI_REGION_TREE) : NULL;
-    if (kept == NULL) {
-        profi_region_free(histogram, PROFI_BUCKET_COUNT * sizeof(*histogram), PROFI_REGION_HISTOGRAM);
-        return NULL;
-    }
-    kept->site = site;
-    kept->histogram = histogram;
-    add_site(thread, kept);
-    return histogram;
-}
-
-/* The bytes of a node's measures. */
-static size_t measure_bytes(const profi_site *site)
-{
-    return profi_measure_count(site->probes) * sizeof(profi_measure);
-}
-
-static void free_node(profi_node *node)
-{
-    profi_watch_free(node->watch);
-    profi_region_free(node->measures, measure_bytes(node->site), PROFI_REGION_TREE);
-    profi_region_free(node->sample, sizeof(*node->sample), PROFI_REGION_TREE);
-    profi_region_free(node, sizeof(*node), PROFI_REGION_TREE);
-}
-
-static profi_node *make_node(profi_thread *thread, profi_node *parent, profi_site *site)
-{
-    PROFI_NO_CANCELLATION;
-    profi_node *node = profi_region_alloc(sizeof(*node), PROFI_REGION_TREE);
-    if (node == NULL)
-        return NULL;
-    node->site = site;
-    if (site->probes != 0) {
-        node->measures = profi_region_alloc(measure_bytes(site), PROFI_REGION_TREE);
-        if (node->measures == NULL) {
-            free_node(node);
-            return NULL;
-        }
-    }
-    if (PROFI_GET(site->rule_origin) != PROFI_RULE_NONE || (site->flags & PROF_SITE_SAVE_IF)) {
-        node->watch = profi_watch_new(node);
-        if (node->watch == NULL) {
-            free_node(node);
-            return NULL;
-        }
-    }
-    node->last = &profi_nobody;
-    node->follower = node;
-    node->sampled_key = PROFI_KEY_NONE;
-    node->min = UINT64_MAX;
-    node->event = profi_event_what(PROFI_EVENT_SCOPE, profi_event_level(parent->event) + 1, site->id); /* a root's event is 0 */
-    node->pending = node->histogram = histogram_for(thread, site);
-    int is_plain = node->measures == NULL && node->watch == NULL && !profi_is_listened_to() && !site->asks_levels &&
-                   !(site->flags & PROF_SITE_GPU_SYNC);
-    if (site->flags & PROF_SITE_SAMPLED && is_plain) {
-        node->sample = profi_region_alloc(sizeof(*node->sample), PROFI_REGION_TREE); /* without it all calls are timed */
-        node->sampled_key = node->sample != NULL ? (uintptr_t)site : PROFI_KEY_NONE;
-    }
-    int is_fast = profi_clock_is_ticks && is_plain && node->histogram != NULL && node->sample == NULL;
-    node->key = is_fast ? (uintptr_t)site : PROFI_KEY_NONE;
-    link_child(thread, parent, node);
-    return node;
-}
-
-profi_node *profi_node_child(profi_thread *thread, profi_node *parent, profi_site *site)
-{
-    profi_node *node = find_child(thread, parent, site);
-    return node != NULL ? node : make_node(thread, parent, site);
-}
-
-void profi_thread_init(profi_thread *thread)
-{
-    *thread = (profi_thread){ 0 };
-    thread->root = (profi_node){ .key = PROFI_KEY_NONE, .sampled_key = PROFI_KEY_NONE, .last = &profi_nobody, .follower = &profi_nobody };
-    thread->busy_node = thread->overflow = thread->root;
-    thread->busy = &thread->busy_node;
-    thread->current = &thread->root;
 }
 
 /* ---- the registry ---- */
@@ -232,143 +101,6 @@ int profi_registry_trylock(const profi_thread **first)
 
 /* ---- exit ---- */
 
-/* Adds a node's sample to that of an equal path, before its calls are: one that has none timed all its calls. */
-static void add_sample(profi_node *into, profi_node *from)
-{
-    if (into->sample != NULL && from->sample != NULL) {
-        into->sample->first += from->sample->first;
-        into->sample->timed += from->sample->timed;
-        into->sample->total += from->sample->total;
-        into->sample->squares += from->sample->squares;
-    } else if (into->sample != NULL) {
-        into->sample->first += from->calls;
-    } else if (from->sample != NULL) {
-        into->sample = from->sample;
-        into->sample->first += into->calls;
-        from->sample = NULL;
-    }
-}
-
-/* Adds a node's figures to those of an equal path. */
-static void add_figures(profi_node *into, profi_node *from)
-{
-    add_sample(into, from);
-    into->calls += from->calls;
-    into->total += from->total;
-    into->items += from->items;
-    into->min = profi_min_u64(into->min, from->min);
-    into->max = profi_max_u64(into->max, from->max);
-    if (from->histogram == NULL && from->calls != 0)
-        into->histogram = NULL; /* nobody records here: it only says whether all calls are in one */
-    for (unsigned i = 0; i < profi_measure_count(from->site->probes); i++)
-        profi_measure_merge(&into->measures[i], &from->measures[i]);
-}
-
-/* The same, so that who finds the process killed in the middle of it knows whether they are there: see roots.h. */
-static void move_figures(profi_node *into, profi_node *from)
-{
-    profi_fold *fold = &profi_the_roots->fold;
-    fold->from = from;
-    fold->calls = into->calls;
-    fold->total = into->total;
-    fold->min = into->min;
-    fold->max = into->max;
-    fold->items = into->items;
-    __atomic_store_n(&fold->into, into, __ATOMIC_RELEASE);
-    __atomic_signal_fence(__ATOMIC_SEQ_CST);
-    add_figures(into, from);
-    __atomic_signal_fence(__ATOMIC_SEQ_CST);
-    __atomic_store_n(&from->key, PROFI_KEY_FOLDED, __ATOMIC_RELEASE);
-    __atomic_store_n(&fold->into, NULL, __ATOMIC_RELEASE);
-}
-
-/* How far the end of a thread is. */
-static void note_fold(profi_thread *thread, uint32_t state)
-{
-    profi_fold *fold = &profi_the_roots->fold;
-    fold->thread = thread;
-    __atomic_signal_fence(__ATOMIC_SEQ_CST);
-    __atomic_store_n(&fold->state, state, __ATOMIC_RELEASE);
-    __atomic_signal_fence(__ATOMIC_SEQ_CST);
-}
-
-static void free_site(profi_thread_site *kept)
-{
-    profi_region_free(kept->histogram, PROFI_BUCKET_COUNT * sizeof(*kept->histogram), PROFI_REGION_HISTOGRAM);
-    profi_region_free(kept, sizeof(*kept), PROFI_REGION_TREE);
-}
-
-/*
- * Strings all nodes of a tree that nobody records into on one list, linked
- * by `follower`, parents before children.  Returns the first.
- */
-static profi_node *list_tree(profi_thread *thread)
-{
-    profi_node *first = NULL, **end = &first;
-    for (profi_node *node = thread->root.first_child, *next; node != NULL; node = next) {
-        node->follower = NULL;
-        *end = node;
-        end = &node->follower;
-        next = node->first_child;
-        for (profi_node *up = node; next == NULL && up != &thread->root; up = up->parent)
-            next = up->next_sibling;
-    }
-    return first;
-}
-
-/*
- * Gives each node its place in `exited`: the equal path that is there
- * already, which takes its figures, or the node itself, moved.  `last` leads
- * from a node to its counterpart there.
- */
-static void fold_tree(profi_thread *thread)
-{
-    profi_node *first = list_tree(thread);
-    thread->root.last = &profi_the_roots->exited.root;
-    profi_the_roots->fold.first = first;
-    note_fold(thread, PROFI_FOLD_TREE);
-    for (profi_node *node = first; node != NULL; node = node->follower) {
-        profi_node *parent = node->parent->last;
-        if (node->histogram != NULL) {
-            const profi_thread_site *kept = find_site(&profi_the_roots->exited, node->site); /* else its own will be kept */
-            *node->pending += 1;
-            node->pending = node->histogram = kept != NULL ? kept->histogram : node->histogram;
-        }
-        profi_watch_free(node->watch); /* nobody calls here any more */
-        node->watch = NULL;
-        node->last = find_child(&profi_the_roots->exited, parent, node->site);
-        if (node->last != NULL) {
-            move_figures(node->last, node);
-        } else {
-            node->last = node;
-            node->first_child = NULL; /* its children are on the list and follow */
-            link_child(&profi_the_roots->exited, parent, node);
-        }
-    }
-    profi_spans_fold_begin(thread);
-    note_fold(thread, PROFI_FOLD_SPANS);
-    for (profi_node *node = first, *next; node != NULL; node = next) {
-        next = node->follower;
-        if (node->last != node)
-            free_node(node);
-    }
-}
-
-static void fold_sites(profi_thread *thread)
-{
-    for (profi_thread_site *kept = thread->first_site, *next; kept != NULL; kept = next) {
-        profi_thread_site *same = find_site(&profi_the_roots->exited, kept->site);
-        next = kept->next;
-        if (same == NULL) {
-            add_site(&profi_the_roots->exited, kept);
-            continue;
-        }
-        for (unsigned i = 0; i < PROFI_BUCKET_COUNT; i++)
-            same->histogram[i] += kept->histogram[i];
-        free_site(kept);
-    }
-}
-
 /*
  * The calling thread ends: what it recorded is handed over, and what it had
  * open is closed.  In the last round of its destructors but one, since others
@@ -390,24 +122,10 @@ static void thread_exit(void *argument)
     call_hook(0);
 
     pthread_mutex_lock(&registry_lock);
-    note_fold(thread, PROFI_FOLD_WHOLE);
+    profi_thread_fold_begin(thread);
     profi_ring_retire(thread);
     registry_remove(thread);
-    fold_tree(thread);
-    profi_spans_fold(&profi_the_roots->exited, thread);
-    note_fold(thread, PROFI_FOLD_COUNTERS);
-    fold_sites(thread);
-    profi_counters_fold(&profi_the_roots->exited, thread);
-    profi_the_roots->exited.lost += thread->lost;
-    profi_the_roots->exited.probe_ticks += thread->probe_ticks;
-    profi_the_roots->exited.lost_values += thread->lost_values;
-    profi_the_roots->exited.backward += thread->backward;
-    profi_the_roots->exited.repaired += thread->repaired;
-    profi_the_roots->exited.unmatched += thread->unmatched;
-    profi_table_fini(&thread->paths);
-    profi_table_fini(&thread->sites);
-    note_fold(NULL, PROFI_FOLD_NONE);
-    profi_region_free(thread, sizeof(*thread), PROFI_REGION_TREE);
+    profi_thread_fold(thread);
     pthread_mutex_unlock(&registry_lock);
 }
 
@@ -501,13 +219,13 @@ static void after_fork(void)
 /* Frees what a thread recorded; its tables only if they are whole. */
 static void drop_data(profi_thread *thread, int has_whole_tables)
 {
-    for (profi_node *node = list_tree(thread), *next; node != NULL; node = next) {
+    for (profi_node *node = profi_tree_list(thread), *next; node != NULL; node = next) {
         next = node->follower;
-        free_node(node);
+        profi_tree_free_node(node);
     }
     for (profi_thread_site *kept = thread->first_site, *next; kept != NULL; kept = next) {
         next = kept->next;
-        free_site(kept);
+        profi_tree_free_site(kept);
     }
     profi_counters_drop(thread);
     profi_spans_drop(thread);
