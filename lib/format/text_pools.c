@@ -57,10 +57,17 @@ static void put_pool(profi_output *out, const profi_pool_info *pool)
                                  "unavailable\n", pool->change_count, pool->lost_change_count, pool->late_change_count);
 }
 
+/* Nothing was ever told of it: it is not worth a line. */
+static int is_idle(const profi_pool_info *pool)
+{
+    return pool->change_count == 0 && pool->retry_count == 0 && pool->exhausted_count == 0;
+}
+
 void profi_text_pools(profi_output *out, const prof_snapshot *snapshot)
 {
     for (uint32_t i = 0; i < snapshot->pool_count; i++)
-        put_pool(out, &snapshot->pools[i]);
+        if (!is_idle(&snapshot->pools[i]))
+            put_pool(out, &snapshot->pools[i]);
     if (snapshot->lost_level_calls != 0)
         profi_output_printf(out, "   %" PRIu64 " boundaries of calls found no room: these calls read unavailable\n",
                             snapshot->lost_level_calls);
@@ -86,10 +93,20 @@ static const profi_measure *reserved_of(const prof_snapshot *snapshot, uint32_t 
     return profi_function_measure_named(snapshot, function, name);
 }
 
+/* Whether the pool of a probe is known to be idle. */
+static int is_of_idle(const prof_snapshot *snapshot, uint32_t probe)
+{
+    size_t bytes = (size_t)name_bytes(snapshot, probe);
+    for (uint32_t i = 0; i < snapshot->pool_count; i++)
+        if (strlen(snapshot->pools[i].name) == bytes && memcmp(snapshot->pools[i].name, snapshot->probes[probe].name, bytes) == 0)
+            return is_idle(&snapshot->pools[i]);
+    return 0;
+}
+
 int profi_text_pool_heading(profi_output *out, const prof_snapshot *snapshot, uint32_t probe)
 {
     uint32_t asking = 0;
-    for (uint32_t i = 0; i < snapshot->function_count; i++)
+    for (uint32_t i = 0; !is_of_idle(snapshot, probe) && i < snapshot->function_count; i++)
         asking += (uint32_t)(profi_function_measure(&snapshot->functions[i], probe) != NULL);
     if (asking == 0)
         return 0;

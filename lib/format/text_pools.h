@@ -12,7 +12,7 @@ void profi_text_pools(profi_output *out, const prof_snapshot *snapshot);
 /* Whether a probe is the first of a pool: a block of functions begins with it. */
 int profi_text_pool_begins(const profi_probe_info *probe);
 
-/* Begins that block; 0 when no function asked for it. */
+/* Begins that block; 0 when no function asked for it, or nothing was ever told of the pool. */
 int profi_text_pool_heading(profi_output *out, const prof_snapshot *snapshot, uint32_t probe);
 
 /* A function's line up to its name; 0, and nothing is written, when it did not ask. */

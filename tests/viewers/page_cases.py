@@ -5,6 +5,7 @@ import json
 import marshal
 import re
 
+import fetch
 import html_check
 import snakeviz_check
 from perfetto_cases import Timelines
@@ -15,6 +16,12 @@ class Pages(Timelines):
     def need_browser(self):
         snakeviz_check.need_packages("playwright")
         snakeviz_check.find_browser()
+
+    def need_browser_and_fakes(self):
+        self.need_browser()
+        self.fakes = self.build / "tests" / "gpu"
+        if not (self.fakes / "libcupti.so.13").exists():
+            raise fetch.Missing("there is no GPU's fake: the build has not found the headers of CUPTI")
 
     def page(self, profile_file):
         """The page that the command line makes of a profile."""
@@ -93,6 +100,29 @@ class Pages(Timelines):
                 if page == written and (bars == 0 or "p50" not in seen.page.inner_text("#span")):
                     raise Failure("no histogram of spans")
 
+    def page_shows_what_a_gpu_did_and_held(self):
+        """Of a GPU that is none: 40 requests of six layers with two kernels each, 25 us; each holds 1 MiB meanwhile."""
+        program = self.folder / "gpu"
+        self.compile(HERE / "gpu_main.c", program)
+        page = profile(program, self.folder, "html", LD_LIBRARY_PATH=str(self.fakes), PROFCORE_GPU="1", PROFCORE_GPU_BUDGET="100%",
+                       PROFCORE_UTILIZATION_EVERY="10")  # fmt: skip
+        self.opens(page)
+        with html_check.opened(page) as seen:
+            titles = seen.page.locator("#table thead th").all_inner_texts()
+            rows = {row[0].split()[0]: dict(zip(titles, row, strict=True)) for row in seen.rows()}
+            shown = {name: [row[title] for title in ("GPU busy", "GPU self", "kernels", "copied")] for name, row in rows.items()}
+            if shown != {"request": ["6.08 ms", "0 ns", "480", "160.0 KiB"], "layer": ["6.00 ms", "6.00 ms", "480", "0 B"],
+                         "copy_in": ["80.00 \xb5s", "80.00 \xb5s", "0", "160.0 KiB"]}:  # fmt: skip
+                raise Failure(f"rows: {shown}")
+            if rows["request"]["cuda:0.allocated peak"] != "1.0 MiB":
+                raise Failure(f"memory: {rows['request']}")
+            told = seen.page.inner_text("#gpu")
+            for part in ("busy for 6.08 ms of ", "480 kernels, 40 copies, 0 sets", "cuda:0", "CPU process"):
+                if part not in told:
+                    raise Failure(f"{part} is not in: {told}")
+            if "cuda.pinned" in told or "failed" in seen.page.inner_text("#notes"):
+                raise Failure(f"a pool without changes is told of: {told}")
+
     def page_states_of_the_run_what_the_table_states(self):
         file = profile(self.build / "examples" / "hello", self.folder, "json")
         table = run([self.build / "tools" / "profcore", "report", file], self.folder)
@@ -166,6 +196,7 @@ class Pages(Timelines):
         (need_browser, page_shows_hostile_names_and_runs_none),
         (need_browser, page_shows_hostile_names_of_a_timeline_too),
         (need_browser, page_shows_the_slowest_request_on_its_threads_and_spans),
+        (need_browser_and_fakes, page_shows_what_a_gpu_did_and_held),
         (need_browser, page_states_of_the_run_what_the_table_states),
         (need_browser, page_of_a_prof_says_why_there_is_no_tree),
         (need_browser, page_shows_a_recursion_a_thousand_levels_deep),

@@ -43,9 +43,9 @@ def run(command, folder, **variables):
     return done.stdout
 
 
-def profile(program, folder, extension="prof", *others):
+def profile(program, folder, extension="prof", *others, **environment):
     """Runs a program with PROFCORE=1; returns its file of this format, beside which lie those of other formats."""
-    output = run([program], folder, PROFCORE="1", PROFCORE_FORMATS=",".join([extension, *others]))
+    output = run([program], folder, PROFCORE="1", PROFCORE_FORMATS=",".join([extension, *others]), **environment)
     found = sorted((folder / "profiling_results").glob(f"{program.name}_*.{extension}"))
     if len(found) != 1:
         raise Failure(f"{program.name} left {len(found)} .{extension} files: {output.strip()[-1000:]}")
@@ -62,7 +62,7 @@ class Maker:
         library = self.build / "lib"
         run(
             [os.environ.get("CC", "cc"), "-std=gnu11", "-Wall", "-Werror", "-O1", f"-I{ROOT / 'include'}", source,
-             "-o", program, f"-L{library}", f"-Wl,-rpath,{library}", "-lprofcore"], self.folder,
+             "-o", program, f"-L{library}", f"-Wl,-rpath,{library}", "-lprofcore", "-ldl"], self.folder,
         )  # fmt: skip
 
     def screenshot(self, name):

@@ -20,6 +20,9 @@ function callText() {
     '. What ran below it on its own thread; a kept call has no percentiles and no memory.';
 }
 
+/* A pool's probe has a reason at hand, which counts where a call lacks its figures. */
+const hasFailed = (probe) => !probe.is_level || functions.some((f) => Number((own(f.probes, probe.name) || {}).failed_calls));
+
 /* What a reader must know before believing the rest. */
 function notes() {
   const list = [];
@@ -33,7 +36,7 @@ function notes() {
   if (overhead.subtracted) list.push('The profiler\'s own cost is subtracted from times, but for extremes and percentiles.');
   if (functions.some((f) => f.estimate)) list.push('Some functions are sampled (\u2248): every call is counted, some are timed; their times, ' +
     'and their callers\' self times, are estimates.');
-  for (const probe of probes) if (probe.failed !== null) list.push(probe.name + ' failed: ' + probe.failed);
+  for (const probe of probes) if (probe.failed !== null && hasFailed(probe)) list.push(probe.name + ' failed: ' + probe.failed);
   return list;
 }
 
@@ -132,6 +135,7 @@ putTree();
 putTable();
 putSlowest();
 putSpans();
+putGpu();
 if (functions.length) choose(listing[0]);
 $('more').addEventListener('click', () => { state.rows += 500; putTable(); });
 $('search').addEventListener('input', (event) => search(event.target.value));

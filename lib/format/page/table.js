@@ -95,7 +95,8 @@ const columns = [
     get: (f) => ({ value: f.max_ns === null ? NaN : Number(f.max_ns), cell: sparkline(f) }) },
 ];
 if (functions.some((f) => f.items)) columns.push({ name: 'items per second', hint: 'spent in the function, of one thread', get: rate });
-for (const probe of probes) {
+columns.push(...gpuColumns());
+for (const probe of probes.filter(isTold)) {
   const hint = (probe.unit === 'ns' || probe.unit === 'bytes' ? '' : probe.unit + ', ') + 'of the ' + probe.of + ', summed over calls';
   columns.push({ name: probe.name, hint, get: (f) => measured(f, probe, false) });
   if (probe.kind === 'gauge') columns.push({ name: probe.name + ' peak', hint: 'the highest in any call; \u2265: at least',
@@ -179,8 +180,8 @@ function figuresOf(f) {
   list.push(['shortest', reading(extreme(f, 'min_ns'))], ['longest', reading(extreme(f, 'max_ns'))]);
   if (f.items) list.push(['items', count(f.items.count) + ' ' + f.items.unit], ['a second', rate(f).cell]);
   else if (whyNot(f, 'items')) list.push(['items', explained(whyNot(f, 'items'))]);
-  list.push(...parts);
-  for (const probe of probes) {
+  list.push(...gpuFigures(f), ...parts);
+  for (const probe of probes.filter(isTold)) {
     const value = measured(f, probe, false);
     if (value.cell === '' || (parts.length && (probe.name === 'cpu.time' || probe.name === 'wait.cpu'))) continue;
     list.push([probe.name, reading(value)]);
