@@ -227,6 +227,8 @@ prof_status profi_read_pftrace(profi_stream *stream, const char *what, profi_eve
     r->notes = &builder->events->notes;
     if (profi_stream_need(stream, sizeof(PROFI_PFTRACE_START) - 1) >= sizeof(PROFI_PFTRACE_START) - 1 &&
         memcmp(stream->data, PROFI_PFTRACE_START, sizeof(PROFI_PFTRACE_START) - 1) == 0)
+        r->state.is_ours = 1;
+    if (r->state.is_ours)
         r->notes->producer = "profcore";
     else
         profi_build_hold(builder);

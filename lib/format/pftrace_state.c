@@ -286,6 +286,7 @@ void profi_pftrace_describe_track(profi_pftrace_reader *r, profi_wire descriptor
         case TRACK_STATIC_NAME:
         case TRACK_ATRACE_NAME: track->name = profi_pftrace_text(r->builder, &field); break;
         case TRACK_PARENT: track->parent = field.value; break;
+        case TRACK_MERGE: track->is_lane = field.value == MERGE_BY_NAME; break;
         case TRACK_PROCESS:
             if (profi_field_is_text(&field))
                 profi_pftrace_describe_process(r, track, profi_wire_of(&field));
@@ -376,6 +377,7 @@ void profi_pftrace_settle_tracks(profi_pftrace_reader *r)
         int32_t offset = process_of(r, pid_of(r, track))->offset;
         built->tid = track->tid != 0 && track->tid <= INT32_MAX - offset ? track->tid + offset : 0;
         built->lost = track->lost;
+        built->is_lane = track->is_lane && r->is_ours;
         built->name = track->thread_name != NULL ? track->thread_name : track->name;
         if (built->name == NULL && track->is_process)
             built->name = events->processes[process].name;

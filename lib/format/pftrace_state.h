@@ -43,6 +43,7 @@ typedef struct profi_pftrace_track {
     int64_t pid;           /* 0: none said so */
     int32_t tid;
     int is_process, is_counter, is_incremental;
+    int is_lane; /* it is shown as one with those of its name */
     uint64_t lost;
     double multiplier, last;
     uint32_t built, site;  /* the builder's track, a counter's site; UINT32_MAX: none yet */
@@ -68,6 +69,7 @@ typedef struct profi_pftrace_reader {
     uint64_t last_state;
     profi_clock_moment taken; /* the last moment that the file has on several clocks */
     int64_t offset;           /* that its times are moved by, to lie beside those of the files before */
+    int is_ours;             /* we have written it */
     uint64_t timeline_clock; /* whose nanoseconds the events have; 0: no snapshot has said how clocks relate */
 } profi_pftrace_reader;
 

@@ -2,7 +2,8 @@
 /*
  * See pftrace_tracks.h.  A thread has a thread track; one whose id is not
  * known, or another's by now, has a track of the process.  Spans have tracks
- * of their own, and so have counters.
+ * of their own, and so have counters.  Lanes of one track are to be shown as
+ * one, which also tells the reader that they are lanes; threads are not.
  */
 #include "pftrace_tracks.h"
 #include "writer.h"
@@ -79,6 +80,7 @@ static void put_track(profi_pftrace *p, const profi_walk_track *t)
         profi_put_message(&p->part, TRACK_THREAD, &p->piece);
     } else {
         profi_put_text(&p->part, TRACK_NAME, name);
+        profi_put_number(&p->part, TRACK_MERGE, t->thread != NULL ? MERGE_NONE : MERGE_BY_NAME);
     }
     profi_put_message(&p->packet, PACKET_TRACK, &p->part);
 }

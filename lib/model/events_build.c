@@ -269,7 +269,8 @@ static void put_cell(profi_events_builder *builder, uint32_t track, unsigned kin
     builder->cell_count++;
     if (of->count++ == 0)
         of->site = site;
-    of->is_mixed |= kind != PROFI_EVENT_SCOPE || site != of->site || of->open_count != 0;
+    of->is_mixed |= site != of->site;
+    of->is_nested |= kind != PROFI_EVENT_SCOPE || of->open_count != 0;
 }
 
 static void begin_slice(profi_events_builder *builder, const profi_build_event *event)

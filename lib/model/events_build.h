@@ -29,6 +29,7 @@ typedef struct profi_build_track {
     int32_t tid;      /* 0: it is no thread, or which is not known */
     const char *name; /* NULL: not known */
     uint64_t lost;    /* events of it that the file says it does not have */
+    int is_lane;      /* the file says that it is one of spans */
     /* The builder's: */
     profi_build_open *open; /* the innermost last */
     size_t open_count, open_room;
@@ -37,7 +38,8 @@ typedef struct profi_build_track {
     uint64_t held_ns; /* of the latest of its events that are held */
     int is_disordered; /* one that is held is earlier than one before it */
     uint32_t site;    /* of its first slice */
-    uint32_t is_mixed; /* not all of its events are outermost slices of that site */
+    uint32_t is_mixed; /* not all of its events are of that site, */
+    uint32_t is_nested; /* or outermost slices */
     uint32_t request; /* of its last event: as profi_extra.request */
 } profi_build_track;
 

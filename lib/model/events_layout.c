@@ -14,11 +14,24 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* One that follows its own slices only, all outermost and called as it is: of spans. */
+static int is_of_one_name(const profi_events *events, const profi_build_track *track)
+{
+    return !track->is_mixed && strcmp(track->name, events->sites[track->site].name) == 0;
+}
+
+/* One that has its own slices only, all outermost, and that the file says is one or that is called as they are: of spans. */
 static int is_lane(const profi_events *events, const profi_build_track *track)
 {
-    return track->tid == 0 && track->count != 0 && !track->is_mixed && track->lost == 0 && track->name != NULL &&
-           strcmp(track->name, events->sites[track->site].name) == 0;
+    return track->tid == 0 && track->count != 0 && !track->is_nested && track->lost == 0 && track->name != NULL &&
+           (track->is_lane || is_of_one_name(events, track));
+}
+
+static void add_lane(profi_events_builder *builder, uint32_t number)
+{
+    const profi_build_track *track = &builder->tracks[number];
+    profi_events *events = builder->events;
+    uint32_t site = is_of_one_name(events, track) ? track->site : profi_build_site(builder, track->name, NULL, 0);
+    events->lanes[events->lane_count++] = (profi_events_lane){ site, number, number, track->count, track->process };
 }
 
 static void add_thread(profi_events *events, const profi_build_track *track, uint64_t first)
@@ -67,11 +80,10 @@ static int make_lists(profi_events_builder *builder)
     if (events->threads == NULL || events->lanes == NULL)
         return ENOMEM;
     events->lost = events->lost_of_unknown;
-    for (size_t i = 0; i < builder->track_count; i++) {
+    for (size_t i = 0; i < builder->track_count && builder->error == 0; i++) {
         profi_build_track *track = &builder->tracks[i];
         if (is_lane(events, track)) {
-            events->lanes[events->lane_count++] =
-                (profi_events_lane){ track->site, (uint32_t)i, i, track->count, track->process };
+            add_lane(builder, (uint32_t)i);
         } else if (track->count != 0 || track->lost != 0) {
             track->next = place;
             add_thread(events, track, place);
@@ -81,7 +93,7 @@ static int make_lists(profi_events_builder *builder)
     place_lanes(builder, place);
     events->held = builder->cell_count;
     events->issued = events->held + events->lost;
-    return 0;
+    return builder->error;
 }
 
 /* Whether the cells stand as they should already: so they do in a file that has one track after the other. */
@@ -139,7 +151,7 @@ static int order_all(profi_events *events, uint64_t count)
         const profi_events_lane *lane = &events->lanes[i];
         memset(&events->depths[lane->first], 0, lane->count * sizeof(*events->depths));
         for (uint64_t at = lane->first; at < lane->first + lane->count; at++)
-            events->cells[at].what = profi_event_what(PROFI_EVENT_SPAN, 0, lane->track);
+            events->cells[at].what = profi_event_what(PROFI_EVENT_SPAN, 0, profi_event_site(events->cells[at].what));
     }
     return error;
 }

@@ -138,6 +138,30 @@ class Perfetto(Timelines):
         if [tuple(row.values()) for row in lanes] != [("GPU 0 stream 7", 2), ("GPU 1 stream 7", 1)]:
             raise Failure(f"lanes are {lanes}")
 
+    def perfetto_shows_the_same_of_a_timeline_that_was_read_and_written_again(self):
+        """Tracks, slices with their arguments, flows and values; twice, and of a file that has lost events too."""
+        queries = (
+            "select coalesce(thread.name, track.name) as track, count(distinct track.id) as lanes, count(*) as slices, sum(dur) as ns,"
+            " max(depth) as deepest from slice join track on track_id = track.id left join thread_track on thread_track.id = track.id"
+            " left join thread using (utid) group by 1 order by 1",
+            "select name, ts, dur, depth, key, display_value from slice left join args using (arg_set_id)"
+            " where key is null or key <> 'source_location_iid' order by ts, name, dur, depth, key, display_value",
+            "select a.name as a, a.ts as start, b.name as b, b.ts as end from flow join slice a on slice_out = a.id"
+            " join slice b on slice_in = b.id order by a.ts, b.ts",
+            "select name, ts, value from counter join counter_track t on track_id = t.id order by ts, name")  # fmt: skip
+        for case in ("gpu", "beyond", "threads", "losses"):
+            trace, _, _ = self.timeline(case)
+            wanted = self.read(trace, *queries)
+            for number in range(2):
+                again = self.folder / f"{case}.{number}.pftrace"
+                run([self.build / "tools" / "profcore", "convert", trace, again], self.folder)
+                for one, other in zip(wanted[1:], self.read(again, *queries)[1:]):
+                    if one != other:
+                        raise Failure(f"{case}: {[row for row in other if row not in one][:3]}, not {[row for row in one if row not in other][:3]}")
+                trace = again
+        if not wanted[1] or not wanted[2]:
+            raise Failure("there is nothing to compare")
+
     def perfetto_shows_every_slice_of_the_trace_events_too(self):
         self.shows("threads", "trace.json")
         self.shows("losses", "trace.json")
@@ -174,6 +198,7 @@ class Perfetto(Timelines):
         (Timelines.need_perfetto, perfetto_shows_the_samples_of_a_gpu_as_counters),
         (Timelines.need_perfetto, perfetto_shows_what_a_dump_found_open_and_why_it_was_made),
         (Timelines.need_perfetto, perfetto_shows_the_streams_of_a_gpu_as_tracks_with_an_arrow_from_each_launch),
+        (Timelines.need_perfetto, perfetto_shows_the_same_of_a_timeline_that_was_read_and_written_again),
         (Timelines.need_perfetto, perfetto_shows_every_slice_of_the_trace_events_too),
         (Timelines.need_perfetto, perfetto_shows_them_in_the_trace_events_too),
         (Timelines.need_perfetto, perfetto_shows_hostile_names_as_they_are),
