@@ -90,6 +90,7 @@ typedef struct prof_gpu_work {
 
 #define PROF_GPU_WORK_IS_BOUND 0x1u /* busy_ns and self_busy_ns may have been longer: work came back too late to be ordered */
 #define PROF_GPU_WORK_IS_ESTIMATE 0x2u /* tracing paused to keep its budget: counts and sums are of the windows traced, scaled up */
+#define PROF_GPU_WORK_IS_AT_MOST 0x8u /* busy_ns and self_busy_ns may have been shorter: of a subtree, the sum over call paths that may overlap */
 #define PROF_GPU_WORK_IS_WAITED 0x4u /* each call waits for the GPU before it ends, for PROF_SITE_GPU_SYNC: its time includes that */
 
 /*

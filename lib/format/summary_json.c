@@ -12,6 +12,7 @@
 #include "writer.h"
 
 #include "../base/error.h"
+#include "../model/gpu.h"
 
 /* ---- facts about the process; what is not known of it is null ---- */
 
@@ -227,6 +228,19 @@ static void put_array(file *f, const char *key, const prof_snapshot *snapshot, u
     profi_output_text(f->out, count ? "]" : "[]");
 }
 
+static void put_gpu_paths(file *f, const prof_snapshot *snapshot)
+{
+    const char *before = "[\n ";
+    put_key(f, "gpu_paths");
+    for (uint32_t i = 0; i < snapshot->path_count; i++)
+        if (profi_path_work(snapshot, i) != NULL) {
+            profi_output_text(f->out, before);
+            put_value(f, profi_gpu_path_of(snapshot, i, &f->ok));
+            before = ",\n ";
+        }
+    profi_output_text(f->out, "]");
+}
+
 prof_status profi_put_summary(const prof_snapshot *snapshot, int is_ascii, profi_output *out, prof_error *err)
 {
     file f = { .out = out, .ok = 1, .encoding = is_ascii ? JSON_ENSURE_ASCII : 0 };
@@ -249,6 +263,8 @@ prof_status profi_put_summary(const prof_snapshot *snapshot, int is_ascii, profi
     put_array(&f, "edges", snapshot, snapshot->edge_count, profi_edge_of);
     if (snapshot->path_count != 0)
         put_array(&f, "paths", snapshot, snapshot->path_count, profi_path_of);
+    if (snapshot->path_count != 0 && snapshot->path_work_count != 0)
+        put_gpu_paths(&f, snapshot);
     profi_output_text(out, "\n}\n");
     if (!f.ok)
         return profi_fail(err, PROF_E_NO_MEMORY, "no memory for a summary of %u functions",

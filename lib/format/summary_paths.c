@@ -76,5 +76,7 @@ void profi_read_paths(profi_json *j, const profi_json_value *root, const profi_f
         at++;
     }
     j->where[0] = '\0';
+    if (moved_to != NULL)
+        profi_read_gpu_paths(j, root, moved_to, at);
     free(moved_to);
 }

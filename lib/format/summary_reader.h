@@ -40,6 +40,9 @@ void profi_read_facts(profi_json *json, const profi_json_value *root);
 void profi_read_gpu(profi_json *json, const profi_json_value *root);
 prof_gpu_work *profi_read_gpu_work(profi_json *json, const profi_json_value *function, prof_gpu_work *work);
 
+/* The same of call paths, of which path_of[] has the snapshot's number for each of the file's. */
+void profi_read_gpu_paths(profi_json *json, const profi_json_value *root, const uint32_t *path_of, uint32_t count);
+
 /* Reads what was sampled of processors and GPUs, or why nothing was. */
 void profi_read_utilization(profi_json *json, const profi_json_value *root);
 

@@ -68,6 +68,7 @@ json_t *profi_thread_of(const prof_snapshot *snapshot, uint32_t index, int *ok);
 json_t *profi_process_of(const prof_snapshot *snapshot, uint32_t index, int *ok);
 json_t *profi_gpu_object(const prof_snapshot *snapshot, int *ok);
 json_t *profi_gpu_work_object(const prof_gpu_work *work, int *ok);
+json_t *profi_gpu_path_of(const prof_snapshot *snapshot, uint32_t path, int *ok);
 extern const char *const profi_gpu_states[PROF_GPU_UNAVAILABLE + 1];
 json_t *profi_memory_object(const prof_snapshot *snapshot, uint32_t index, int *ok);
 json_t *profi_utilization_of(const prof_snapshot *snapshot, int *ok);

@@ -36,10 +36,20 @@ static void put_totals(profi_output *out, const profi_gpu_info *gpu)
                             totals->unattributed_count);
     if (totals->cut_count != 0)
         profi_output_printf(out, "   %" PRIu64 " launches were inside more than 32 functions: the outermost lack their work\n", totals->cut_count);
+    if (gpu->without_path != 0)
+        profi_output_printf(out, "   %" PRIu64 " of them are in no call path, for want of memory: functions have them all the same\n", gpu->without_path);
     if (totals->dropped_count != 0)
         profi_output_printf(out, "   %" PRIu64 " more were lost for want of room: in no figure\n", totals->dropped_count);
     if (gpu->state == PROF_GPU_UNAVAILABLE)
         profi_output_printf(out, "   Not traced any more: %s\n", gpu->reason);
+}
+
+static int has_flag(const prof_snapshot *snapshot, uint32_t flag)
+{
+    for (uint32_t i = 0; i < snapshot->function_count; i++)
+        if (snapshot->functions[i].gpu != NULL && snapshot->functions[i].gpu->flags & flag)
+            return 1;
+    return 0;
 }
 
 int profi_text_gpu_heading(profi_output *out, const prof_snapshot *snapshot)
@@ -56,8 +66,10 @@ int profi_text_gpu_heading(profi_output *out, const prof_snapshot *snapshot)
         return 0;
     profi_output_text(out, "   Of each function's calls and what they called (busy: while any of it ran, overlaps count once; self: "
                            "what the\n   function launched itself; queued: from a launch to its begin, the mean; after: how long "
-                           "after the end of a call its\n   last work ends, the mean, where it does; waited: its calls wait for the GPU before they end)\n\n"
-                           "         busy           \xc2\xb1         self    kernels     copies       copied     queued      after function\n");
+                           "after the end of a call its\n   last work ends, the mean, where it does; waited: its calls wait for the GPU before they end)\n");
+    if (has_flag(snapshot, PROF_GPU_WORK_IS_AT_MOST))
+        profi_output_text(out, "   \xe2\x89\xa4: at most, for it was called on several call paths, here and elsewhere, whose work may overlap\n");
+    profi_output_text(out, "\n         busy           \xc2\xb1         self    kernels     copies       copied     queued      after function\n");
     return 1;
 }
 
@@ -68,6 +80,17 @@ static uint64_t after_end(const profi_function *function, const prof_gpu_work *w
     uint64_t done_ns = work->call_count != 0 ? work->done_ns / work->call_count : 0;
     uint64_t own_ns = calls != 0 ? (function->cumulative_ns - function->open_ns) / calls : UINT64_MAX;
     return done_ns > own_ns ? done_ns - own_ns : 0;
+}
+
+/* How busy is to be read. */
+static const char *mark_of(uint32_t flags)
+{
+    switch (flags & (PROF_GPU_WORK_IS_BOUND | PROF_GPU_WORK_IS_AT_MOST)) {
+    case PROF_GPU_WORK_IS_BOUND: return "\xe2\x89\xa5";
+    case PROF_GPU_WORK_IS_AT_MOST: return "\xe2\x89\xa4";
+    case PROF_GPU_WORK_IS_BOUND | PROF_GPU_WORK_IS_AT_MOST: return "\xe2\x89\x88"; /* it is neither */
+    default: return " ";
+    }
 }
 
 int profi_text_gpu_line(profi_output *out, const profi_function *function)
@@ -88,10 +111,12 @@ int profi_text_gpu_line(profi_output *out, const profi_function *function)
         strcpy(interval, "unknown");
     if (work->flags & PROF_GPU_WORK_IS_WAITED)
         strcpy(after, "waited");
+    else if (work->call_count == 0 && work->launch_count != 0)
+        strcpy(after, "unknown");
     else if (after_ns != 0)
         profi_format_ns(after, after_ns);
-    profi_output_printf(out, "%s%10s %11s %12s %10" PRIu64 " %10" PRIu64 " %12s %10s %10s",
-                        work->flags & PROF_GPU_WORK_IS_BOUND ? " \xe2\x89\xa5 " : "   ", busy, interval, self, work->kernel_count,
+    profi_output_printf(out, " %s %10s %11s %12s %10" PRIu64 " %10" PRIu64 " %12s %10s %10s",
+                        mark_of(work->flags), busy, interval, self, work->kernel_count,
                         work->copy_count, copied, queued, after);
     return 1;
 }

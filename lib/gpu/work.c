@@ -3,11 +3,11 @@
 #include "work.h"
 
 #include "../base/clock.h"
-#include "../base/number_map.h"
 #include "../base/text.h"
 #include "../record/record.h"
 #include "../record/work.h"
 #include "busy.h"
+#include "work_rows.h"
 
 #include <dlfcn.h>
 #include <profcore/events.h>
@@ -18,22 +18,9 @@
 
 /* ---- launches ---- */
 
-enum { LAUNCHES = 1 << 15, SCOPES_MOST = 32 };
+enum { LAUNCHES = 1 << 15 };
 
-/*
- * One of the latest launches, where its correlation id leads.  Written by the
- * thread that launches; who reads it looks at `id` before and after.
- */
-typedef struct launch {
-    uint64_t id;   /* plus 1; 0: being written */
-    uint64_t tick;
-    uint32_t count;              /* scopes */
-    uint16_t is_cut, is_seen;    /* there were more; a record has come, the reader's own */
-    uint32_t sites[SCOPES_MOST]; /* from the innermost */
-    uint64_t starts[SCOPES_MOST];
-} launch;
-
-static launch *launches; /* stored with release */
+static profi_gpu_launch *launches; /* the latest, each where its id leads; stored with release */
 static uint64_t launch_ticks; /* that noting them has taken, on all threads */
 static char *(*demangler)(const char *, char *, size_t *, int *); /* set before the first launch is told of */
 
@@ -42,17 +29,19 @@ static uint64_t flow_of(uint32_t correlation) { return (uint64_t)1 << 63 | corre
 
 void profi_gpu_work_launched(uint32_t correlation, int starts_work)
 {
-    launch *table = PROFI_ACQUIRE(launches);
-    profi_work_scope scopes[SCOPES_MOST];
+    profi_gpu_launch *table = PROFI_ACQUIRE(launches);
+    profi_work_scope scopes[PROFI_GPU_SCOPES_MOST];
     if (table == NULL)
         return;
     uint64_t now = profi_clock_now();
     int is_cut;
-    unsigned count = profi_work_scopes(scopes, SCOPES_MOST, &is_cut);
-    launch *at = &table[correlation % LAUNCHES];
+    uint32_t path;
+    unsigned count = profi_work_scopes(scopes, PROFI_GPU_SCOPES_MOST, &is_cut, &path);
+    profi_gpu_launch *at = &table[correlation % LAUNCHES];
     PROFI_PUT(at->id, (uint64_t)0);
     PROFI_RELEASE(at->tick, now); /* released, as what follows: behind the 0 */
     PROFI_RELEASE(at->count, count);
+    PROFI_RELEASE(at->path, path);
     PROFI_RELEASE(at->is_cut, (uint16_t)is_cut);
     PROFI_RELEASE(at->is_seen, (uint16_t)0);
     for (unsigned i = 0; i < count; i++) {
@@ -66,14 +55,15 @@ void profi_gpu_work_launched(uint32_t correlation, int starts_work)
 }
 
 /* Copies the launch with this id; 0 where it is not known, or was overwritten. */
-static int find_launch(uint32_t correlation, launch *into, int *is_first)
+static int find_launch(uint32_t correlation, profi_gpu_launch *into, int *is_first)
 {
-    launch *at = &launches[correlation % LAUNCHES];
+    profi_gpu_launch *at = &launches[correlation % LAUNCHES];
     into->id = PROFI_ACQUIRE(at->id);
     if (into->id != (uint64_t)correlation + 1)
         return 0;
     into->tick = PROFI_ACQUIRE(at->tick); /* acquired, as what follows: before the id is looked at again */
-    into->count = (uint32_t)profi_min_u64(PROFI_ACQUIRE(at->count), SCOPES_MOST);
+    into->count = (uint32_t)profi_min_u64(PROFI_ACQUIRE(at->count), PROFI_GPU_SCOPES_MOST);
+    into->path = PROFI_ACQUIRE(at->path);
     into->is_cut = PROFI_ACQUIRE(at->is_cut);
     *is_first = PROFI_ACQUIRE(at->is_seen) == 0;
     for (unsigned i = 0; i < into->count; i++) {
@@ -88,37 +78,19 @@ static int find_launch(uint32_t correlation, launch *into, int *is_first)
 
 /* ---- figures ---- */
 
-/* A call that work comes back for. */
-typedef struct call {
-    uint64_t begin_tick, last_end_ns; /* begin 0: free */
-} call;
-
-enum { CALL_SETS = 8, CALLS_IN_SET = 8, CALLS_KEPT = CALL_SETS * CALLS_IN_SET, PENDING_MOST = 1 << 16, SITES_MOST = 1 << 14,
-       NAMES = 1024, TRACKS = 64 };
-
-typedef struct site_row {
-    profi_gpu_figures figures; /* but for done and busy */
-    profi_busy busy, self_busy;
-    uint32_t window;           /* in which busy last grew */
-    uint64_t busy_before;      /* what it was when that window began */
-    call calls[CALLS_KEPT]; /* of several threads; of a set, the one that nothing came for for longest is finished when there is no room */
-} site_row;
+enum { PENDING_MOST = 1 << 16, NAMES = 1024, TRACKS = 64 };
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER; /* over all that follows */
 static profi_gpu_record *pending;
 static size_t pending_count, pending_room;
-static site_row *rows;
-static size_t row_count, row_room;
-static profi_number_map row_of_site;
 static profi_gpu_totals totals;
 static profi_busy busy;
-static uint32_t window = 1;
 static uint64_t settle_ns, overhead_ns;
 static profi_clock_scale scale; /* as of the settling at hand */
 
 int profi_gpu_work_open(void)
 {
-    launch *table = PROFI_GET(launches);
+    profi_gpu_launch *table = PROFI_GET(launches);
     void *found = dlsym(RTLD_DEFAULT, "__cxa_demangle"); /* without the lock: who loads a library may wait for that */
     pthread_mutex_lock(&lock);
     memcpy(&demangler, &found, sizeof(found));
@@ -128,96 +100,10 @@ int profi_gpu_work_open(void)
     return table != NULL;
 }
 
-static site_row *row_of(uint32_t site)
-{
-    uint32_t found = profi_number_map_find(&row_of_site, 0, site);
-    if (found != UINT32_MAX)
-        return &rows[found];
-    if (row_count == row_room) {
-        size_t room = row_room ? row_room * 2 : 64;
-        site_row *larger = room <= SITES_MOST ? realloc(rows, room * sizeof(*rows)) : NULL;
-        if (larger == NULL)
-            return NULL;
-        rows = larger;
-        row_room = room;
-    }
-    if (!profi_number_map_put(&row_of_site, 0, site, (uint32_t)row_count))
-        return NULL;
-    rows[row_count] = (site_row){ .figures.site = site };
-    return &rows[row_count++];
-}
-
-static void finish_call(profi_gpu_figures *figures, const call *over)
-{
-    uint64_t begin_ns = profi_clock_at(&scale, over->begin_tick);
-    uint64_t done_ns = over->last_end_ns > begin_ns ? over->last_end_ns - begin_ns : 0;
-    figures->call_count++;
-    figures->done_ns += done_ns;
-    figures->done_max_ns = profi_max_u64(figures->done_max_ns, done_ns);
-}
-
-static void note_end(site_row *row, uint64_t begin_tick, uint64_t end_ns)
-{
-    call *set = &row->calls[profi_mix64(begin_tick) % CALL_SETS * CALLS_IN_SET], *into = set;
-    for (call *at = set; at < set + CALLS_IN_SET; at++) {
-        if (at->begin_tick == begin_tick) {
-            at->last_end_ns = profi_max_u64(at->last_end_ns, end_ns);
-            return;
-        }
-        if (at->last_end_ns < into->last_end_ns)
-            into = at;
-    }
-    if (into->begin_tick != 0)
-        finish_call(&row->figures, into);
-    *into = (call){ begin_tick, end_ns };
-}
-
-static double square(double value) { return value * value; }
-
-/* What came in the window before this one is one sample of what comes in a window. */
-static void enter_window(site_row *row)
-{
-    if (row->window == window)
-        return;
-    row->figures.busy_squares += square((double)(row->busy.sum - row->busy_before));
-    row->busy_before = row->busy.sum;
-    row->window = window;
-}
-
-static void add_to_site(const profi_gpu_record *record, const launch *from, unsigned scope, int is_first)
-{
-    const uint64_t untimed = 1;
-    uint64_t ns = record->end_ns - record->start_ns;
-    site_row *row = row_of(from->sites[scope]);
-    if (row == NULL) {
-        totals.dropped += scope == 0;
-        return;
-    }
-    profi_gpu_figures *f = &row->figures;
-    f->counts[record->kind]++;
-    f->ns[record->kind] += ns;
-    if (record->kind == PROFI_GPU_COPY)
-        f->bytes[record->way] += record->bytes;
-    if (record->kind == PROFI_GPU_WAIT)
-        return;
-    enter_window(row);
-    profi_busy_add(&row->busy, record->start_ns, record->end_ns);
-    if (scope == 0)
-        profi_busy_add(&row->self_busy, record->start_ns, record->end_ns);
-    if (from->starts[scope] > untimed)
-        note_end(row, from->starts[scope], record->end_ns);
-    if (is_first) {
-        uint64_t launched_ns = profi_clock_at(&scale, from->tick);
-        uint64_t queued_ns = record->start_ns > launched_ns ? record->start_ns - launched_ns : 0;
-        f->launches++;
-        f->queue_ns += queued_ns;
-        f->queue_max_ns = profi_max_u64(f->queue_max_ns, queued_ns);
-    }
-}
-
+/* Adds it to all that it is work of. */
 static void attribute(const profi_gpu_record *record)
 {
-    launch from;
+    profi_gpu_launch from;
     int is_first;
     int is_known = find_launch(record->correlation, &from, &is_first) && from.count != 0;
     totals.counts[record->kind]++;
@@ -226,8 +112,9 @@ static void attribute(const profi_gpu_record *record)
         *(is_known ? &totals.attributed : &totals.unattributed) += 1;
         totals.cut += is_known && is_first && from.is_cut;
     }
-    for (unsigned i = 0; is_known && i < from.count; i++)
-        add_to_site(record, &from, i, is_first);
+    unsigned missing = is_known ? profi_gpu_rows_add(record, &from, is_first, &scale) : 0;
+    totals.dropped += (missing & PROFI_GPU_HAS_NO_SITE) != 0;
+    totals.unplaced += (missing & PROFI_GPU_HAS_NO_PATH) != 0;
 }
 
 /* ---- spans ---- */
@@ -369,7 +256,7 @@ void profi_gpu_work_window(void)
 {
     pthread_mutex_lock(&lock);
     settle();
-    window++;
+    profi_gpu_rows_window();
     pthread_mutex_unlock(&lock);
 }
 
@@ -396,26 +283,25 @@ void profi_gpu_work_dropped(uint64_t count)
     pthread_mutex_unlock(&lock);
 }
 
-size_t profi_gpu_work_read(profi_gpu_totals *into, profi_gpu_figures *figures, size_t room)
+int profi_gpu_work_copy(profi_gpu_copy *copy)
 {
     pthread_mutex_lock(&lock);
-    *into = totals;
-    into->busy_ns = busy.sum;
-    into->is_bound = busy.is_bound;
-    size_t count = row_count;
-    for (size_t i = 0; i < count && i < room; i++) {
-        const site_row *row = &rows[i];
-        figures[i] = row->figures;
-        figures[i].busy_ns = row->busy.sum;
-        figures[i].self_busy_ns = row->self_busy.sum;
-        figures[i].busy_squares += square((double)(row->busy.sum - row->busy_before));
-        figures[i].is_bound = row->busy.is_bound | row->self_busy.is_bound;
-        for (unsigned j = 0; j < CALLS_KEPT; j++) /* those that more may come for count as they stand */
-            if (row->calls[j].begin_tick != 0)
-                finish_call(&figures[i], &row->calls[j]);
-    }
+    profi_gpu_rows_copy(copy, &scale);
+    copy->totals = totals;
+    copy->totals.busy_ns = busy.sum;
+    copy->totals.is_bound = busy.is_bound;
     pthread_mutex_unlock(&lock);
-    return count;
+    int ok = copy->sites != NULL && copy->paths != NULL;
+    if (!ok)
+        profi_gpu_copy_fini(copy);
+    return ok;
+}
+
+void profi_gpu_copy_fini(profi_gpu_copy *copy)
+{
+    free(copy->sites);
+    free(copy->paths);
+    *copy = (profi_gpu_copy){ .sites = NULL };
 }
 
 void profi_gpu_work_lock(void) { pthread_mutex_lock(&lock); }
@@ -423,10 +309,9 @@ void profi_gpu_work_unlock(void) { pthread_mutex_unlock(&lock); }
 
 void profi_gpu_work_forget(void)
 {
-    pending_count = row_count = 0;
-    profi_number_map_fini(&row_of_site);
+    pending_count = 0;
+    profi_gpu_rows_forget();
     totals = (profi_gpu_totals){ 0 };
-    window = 1;
     launch_ticks = settle_ns = overhead_ns = 0;
     busy = (profi_busy){ 0 };
     free(launches); /* no other thread is there to use it */

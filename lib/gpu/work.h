@@ -5,10 +5,11 @@
  *     launch, on the program's thread         record, later, from the driver
  *     correlation id ──▶ open scopes   ◀────  correlation id, start, end, …
  *
- * A launch notes the sites of the scopes that are open on its thread in a
- * table of the latest ones; a record finds them there by its id, is added to the figures of
- * each of their sites, and becomes a span on the track of its stream.  What
- * finds none is counted as unattributed.
+ * A launch notes the sites of the scopes that are open on its thread, and
+ * their path, in a table of the latest ones; a record finds them there by its
+ * id, is added to the figures of each of their sites and of each path that
+ * leads there, and becomes a span on the track of its stream.  What finds none
+ * is counted as unattributed.
  *
  * Knows no driver: records come from wherever there are any.
  */
@@ -61,9 +62,9 @@ uint64_t profi_gpu_work_cost_ns(void);
 /* Records that a driver has thrown away. */
 void profi_gpu_work_dropped(uint64_t count);
 
-/* What was done for the calls of one site, and below them. */
+/* What was done for the calls of one site, or of one path of sites, and below them. */
 typedef struct profi_gpu_figures {
-    uint32_t site;                      /* id */
+    uint32_t of;                        /* the site's id, or the path's number: see profi_work_path_of() */
     uint64_t launches;                  /* of which anything has come back */
     uint64_t counts[PROFI_GPU_KINDS];
     uint64_t ns[PROFI_GPU_KINDS];       /* each summed, overlaps counted twice */
@@ -72,21 +73,30 @@ typedef struct profi_gpu_figures {
     double busy_squares;                /* of what each window of tracing added to busy_ns, summed */
     uint32_t is_bound;                  /* busy may have been longer */
     uint64_t queue_ns, queue_max_ns;    /* from a launch to its first work, of all launches; and the longest */
-    uint64_t call_count;                /* calls that work has come back for */
-    uint64_t done_ns, done_max_ns;      /* from a call's begin to the end of its last work, summed, and the longest */
+    uint64_t call_count;                /* of a site: calls that work has come back for */
+    uint64_t done_ns, done_max_ns;      /* likewise: from a call's begin to the end of its last work, summed, and the longest */
 } profi_gpu_figures;
 
 typedef struct profi_gpu_totals {
     uint64_t counts[PROFI_GPU_KINDS];
     uint64_t attributed, unattributed; /* work in scopes, and in none that is known */
     uint64_t cut;                      /* launches in more functions than are noted: the outer ones lack their work */
+    uint64_t unplaced;                 /* of `attributed`, work for whose path there was no memory */
     uint64_t dropped;                  /* by the driver, or for want of room here: in no other figure */
     uint64_t busy_ns;                  /* of all devices together */
     uint32_t is_bound;
 } profi_gpu_totals;
 
-/* Copies what has been settled: `room` sites at most; returns how many there are. */
-size_t profi_gpu_work_read(profi_gpu_totals *totals, profi_gpu_figures *figures, size_t room);
+/* What has been settled, all of one moment. */
+typedef struct profi_gpu_copy {
+    profi_gpu_totals totals;
+    profi_gpu_figures *sites, *paths; /* owned */
+    size_t site_count, path_count;
+} profi_gpu_copy;
+
+/* 0 when memory is spent, and then nothing is to be freed. */
+int profi_gpu_work_copy(profi_gpu_copy *copy);
+void profi_gpu_copy_fini(profi_gpu_copy *copy);
 
 /* Around a fork; the child begins with nothing. */
 void profi_gpu_work_lock(void);

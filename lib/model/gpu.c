@@ -7,6 +7,7 @@
 #include "../base/error.h"
 #include "../gpu/session.h"
 #include "../gpu/work.h"
+#include "../record/work.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -132,66 +133,84 @@ static prof_gpu_totals totals_of(const profi_gpu_totals *from, const profi_gpu_s
     return totals;
 }
 
-int profi_recorded_gpu(prof_snapshot *snapshot, const uint32_t *function_of_site, size_t site_count)
+static int describe(prof_snapshot *snapshot, const profi_gpu_totals *totals, const profi_gpu_session *session)
 {
     int ok = 1;
-    profi_gpu_session session = profi_gpu_session_now();
-    profi_gpu_totals totals;
-    size_t room = profi_gpu_work_read(&totals, NULL, 0);
-    profi_gpu_figures *figures = calloc(room + 1, sizeof(*figures));
     profi_gpu_info *info = snapshot->gpu = calloc(1, sizeof(*info));
-    if (figures == NULL || info == NULL) {
-        free(figures);
+    if (info == NULL)
         return 0;
-    }
-    size_t count = profi_min_u64(profi_gpu_work_read(&totals, figures, room), room);
-    info->state = session.state;
-    info->reason = profi_snapshot_text(snapshot, session.reason, &ok);
-    info->is_traced = session.has_begun;
+    info->state = session->state;
+    info->reason = profi_snapshot_text(snapshot, session->reason, &ok);
+    info->is_traced = session->has_begun;
     if (info->is_traced && info->state == PROF_GPU_OFF) { /* it was, until the end of what is told of here */
         info->state = PROF_GPU_ON;
         info->reason = "";
     }
-    info->totals = totals_of(&totals, &session);
-    for (size_t i = 0; i < count && ok; i++) {
-        uint32_t function = figures[i].site < site_count ? function_of_site[figures[i].site] : PROFI_NONE;
-        prof_gpu_work work = work_of(&figures[i], &session);
+    info->totals = totals_of(totals, session);
+    info->without_path = totals->unplaced;
+    return ok;
+}
+
+static int add_functions(prof_snapshot *snapshot, const profi_gpu_copy *copy, const profi_gpu_session *session,
+                         const uint32_t *function_of_site, size_t site_count)
+{
+    int ok = 1;
+    for (size_t i = 0; i < copy->site_count && ok; i++) {
+        const profi_gpu_figures *from = &copy->sites[i];
+        uint32_t function = from->of < site_count ? function_of_site[from->of] : PROFI_NONE;
+        prof_gpu_work work = work_of(from, session);
         if (function != PROFI_NONE && snapshot->functions[function].flags & PROF_SITE_GPU_SYNC)
             work.flags |= PROF_GPU_WORK_IS_WAITED;
         if (function != PROFI_NONE)
             ok = copy_work(&snapshot->functions[function].gpu, &work);
     }
-    free(figures);
+    return ok;
+}
+
+/* Numbered paths stand behind those around them, so each finds its caller's.  One that is newer than the snapshot has none. */
+static void find_paths(const prof_snapshot *snapshot, uint32_t *path_of, uint32_t last, const uint32_t *function_of_site, size_t site_count)
+{
+    path_of[PROFI_WORK_NO_PATH] = PROFI_NONE;
+    for (uint32_t i = 1; i <= last; i++) {
+        const profi_work_path path = profi_work_path_of(i);
+        uint32_t function = path.site < site_count ? function_of_site[path.site] : PROFI_NONE, around = path_of[path.around];
+        int has_place = function != PROFI_NONE && (path.around == PROFI_WORK_NO_PATH || around != PROFI_NONE);
+        path_of[i] = has_place ? profi_snapshot_find_path(snapshot, around, function) : PROFI_NONE;
+    }
+}
+
+static int add_paths(prof_snapshot *snapshot, const profi_gpu_copy *copy, const profi_gpu_session *session,
+                     const uint32_t *function_of_site, size_t site_count)
+{
+    uint32_t last = 0;
+    for (size_t i = 0; i < copy->path_count; i++)
+        last = copy->paths[i].of > last ? copy->paths[i].of : last;
+    uint32_t *path_of = malloc(((size_t)last + 1) * sizeof(*path_of));
+    int ok = path_of != NULL;
+    if (ok)
+        find_paths(snapshot, path_of, last, function_of_site, site_count);
+    for (size_t i = 0; ok && i < copy->path_count; i++) {
+        uint32_t path = path_of[copy->paths[i].of];
+        const prof_gpu_work work = work_of(&copy->paths[i], session);
+        ok = path == PROFI_NONE || profi_path_join_work(snapshot, path, &work);
+    }
+    free(path_of);
+    return ok;
+}
+
+int profi_recorded_gpu(prof_snapshot *snapshot, const uint32_t *function_of_site, size_t site_count)
+{
+    profi_gpu_session session = profi_gpu_session_now();
+    profi_gpu_copy copy;
+    if (!profi_gpu_work_copy(&copy))
+        return 0;
+    int ok = describe(snapshot, &copy.totals, &session) && add_functions(snapshot, &copy, &session, function_of_site, site_count) &&
+             add_paths(snapshot, &copy, &session, function_of_site, site_count);
+    profi_gpu_copy_fini(&copy);
     return ok;
 }
 
 /* ---- of snapshots that are made of others ---- */
-
-int profi_subtree_gpu(prof_snapshot *made, const prof_snapshot *from, const uint32_t *new_id, uint32_t root)
-{
-    int ok = 1;
-    if (from->gpu == NULL)
-        return 1;
-    made->gpu = calloc(1, sizeof(*made->gpu));
-    if (made->gpu == NULL)
-        return 0;
-    *made->gpu = *from->gpu;
-    made->gpu->reason = profi_snapshot_text(made, from->gpu->reason, &ok);
-    for (uint32_t i = 0; ok && i < from->function_count; i++)
-        if (new_id[i] != PROFI_NONE && from->functions[i].gpu != NULL &&
-            (i == root || from->functions[i].calls == made->functions[new_id[i]].calls))
-            ok = copy_work(&made->functions[new_id[i]].gpu, from->functions[i].gpu);
-    const prof_gpu_work none = PROF_GPU_WORK_INIT, *work = from->functions[root].gpu != NULL ? from->functions[root].gpu : &none;
-    prof_gpu_totals *totals = &made->gpu->totals;
-    totals->flags = work->flags;
-    totals->kernel_count = work->kernel_count;
-    totals->copy_count = work->copy_count;
-    totals->set_count = work->set_count;
-    totals->busy_ns = work->busy_ns;
-    totals->attributed_count = work->kernel_count + work->copy_count + work->set_count;
-    totals->unattributed_count = 0;
-    return ok;
-}
 
 static void add_fields(profi_builder *builder, void *into, const void *from, const profi_gpu_field *fields, size_t count)
 {
@@ -204,19 +223,35 @@ static void add_fields(profi_builder *builder, void *into, const void *from, con
     }
 }
 
+/* Of processes that are not each other's: nothing is known of how their work overlaps, and it is none of one program's. */
+static void add_work(profi_builder *builder, prof_gpu_work *into, const prof_gpu_work *from)
+{
+    into->flags |= from->flags;
+    double one = (double)into->busy_interval_ns, other = (double)from->busy_interval_ns, half = sqrt(one * one + other * other);
+    into->busy_interval_ns = half < 1.8e19 ? (uint64_t)(half + 0.5) : UINT64_MAX;
+    add_fields(builder, into, from, profi_gpu_work_fields, profi_gpu_work_field_count);
+}
+
 void profi_builder_gpu_work(profi_builder *builder, prof_gpu_work **into, const prof_gpu_work *from)
 {
     const prof_gpu_work empty = PROF_GPU_WORK_INIT;
     if (from == NULL)
         return;
-    if (*into == NULL && !copy_work(into, &empty)) {
+    if (*into == NULL && !copy_work(into, &empty))
         builder->out_of_memory = 1;
+    else
+        add_work(builder, *into, from);
+}
+
+void profi_builder_path_work(profi_builder *builder, uint32_t path, const prof_gpu_work *from)
+{
+    if (from == NULL || path == PROFI_NONE || builder->out_of_memory)
         return;
-    }
-    (*into)->flags |= from->flags;
-    double one = (double)(*into)->busy_interval_ns, other = (double)from->busy_interval_ns, half = sqrt(one * one + other * other);
-    (*into)->busy_interval_ns = half < 1.8e19 ? (uint64_t)(half + 0.5) : UINT64_MAX;
-    add_fields(builder, *into, from, profi_gpu_work_fields, profi_gpu_work_field_count);
+    prof_gpu_work *into = profi_path_work_made(builder->snapshot, path);
+    if (into == NULL)
+        builder->out_of_memory = 1;
+    else
+        add_work(builder, into, from);
 }
 
 /* Of several, what one of them lacks is that one's: its reason stays where none was traced. */
@@ -235,6 +270,7 @@ void profi_builder_gpu(profi_builder *builder, const profi_gpu_info *from)
         into->reason = profi_builder_text(builder, from->reason);
     }
     into->is_traced |= from->is_traced;
+    profi_builder_sum(builder, &into->without_path, from->without_path);
     into->totals.flags |= from->totals.flags;
     add_fields(builder, &into->totals, &from->totals, profi_gpu_totals_fields, profi_gpu_totals_field_count);
 }

@@ -3,14 +3,14 @@
 #ifndef PROFI_MODEL_GPU_H
 #define PROFI_MODEL_GPU_H
 
-#include "../base/base.h"
-#include <profcore/gpu.h>
+#include "snapshot.h"
 
 typedef struct profi_gpu_info {
     prof_gpu_state state;
     const char *reason; /* why it is not on, or ""; in the snapshot's texts */
     int is_traced;      /* it was on at some time: there are figures */
     prof_gpu_totals totals;
+    uint64_t without_path; /* of the work that is attributed: of no call path, for want of memory; in the functions' figures all the same */
 } profi_gpu_info;
 
 /* The figures of a function's work, and of the run's, by the names that files give them. */
@@ -32,15 +32,41 @@ static inline uint64_t profi_gpu_get(const void *figures, const profi_gpu_field 
     return *(const uint64_t *)(const void *)((const char *)figures + field->offset);
 }
 
-/* Fills it in: `function_of_site` has a function's number for each of the first `site_count` sites, or PROFI_NONE; 0 when memory is spent. */
+/*
+ * Fills it in, between paths are made and the snapshot is finished:
+ * `function_of_site` has a function's number for each of the first
+ * `site_count` sites, or PROFI_NONE; 0 when memory is spent.
+ */
 int profi_recorded_gpu(prof_snapshot *snapshot, const uint32_t *function_of_site, size_t site_count);
 
-/* The work of the function that another snapshot was cut down to, and of those of its callees that nobody else calls; 0 as above. */
+/* What a GPU did for a path's calls and below; NULL: nothing, as far as it is known. */
+static inline const prof_gpu_work *profi_path_work(const prof_snapshot *snapshot, uint32_t path)
+{
+    uint32_t work = snapshot->paths[path].work;
+    return work != 0 ? &snapshot->path_works[work - 1] : NULL;
+}
+
+/* The same, which may be written, made if need be; NULL when memory is spent. */
+prof_gpu_work *profi_path_work_made(prof_snapshot *snapshot, uint32_t path);
+
+/*
+ * Adds work of another path to one's, `from` may be NULL.  Both may have kept
+ * the GPU busy at the same time: then the sum is an upper bound, and says so.
+ * 0 when memory is spent.
+ */
+int profi_path_join_work(prof_snapshot *snapshot, uint32_t path, const prof_gpu_work *from);
+
+/*
+ * The work of all functions of a part of another snapshot, from what its paths
+ * have; exactly where all that the function launched, it launched there.  0 as
+ * above.
+ */
 int profi_subtree_gpu(prof_snapshot *made, const prof_snapshot *from, const uint32_t *new_id, uint32_t root);
 
 /* Adds the run's and a function's to a snapshot that is being assembled. */
 struct profi_builder;
 void profi_builder_gpu(struct profi_builder *builder, const profi_gpu_info *from);
 void profi_builder_gpu_work(struct profi_builder *builder, prof_gpu_work **into, const prof_gpu_work *from);
+void profi_builder_path_work(struct profi_builder *builder, uint32_t path, const prof_gpu_work *from);
 
 #endif

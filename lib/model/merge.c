@@ -40,6 +40,7 @@ static void merge_paths(profi_builder *builder, const prof_snapshot *from, const
         profi_path path = from->paths[i];
         path.function = new_id[path.function];
         moved_to[i] = profi_builder_path(builder, path.parent != PROFI_NONE ? moved_to[path.parent] : PROFI_NONE, &path);
+        profi_builder_path_work(builder, moved_to[i], profi_path_work(from, i));
     }
     free(moved_to);
 }

@@ -54,6 +54,11 @@ static uint32_t *find_slot(const prof_snapshot *snapshot, uint32_t parent, uint3
     }
 }
 
+uint32_t profi_snapshot_find_path(const prof_snapshot *snapshot, uint32_t parent, uint32_t function)
+{
+    return snapshot->path_table_size != 0 ? *find_slot(snapshot, parent, function) : PROFI_NONE;
+}
+
 /* Keeps the table at most half full. */
 static int grow_table(prof_snapshot *snapshot)
 {

@@ -48,6 +48,7 @@ void prof_snapshot_close(prof_snapshot *snapshot)
     free(snapshot->edges);
     free(snapshot->callees);
     free(snapshot->paths);
+    free(snapshot->path_works);
     free(snapshot->path_table);
     free(snapshot->threads);
     free(snapshot->processes);

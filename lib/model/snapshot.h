@@ -23,6 +23,7 @@
 typedef struct profi_path {
     uint32_t function;
     uint32_t parent, first_child, next_sibling; /* indices or PROFI_NONE */
+    uint32_t work;               /* what a GPU did for it: in path_works[], plus 1; 0: nothing, as far as it is known */
     uint64_t calls, open_calls;  /* calls includes the open ones */
     uint64_t total_ns, self_ns;
     uint64_t open_ns;            /* of total_ns, the part of calls that have not ended */
@@ -180,6 +181,9 @@ struct prof_snapshot {
     uint32_t path_count;
     size_t path_room;
     int has_bare_paths;          /* they have calls and times only: it was read or merged */
+    prof_gpu_work *path_works;
+    uint32_t path_work_count;
+    size_t path_work_room;
     const char *no_paths;        /* why there are none though functions are; static or in texts */
     uint32_t first_root;         /* the outermost paths, linked by next_sibling */
     uint32_t *path_table;        /* open addressing, by (parent, function); while building */
@@ -232,6 +236,9 @@ const char *profi_snapshot_text(prof_snapshot *snapshot, const char *text, int *
  * be; PROFI_NONE when memory is spent.
  */
 uint32_t profi_snapshot_path(prof_snapshot *snapshot, uint32_t parent, uint32_t function);
+
+/* The same where there is one; PROFI_NONE where there is none.  While paths are made. */
+uint32_t profi_snapshot_find_path(const prof_snapshot *snapshot, uint32_t parent, uint32_t function);
 
 /* Adds one path's figures to another's of the same function; the measures are the probes' of `from`. */
 void profi_path_add(prof_snapshot *snapshot, uint32_t into, const profi_path *from, const profi_measure *measures);

@@ -32,8 +32,10 @@ static int merge_under(prof_snapshot *made, const prof_snapshot *from, uint32_t 
             continue;
         moved_to[i] = profi_snapshot_path(made, parent, path->function);
         ok = moved_to[i] != PROFI_NONE;
-        if (ok)
-            profi_path_add(made, moved_to[i], path, from->measures + path->first_measure);
+        if (!ok)
+            break;
+        profi_path_add(made, moved_to[i], path, from->measures + path->first_measure);
+        ok = profi_path_join_work(made, moved_to[i], profi_path_work(from, i));
     }
     free(moved_to);
     return ok;

@@ -7,6 +7,7 @@
  * thread is away: a signal handler's events do not come between, they count
  * as lost.
  */
+#include "contexts.h"
 #include "listen.h"
 #include "roots.h"
 #include "work.h"
@@ -31,7 +32,7 @@ static profi_thread *recording_thread(void)
 }
 
 /* The thread's innermost scope that has a node; the root where there is none. */
-static const profi_node *innermost(const profi_thread *self)
+static profi_node *innermost(const profi_thread *self)
 {
     return self->current == &self->overflow ? self->overflow.parent : self->current;
 }
@@ -207,14 +208,38 @@ static unsigned find_scope(const profi_work_scope *scopes, unsigned count, uint3
     return i;
 }
 
-unsigned profi_work_scopes(profi_work_scope *scopes, unsigned room, int *is_cut)
+static PROFI_COLD void number_path(profi_thread *self, profi_node *node)
+{
+    PROFI_NO_CANCELLATION;
+    profi_step_away();
+    profi_context_of(node);
+    profi_come_back(self);
+}
+
+/* The number of a path, which its node remembers from the first time on. */
+static uint32_t context_of(profi_thread *self, profi_node *node)
+{
+    if (node->site != NULL && node->context == PROFI_CONTEXT_NONE)
+        number_path(self, node);
+    return node->context != PROFI_CONTEXT_LOST ? node->context : PROFI_WORK_NO_PATH;
+}
+
+profi_work_path profi_work_path_of(uint32_t context)
+{
+    const profi_context_view view = profi_context(context);
+    return (profi_work_path){ view.around, view.site };
+}
+
+unsigned profi_work_scopes(profi_work_scope *scopes, unsigned room, int *is_cut, uint32_t *context)
 {
     enum { LEVELS_MOST = 1000 }; /* however deep a recursion is: a launch does not wait for it */
-    const profi_thread *self = profi_self;
+    profi_thread *self = profi_self;
     unsigned count = 0, levels = 0;
     *is_cut = 0;
+    *context = PROFI_WORK_NO_PATH;
     if (self == &profi_detached || self == &profi_away || profi_is_busy(self))
         return 0;
+    *context = context_of(self, innermost(self));
     for (const profi_node *node = innermost(self); node->site != NULL; node = node->parent) {
         unsigned at = find_scope(scopes, count, node->site->id);
         if (at == room || ++levels > LEVELS_MOST) {

@@ -21,9 +21,19 @@ typedef struct profi_work_scope {
 /*
  * The sites of which the calling thread has scopes open, each once, from the
  * innermost; how many they are.  *is_cut: there is no room for those further
- * out.  Takes no lock.
+ * out.  *context: the path of them all, as profi_work_path() knows it.  Takes a
+ * lock at the first launch from a path only.
  */
-unsigned profi_work_scopes(profi_work_scope *scopes, unsigned room, int *is_cut);
+unsigned profi_work_scopes(profi_work_scope *scopes, unsigned room, int *is_cut, uint32_t *context);
+
+/* A path of sites, numbered: the number of the one around it, which is lower, and the innermost site's id. */
+typedef struct profi_work_path {
+    uint32_t around; /* PROFI_WORK_NO_PATH: it is an outermost one */
+    uint32_t site;
+} profi_work_path;
+#define PROFI_WORK_NO_PATH 0u /* also: not known, for want of memory */
+enum { PROFI_WORK_PATHS_MOST = 1 << 16 };
+profi_work_path profi_work_path_of(uint32_t context);
 
 /* Work that is over: a span of `what`, in ticks, on lanes of the track that `track` names. */
 typedef struct profi_work {

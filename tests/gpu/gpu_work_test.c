@@ -12,6 +12,7 @@
 #include "../fake_gpu/fake_gpu.h"
 #include "gpu/work.h"
 #include "model/events.h"
+#include "model/gpu.h"
 #include <profcore/gpu.h>
 
 #include <dlfcn.h>
@@ -269,6 +270,164 @@ CASE(of_more_functions_than_are_noted_the_inner_ones_have_it_and_the_run_says_so
     CHECK_U64(work_of("level 8").kernel_count, 1);
     CHECK_U64(work_of("level 7").kernel_count, 0);
     CHECK_U64(totals().cut_count, 1);
+}
+
+/* ---- call paths, and parts of a run ---- */
+
+/*
+ *     embed ── attention ── attention ── gemm     0..100, 150..250     while the other paths' gemm runs
+ *        │          └────── gemm                  50..120
+ *        └──── mlp ──────── gemm                  200..300
+ *     rerank ─ mlp ──────── gemm                  1000..1040
+ */
+static void record_paths(void)
+{
+    static const struct { const char *way[4]; uint64_t start, end; } launches[] = {
+        { { "embed", "attention", "attention", "gemm" }, 0, 100 }, { { "embed", "attention", "attention", "gemm" }, 150, 250 },
+        { { "embed", "attention", "gemm" }, 50, 120 },             { { "embed", "mlp", "gemm" }, 200, 300 },
+        { { "rerank", "mlp", "gemm" }, 1000, 1040 },
+    };
+    uint64_t at = now_ns;
+    for (unsigned i = 0; i < sizeof(launches) / sizeof(*launches); i++) {
+        prof_scope scopes[4];
+        unsigned depth = 0;
+        for (; depth < 4 && launches[i].way[depth] != NULL; depth++)
+            scopes[depth] = prof_begin(site(launches[i].way[depth]));
+        uint32_t id = gpu->call("cudaLaunchKernel");
+        gpu->kernel(id, 0, i, at + launches[i].start, at + launches[i].end, "gemm", 0);
+        if (i == 4)
+            gpu->copy(gpu->call("cudaMemcpyAsync"), TO_DEVICE, 77, at + 1100, at + 1110);
+        while (depth > 0)
+            prof_end(scopes[--depth]);
+    }
+}
+
+static prof_gpu_work work_in(const prof_snapshot *snapshot, const char *name)
+{
+    prof_gpu_work work = PROF_GPU_WORK_INIT;
+    uint32_t id = 0;
+    CHECK_I64(prof_snapshot_find(snapshot, name, &id, NULL), PROF_OK);
+    CHECK_I64(prof_snapshot_gpu_work(snapshot, id, &work, NULL), PROF_OK);
+    return work;
+}
+
+static prof_snapshot *part_of(const prof_snapshot *snapshot, const char *name)
+{
+    prof_snapshot *part = NULL;
+    uint32_t id = 0;
+    CHECK_I64(prof_snapshot_find(snapshot, name, &id, NULL), PROF_OK);
+    CHECK_I64(prof_snapshot_subtree(snapshot, id, &part, NULL), PROF_OK);
+    return part;
+}
+
+static const prof_gpu_work *work_of_path(const prof_snapshot *snapshot, const char *const *way)
+{
+    uint32_t at = snapshot->first_root, found = PROFI_NONE;
+    for (; *way != NULL; way++, at = snapshot->paths[found].first_child) {
+        while (at != PROFI_NONE && strcmp(snapshot->functions[snapshot->paths[at].function].name, *way) != 0)
+            at = snapshot->paths[at].next_sibling;
+        if ((found = at) == PROFI_NONE)
+            return NULL;
+    }
+    return profi_path_work(snapshot, found);
+}
+#define PATH(snapshot, ...) (work_of_path(snapshot, (const char *const[]){ __VA_ARGS__, NULL }))
+
+static void check_paths(const prof_snapshot *whole)
+{
+    CHECK_U64(PATH(whole, "embed")->busy_ns, 270);
+    CHECK_U64(PATH(whole, "embed", "attention")->busy_ns, 220);
+    CHECK_U64(PATH(whole, "embed", "attention", "attention")->busy_ns, 200);
+    CHECK_U64(PATH(whole, "embed", "attention", "gemm")->self_busy_ns, 70);
+    CHECK_U64(PATH(whole, "embed", "attention", "gemm")->kernel_count, 1);
+    CHECK_U64(PATH(whole, "rerank", "mlp", "gemm")->to_device_bytes, 77);
+    CHECK_U64(PATH(whole, "rerank", "mlp")->copy_count, 1);
+    CHECK_U64(work_in(whole, "gemm").busy_ns, 320);
+    CHECK_U64(work_in(whole, "attention").busy_ns, 220);
+}
+
+/* Within embed: gemm on three paths is at most 100 + 100 + 70 + 100, and no longer than embed itself; the rest is exact. */
+static void check_parts(const prof_snapshot *whole)
+{
+    prof_snapshot *part = part_of(whole, "embed");
+    CHECK_U64(work_in(part, "embed").busy_ns, 270);
+    CHECK_U64(work_in(part, "attention").busy_ns, 220);
+    CHECK_U64(work_in(part, "attention").flags, 0);
+    CHECK_U64(work_in(part, "attention").kernel_count, 3);
+    CHECK_U64(work_in(part, "mlp").busy_ns, 100);
+    CHECK_U64(work_in(part, "mlp").flags, 0);
+    CHECK_U64(work_in(part, "mlp").copy_count, 0);
+    CHECK_U64(work_in(part, "gemm").busy_ns, 270);
+    CHECK_U64(work_in(part, "gemm").flags, PROF_GPU_WORK_IS_AT_MOST);
+    CHECK_U64(work_in(part, "gemm").kernel_count, 4);
+    CHECK_U64(work_in(part, "gemm").kernel_ns, 370);
+    CHECK_U64(work_in(part, "gemm").to_device_bytes, 0);
+    CHECK_U64(PATH(part, "embed", "attention", "attention", "gemm")->busy_ns, 200);
+    prof_snapshot_close(part);
+    part = part_of(whole, "attention"); /* of which the outermost calls are the root */
+    CHECK_U64(work_in(part, "attention").busy_ns, 220);
+    CHECK_U64(PATH(part, "attention", "attention")->busy_ns, 200);
+    CHECK_U64(work_in(part, "gemm").kernel_count, 3);
+    prof_snapshot_close(part);
+    part = part_of(whole, "mlp"); /* called by two: its calls are one path here, and its work is known */
+    CHECK_U64(work_in(part, "mlp").busy_ns, 150);
+    CHECK_U64(PATH(part, "mlp")->busy_ns, 150);
+    CHECK_U64(PATH(part, "mlp")->flags, 0);
+    CHECK_U64(work_in(part, "gemm").busy_ns, 150);
+    CHECK_U64(work_in(part, "gemm").to_device_bytes, 77);
+    prof_snapshot_close(part);
+}
+
+static prof_snapshot *written_and_read(const prof_snapshot *snapshot)
+{
+    char path[64];
+    prof_snapshot *read = NULL;
+    snprintf(path, sizeof(path), "gpu_work_%d.json", (int)getpid());
+    CHECK_I64(prof_snapshot_write_file(snapshot, "json", path, NULL), PROF_OK);
+    CHECK_I64(prof_snapshot_read_file(path, &read, NULL), PROF_OK);
+    unlink(path);
+    return read;
+}
+
+CASE(each_call_path_has_its_work_and_each_function_of_a_part_its_own_of_that_part)
+{
+    CHECK_I64(begin(), PROF_OK);
+    record_paths();
+    prof_snapshot *whole = take();
+    check_paths(whole);
+    check_parts(whole);
+    prof_snapshot *read = written_and_read(whole), *twice = NULL;
+    check_paths(read);
+    check_parts(read);
+    CHECK_I64(prof_snapshot_merge((const prof_snapshot *const[]){ whole, read }, 2, &twice, NULL), PROF_OK);
+    CHECK_U64(PATH(twice, "embed", "attention")->busy_ns, 440);
+    CHECK_U64(PATH(twice, "embed", "attention")->kernel_count, 6);
+    prof_snapshot *part = part_of(whole, "embed"), *part_read = written_and_read(part);
+    CHECK_U64(work_in(part_read, "gemm").flags, PROF_GPU_WORK_IS_AT_MOST);
+    CHECK_U64(PATH(part_read, "embed", "mlp")->busy_ns, 100);
+    prof_snapshot_close(part_read);
+    prof_snapshot_close(part);
+    prof_snapshot_close(twice);
+    prof_snapshot_close(read);
+    prof_snapshot_close(whole);
+}
+
+CASE(of_paths_that_are_deeper_than_is_followed_the_inner_ones_have_it_and_the_run_says_so)
+{
+    enum { DEEP = 300, FOLLOWED = 256 };
+    prof_scope scopes[DEEP];
+    CHECK_I64(begin(), PROF_OK);
+    for (unsigned i = 0; i < DEEP; i++)
+        scopes[i] = prof_begin(site("deep"));
+    gpu->kernel(gpu->call("cudaLaunchKernel"), 0, 7, now_ns, now_ns + 9, "k", 0);
+    for (unsigned i = DEEP; i-- > 0;)
+        prof_end(scopes[i]);
+    prof_snapshot *whole = take();
+    CHECK_U64(whole->path_count, DEEP);
+    CHECK_U64(whole->path_work_count, FOLLOWED);
+    CHECK_U64(whole->gpu->without_path, 1);
+    CHECK_U64(work_in(whole, "deep").busy_ns, 9);
+    prof_snapshot_close(whole);
 }
 
 enum { CALLERS = 16, CALLERS_KERNELS = 20 };
