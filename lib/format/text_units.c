@@ -20,8 +20,9 @@ void profi_format_ns(char text[24], uint64_t ns)
 void profi_format_bytes(char text[24], double bytes, const char *sign)
 {
     static const char *const units[] = { "B", "KiB", "MiB", "GiB", "TiB" };
+    const double most_digits = 1e12; /* a file may have any */
     unsigned unit = 0;
     for (; bytes >= 1024.0 && unit + 1 < PROFI_COUNT_OF(units); unit++)
         bytes /= 1024.0;
-    snprintf(text, 24, unit ? "%s%.1f %s" : "%s%.0f %s", sign, bytes, units[unit]);
+    snprintf(text, 24, unit == 0 ? "%s%.0f %s" : bytes < most_digits ? "%s%.1f %s" : "%s%.3g %s", sign, bytes, units[unit]);
 }

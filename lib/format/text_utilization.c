@@ -5,15 +5,18 @@
 #include "text_units.h"
 
 #include <inttypes.h>
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
+/* A file may have any. */
 static void format(char text[24], const profi_usage_info *row, double value)
 {
+    const double most_digits = 1e12;
     if (strcmp(row->unit, "bytes") == 0)
         profi_format_bytes(text, value, "");
     else
-        snprintf(text, 24, "%.1f %s", value, row->unit);
+        snprintf(text, 24, fabs(value) < most_digits ? "%.1f %s" : "%.3g %s", value, row->unit);
 }
 
 static void put_row(profi_output *out, const profi_usage_info *row)

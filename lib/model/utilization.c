@@ -8,6 +8,7 @@
 #include "../base/usage.h"
 
 #include <inttypes.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -74,6 +75,13 @@ static int is_same(const profi_usage_info *a, const profi_usage_info *b)
     return a->name == b->name && a->of == b->of && a->unit == b->unit;
 }
 
+/* `share` of the way from one mean to another.  Their difference may be beyond the range of numbers, and is 0 where they are equal. */
+static double between(double one, double other, double share)
+{
+    double apart = other - one;
+    return isfinite(apart) ? one + apart * share : one * (1 - share) + other * share;
+}
+
 /* Of all samples, however long each process ran. */
 static void add(profi_builder *builder, profi_usage_info *into, const profi_usage_info *from)
 {
@@ -81,7 +89,7 @@ static void add(profi_builder *builder, profi_usage_info *into, const profi_usag
     profi_builder_sum(builder, &into->count, from->count);
     if (from->count != 0) {
         double share = (double)from->count / ((double)count + (double)from->count);
-        into->mean += (from->mean - into->mean) * share;
+        into->mean = count != 0 ? between(into->mean, from->mean, share) : from->mean;
         into->max = count == 0 || from->max > into->max ? from->max : into->max;
     }
     profi_builder_sum(builder, &into->failed_count, from->failed_count);

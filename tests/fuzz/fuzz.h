@@ -9,6 +9,7 @@
 #ifndef TEST_FUZZ_H
 #define TEST_FUZZ_H
 
+#include <profcore/gpu.h>
 #include <profcore/snapshot.h>
 
 #include <stdio.h>
@@ -65,7 +66,11 @@ static inline void fuzz_walk(const prof_snapshot *snapshot)
     uint64_t ns;
     MUST(prof_snapshot_about(snapshot, &about, NULL) == PROF_OK);
     MUST(about.name != NULL && about.process_count != 0);
+    prof_gpu_work work = PROF_GPU_WORK_INIT;
+    prof_gpu_totals totals = PROF_GPU_TOTALS_INIT;
+    int has_gpu = prof_snapshot_gpu_totals(snapshot, &totals, NULL) == PROF_OK;
     for (uint32_t i = 0; i < prof_snapshot_function_count(snapshot); i++) {
+        MUST((prof_snapshot_gpu_work(snapshot, i, &work, NULL) == PROF_OK) == has_gpu);
         MUST(prof_snapshot_function(snapshot, i, &row, NULL) == PROF_OK);
         MUST(row.name != NULL && row.calls >= row.open_calls);
         if (prof_snapshot_percentile(snapshot, i, 0.5, &ns, NULL) == PROF_OK && row.has & PROF_FUNCTION_HAS_EXTREMES &&
@@ -135,6 +140,12 @@ static inline int fuzz_profile(const uint8_t *data, size_t bytes)
     if (prof_snapshot_merge(both, 2, &other, &err) == PROF_OK) {
         fuzz_walk(other);
         fuzz_round_trip(other);
+        prof_snapshot_close(other);
+    }
+    if (prof_snapshot_subtree(snapshot, 0, &other, &err) == PROF_OK) {
+        fuzz_walk(other);
+        fuzz_round_trip(other);
+        free(fuzz_write(other, "txt").data);
         prof_snapshot_close(other);
     }
     if (prof_snapshot_subtract_cost(snapshot, &other, &err) == PROF_OK) {

@@ -783,6 +783,40 @@ TEST(a_sum_beyond_64_bits_is_an_error_and_not_a_small_number)
     prof_snapshot_close(one);
 }
 
+#define SAMPLED(mean, max, samples)                                                                                            \
+    "{\"schema\": \"profcore.summary/1\", \"name\": \"a\", \"functions\": [], \"edges\": [], \"utilization\": {\"every_ms\": 10, "     \
+    "\"samples\": 9, \"missed\": 0, \"took_ns\": 0, \"rows\": [{\"name\": \"GPU 0 power\", \"unit\": \"W\", \"of\": \"GPU 0\", " \
+    "\"samples\": " samples ", \"failed\": 0, \"mean\": " mean ", \"max\": " max "}]}}"
+
+static prof_utilization merged_mean(const char *one, const char *other)
+{
+    prof_utilization row = PROF_UTILIZATION_INIT;
+    prof_snapshot *parts[] = { read_text(one, NULL), read_text(other, NULL) }, *both = NULL;
+    prof_error err = PROF_ERROR_INIT;
+    CHECK(parts[0] != NULL && parts[1] != NULL);
+    CHECK_I64(prof_snapshot_merge((const prof_snapshot *const *)parts, 2, &both, &err), PROF_OK);
+    CHECK_I64(prof_snapshot_utilization(both, 0, &row, NULL), PROF_OK);
+    buffer json = written(both, "json"), text = written(both, "txt"); /* neither is refused */
+    CHECK(strstr(json.data, "GPU 0 power") != NULL && strstr(text.data, "GPU 0 power") != NULL);
+    free(json.data);
+    free(text.data);
+    prof_snapshot_close(both);
+    prof_snapshot_close(parts[0]);
+    prof_snapshot_close(parts[1]);
+    return row;
+}
+
+TEST(means_of_samples_at_the_ends_of_the_range_of_numbers_are_merged)
+{
+    prof_utilization row = merged_mean(SAMPLED("1.7e308", "1.7e308", "1"), SAMPLED("-1.7e308", "-1.7e308", "3"));
+    CHECK(row.mean < -0.84e308 && row.mean > -0.86e308);
+    CHECK(row.max == 1.7e308);
+    row = merged_mean(SAMPLED("1.7e308", "1.7e308", "5"), SAMPLED("1.7e308", "1.7e308", "7"));
+    CHECK(row.mean == 1.7e308);
+    row = merged_mean(SAMPLED("1e308", "1e308", "0"), SAMPLED("2", "3", "4")); /* of no sample there is no mean */
+    CHECK(row.mean == 2 && row.max == 3 && row.sample_count == 4);
+}
+
 TEST(what_cannot_be_merged_says_why)
 {
     prof_error err = PROF_ERROR_INIT;
