@@ -25,8 +25,11 @@ void profi_read_gpu(profi_json *j, const profi_json_value *root)
 {
     const profi_json_value *object = profi_json_object(j, root, "gpu");
     profi_gpu_info info = { .reason = "", .totals = PROF_GPU_TOTALS_INIT };
-    if (object == NULL)
+    if (object == NULL) {
+        j->reasons = profi_json_object(j, root, "unavailable");
+        j->builder->snapshot->no_gpu = profi_json_reason(j, "gpu");
         return;
+    }
     for (int state = PROF_GPU_OFF; state <= PROF_GPU_UNAVAILABLE; state++)
         if (profi_json_is_text(j, object, "status", profi_gpu_states[state]))
             info.state = (prof_gpu_state)state;

@@ -148,6 +148,8 @@ static json_t *missing_of(const prof_snapshot *snapshot, int *ok)
         profi_set(reasons, "memory", json_string(about->no_rss), ok);
     if (snapshot->utilization.reason != NULL)
         profi_set(reasons, "utilization", json_string(snapshot->utilization.reason), ok);
+    if (snapshot->gpu == NULL && snapshot->no_gpu != NULL)
+        profi_set(reasons, "gpu", json_string(snapshot->no_gpu), ok);
     if (snapshot->no_paths != NULL)
         profi_set(reasons, "paths", json_string(snapshot->no_paths), ok);
     return reasons;

@@ -55,6 +55,8 @@ static int has_flag(const prof_snapshot *snapshot, uint32_t flag)
 int profi_text_gpu_heading(profi_output *out, const prof_snapshot *snapshot)
 {
     const profi_gpu_info *gpu = snapshot->gpu;
+    if (gpu == NULL && snapshot->no_gpu != NULL)
+        profi_output_printf(out, "\n   GPU work of each function unavailable: %s\n", snapshot->no_gpu);
     if (is_silent(gpu))
         return 0;
     if (!gpu->is_traced) {

@@ -2,6 +2,7 @@
 /* See text_spans.h. */
 #include "text_spans.h"
 
+#include "../model/gpu.h"
 #include "text_units.h"
 
 #include <inttypes.h>
@@ -58,7 +59,7 @@ static void put_missing(profi_output *out, const prof_snapshot *snapshot)
 }
 
 /* What a GPU did, by the names of kernels, is booked as spans, and told apart. */
-static int is_of_gpu(const profi_function *span) { return span->file != NULL && span->line == 0 && strcmp(span->file, "gpu") == 0; }
+static int is_of_gpu(const profi_function *span) { return profi_is_gpu_span(span->file, span->line); }
 
 static void put_spans(profi_output *out, const prof_snapshot *snapshot, int of_gpu, const char *heading)
 {

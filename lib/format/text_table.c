@@ -281,9 +281,9 @@ static void put_own_blocks(profi_listing *t)
         put_percentile_block(t);
     put_estimate_block(t);
     put_item_block(t);
+    if (profi_text_gpu_heading(t->out, t->snapshot))
+        for_functions(t, put_gpu_work);
     if (!is_call) {
-        if (profi_text_gpu_heading(t->out, t->snapshot))
-            for_functions(t, put_gpu_work);
         put_memory_block(t);
         put_allocated_blocks(t);
         profi_text_utilization(t->out, t->snapshot);

@@ -4,6 +4,7 @@
  * thread adds it to its node when it ends.
  */
 #include "events_snapshot.h"
+#include "gpu.h"
 
 #include "../base/array.h"
 #include "../base/error.h"
@@ -213,6 +214,17 @@ static int make_processes(tabling *t)
     return ok;
 }
 
+/* Only what lies on a lane is looked at: a thread may have scopes that are called as they are. */
+static int has_gpu_work(const profi_events *events)
+{
+    profi_slice first;
+    for (size_t i = 0; i < events->lane_count; i++)
+        if (profi_events_read(events, events->lanes[i].first, events->lanes[i].count, 0, &first, 1) == 1 &&
+            profi_is_gpu_span(events->sites[first.site].file, events->sites[first.site].line))
+            return 1;
+    return 0;
+}
+
 static int describe(tabling *t)
 {
     const profi_events *events = t->events;
@@ -226,6 +238,7 @@ static int describe(tabling *t)
     about->pid = about->has & PROF_ABOUT_HAS_PID ? events->pid : 0;
     about->taken_unix_s = events->taken.unix_ns / 1000000000u;
     about->missing = about->no_rss = snapshot->utilization.reason = not_said;
+    profi_gpu_note_missing(snapshot, has_gpu_work(events), "a timeline has the kernels, on tracks of their own");
     snapshot->stats.size = sizeof(snapshot->stats);
     snapshot->stats.thread_count = events->thread_count;
     snapshot->stats.event_count = events->issued;

@@ -198,6 +198,14 @@ static int add_paths(prof_snapshot *snapshot, const profi_gpu_copy *copy, const 
     return ok;
 }
 
+void profi_gpu_note_missing(prof_snapshot *snapshot, int is_traced, const char *reason)
+{
+    for (uint32_t i = 0; i < snapshot->span_count; i++)
+        is_traced |= profi_is_gpu_span(snapshot->spans[i].file, snapshot->spans[i].line);
+    if (is_traced)
+        snapshot->no_gpu = reason;
+}
+
 int profi_recorded_gpu(prof_snapshot *snapshot, const uint32_t *function_of_site, size_t site_count)
 {
     profi_gpu_session session = profi_gpu_session_now();
@@ -279,7 +287,9 @@ void profi_builder_gpu(profi_builder *builder, const profi_gpu_info *from)
 
 static prof_status fail_untraced(const prof_snapshot *snapshot, prof_error *err)
 {
-    const char *reason = snapshot->gpu != NULL ? snapshot->gpu->reason : "the profile does not say";
+    const char *reason = snapshot->gpu != NULL      ? snapshot->gpu->reason
+                         : snapshot->no_gpu != NULL ? snapshot->no_gpu
+                                                    : "the profile does not say";
     return profi_fail(err, PROF_E_UNAVAILABLE, "no GPU work was traced: %s", reason);
 }
 

@@ -5,6 +5,8 @@
 
 #include "snapshot.h"
 
+#include <string.h>
+
 typedef struct profi_gpu_info {
     prof_gpu_state state;
     const char *reason; /* why it is not on, or ""; in the snapshot's texts */
@@ -31,6 +33,12 @@ static inline uint64_t profi_gpu_get(const void *figures, const profi_gpu_field 
 {
     return *(const uint64_t *)(const void *)((const char *)figures + field->offset);
 }
+
+/* Of what is no run: says why there are no figures, where a GPU has worked that spans tell of, or that was traced. */
+void profi_gpu_note_missing(prof_snapshot *snapshot, int is_traced, const char *reason);
+
+/* Whether a row of spans, or what lies on lanes, is GPU work. */
+static inline int profi_is_gpu_span(const char *file, uint32_t line) { return file != NULL && line == 0 && strcmp(file, "gpu") == 0; }
 
 /*
  * Fills it in, between paths are made and the snapshot is finished:

@@ -262,6 +262,8 @@ static void merge_all_facts(profi_builder *builder, const prof_snapshot *const *
     }
     for (size_t i = 0; i < count; i++)
         profi_builder_gpu(builder, snapshots[i]->gpu);
+    for (size_t i = 0; i < count && into->gpu == NULL && into->no_gpu == NULL; i++)
+        into->no_gpu = profi_builder_text(builder, snapshots[i]->no_gpu);
     into->about.scope_cost_ps = mean_cost(snapshots, count);
     drop_unknown(&into->about, &into->stats);
     snprintf(name, sizeof(name), "%zu profiles", count);

@@ -12,6 +12,7 @@
 
 #include "../base/error.h"
 #include "../base/text.h"
+#include "../gpu/session.h"
 #include "../probe/probes.h"
 #include "../record/dead.h"
 #include "../record/kept.h"
@@ -381,6 +382,8 @@ static void describe_call(prof_snapshot *snapshot, const profi_kept_facts *facts
     snapshot->about.recorded_ns = snapshot->call.duration_ns;
     snapshot->about.has &= ~PROF_ABOUT_HAS_RSS;
     snapshot->about.no_rss = snapshot->utilization.reason = "a kept call has sums only";
+    profi_gpu_note_missing(snapshot, profi_gpu_session_now().has_begun,
+                           "it is not told apart by call; the run's timeline has what this one launched");
     for (uint32_t i = 0; i < snapshot->function_count; i++)
         snapshot->functions[i].no_histogram = "a kept call has sums only";
 }
@@ -419,6 +422,7 @@ static void describe_dead(prof_snapshot *snapshot, const profi_dead *dead)
     about->rss_bytes = about->rss_peak_bytes = about->rss_start_bytes = 0;
     about->rss_sample_count = about->rss_every_ms = about->rss_mean_bytes = about->rss_sample_peak_bytes = 0;
     about->no_rss = snapshot->utilization.reason = "recovered from a file, when the process was no more";
+    profi_gpu_note_missing(snapshot, 0, "it was not in what the process left; the kernels that had come back are spans");
 }
 
 prof_status profi_snapshot_of_dead(const profi_dead *dead, prof_snapshot **snapshot, prof_error *err)

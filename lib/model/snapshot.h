@@ -211,6 +211,7 @@ struct prof_snapshot {
     uint32_t place_count;
     int is_marked;               /* growth is since prof_memory_mark(), else since the first block */
     struct profi_gpu_info *gpu;  /* owned; of a run of this process, else NULL */
+    const char *no_gpu;          /* why it is NULL though a GPU worked; static or in texts; NULL: none did, as far as it is known */
     profi_utilization utilization; /* none in a part of a run */
     profi_thread_info *threads;
     uint32_t thread_count;

@@ -151,6 +151,7 @@ static int copy_facts(prof_snapshot *made, const prof_snapshot *from)
     made->about.no_rss = profi_snapshot_text(made, from->about.no_rss, &ok);
     made->about.missing = profi_snapshot_text(made, from->about.missing, &ok);
     made->lost_values = from->lost_values;
+    made->no_gpu = profi_snapshot_text(made, from->no_gpu, &ok);
     made->utilization.reason = from->utilization.row_count != 0 ? "it is the whole run's" : profi_snapshot_text(made, from->utilization.reason, &ok);
     return ok && profi_snapshot_copy_counters(made, from) && copy_processes(made, from);
 }

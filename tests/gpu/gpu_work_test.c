@@ -13,9 +13,13 @@
 #include "gpu/work.h"
 #include "model/events.h"
 #include "model/gpu.h"
+#include "record/kept.h"
+#include <profcore/events.h>
 #include <profcore/gpu.h>
+#include <profcore/timeline.h>
 
 #include <dlfcn.h>
+#include <errno.h>
 #include <pthread.h>
 #include <semaphore.h>
 #include <stdlib.h>
@@ -572,6 +576,52 @@ CASE(a_stream_is_a_track_with_lanes_for_overlap_and_flows_from_the_scope)
     CHECK_U64((uint64_t)slices[1].value, second);
     CHECK_I64(find_slices("GPU 0 stream 0", slices, 8), 1);
     CHECK_U64((uint64_t)slices[0].value, third);
+}
+
+/* ---- of what is no run ---- */
+
+static void check_says(prof_snapshot *snapshot, const char *reason)
+{
+    prof_gpu_work work = PROF_GPU_WORK_INIT;
+    prof_error why = PROF_ERROR_INIT;
+    for (int i = 0; i < 2; i++) { /* as it is, and as a file that is read */
+        CHECK_I64(prof_snapshot_gpu_work(snapshot, 0, &work, &why), PROF_E_UNAVAILABLE);
+        CHECK_HAS(why.message, reason);
+        prof_snapshot *read = written_and_read(snapshot);
+        prof_snapshot_close(snapshot);
+        snapshot = read;
+    }
+    prof_snapshot_close(snapshot);
+}
+
+static int append_to_file(void *file, const void *data, size_t bytes) { return fwrite(data, 1, bytes, file) == bytes ? 0 : EIO; }
+
+CASE(a_kept_call_and_a_timeline_say_why_they_have_no_gpu_work)
+{
+    const profi_run_facts facts = { .name = "run" };
+    char path[64];
+    prof_snapshot *snapshot = NULL;
+    prof_timeline *timeline = NULL;
+    CHECK_I64(begin(), PROF_OK);
+    profi_kept_enable(1);
+    prof_site *every = site("every call");
+    CHECK_I64(prof_site_save_if(every, 0, 1, NULL), PROF_OK);
+    launch_in("every call", now_ns + 10, now_ns + 20);
+    profi_kept_call *call = profi_kept_take();
+    CHECK(call != NULL);
+    CHECK_I64(profi_snapshot_of_call(&facts, call, &snapshot, NULL), PROF_OK);
+    check_says(snapshot, "the run's timeline has what this one launched");
+    snprintf(path, sizeof(path), "gpu_work_%d.pftrace", (int)getpid());
+    FILE *file = fopen(path, "wb");
+    CHECK(file != NULL);
+    CHECK_I64(prof_events_write("pftrace", append_to_file, file, NULL), PROF_OK);
+    fclose(file);
+    CHECK_I64(prof_timeline_read_file(path, &timeline, NULL), PROF_OK);
+    unlink(path);
+    CHECK_I64(prof_timeline_snapshot(timeline, &snapshot, NULL), PROF_OK);
+    CHECK_U64(prof_snapshot_function_count(snapshot), 1); /* the kernel is none */
+    check_says(snapshot, "a timeline has the kernels");
+    prof_timeline_close(timeline);
 }
 
 /* ---- when it cannot be had ---- */
