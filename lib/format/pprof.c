@@ -6,7 +6,8 @@
  * One sample for each call path: its calls, its own wall time, and, where
  * scopes counted items, those, by their units.  What pprof shows as flat is
  * then a function's self time, and as cum its cumulative time.  Calls that are
- * open or estimated are labels of their sample.  What probes measured is not
+ * open or estimated are labels of their sample.  Where a GPU worked, its time is
+ * the sum over what it did, for busy time, a union, does not add up.  What probes measured is not
  * here: it includes what was called, and pprof adds up.
  *
  * A function has one location, and the same number: its own plus 1; behind
@@ -39,6 +40,9 @@ enum { FUNCTION_ID = 1, FUNCTION_NAME = 2, FUNCTION_FILE = 4, FUNCTION_LINE = 5 
 enum { TEXT_NONE, TEXT_MARK, TEXT_CALLS, TEXT_COUNT, TEXT_WALL, TEXT_NANOSECONDS, TEXT_OPEN, TEXT_ESTIMATED, TEXT_FIRST };
 static const char *const fixed_texts[] = { "calls", "count", "wall", "nanoseconds", "open_calls", "estimated_calls" };
 
+/* Values of GPU work, and their unit at the end. */
+static const char *const gpu_texts[] = { "gpu_time", "gpu_kernels", "gpu_copied", "bytes" };
+
 enum { UNITS_MAX = 8 }; /* of items, that have values of their own */
 
 typedef struct pprof {
@@ -51,6 +55,7 @@ typedef struct pprof {
     unsigned unit_count;
     uint32_t text_count;
     uint32_t run_text;
+    uint32_t first_gpu_text;      /* of the values that GPU work has */
     uint32_t first_note_text;     /* of the notes in turn */
     uint32_t first_name_text;     /* of the functions that show them, and that of deep stacks */
     uint32_t *names, *files;      /* of functions, in the table */
@@ -113,6 +118,9 @@ static void write_texts(pprof *p)
         write_text(p, fixed_texts[i]);
     for (unsigned i = 0; i < p->unit_count; i++)
         write_text(p, p->units[i]);
+    p->first_gpu_text = p->text_count;
+    for (size_t i = 0; i < PROFI_COUNT_OF(gpu_texts) && p->stacks.has_gpu; i++)
+        write_text(p, gpu_texts[i]);
     p->run_text = write_text(p, p->snapshot->run_name);
     p->first_note_text = p->text_count;
     for (unsigned i = 0; i < p->note_count; i++)
@@ -142,6 +150,13 @@ static void write_type(pprof *p, unsigned field, uint32_t name, uint32_t unit)
     profi_write_message(p->out, field, &p->message);
 }
 
+static void write_gpu_types(pprof *p)
+{
+    write_type(p, PROFILE_SAMPLE_TYPE, p->first_gpu_text, TEXT_NANOSECONDS);
+    write_type(p, PROFILE_SAMPLE_TYPE, p->first_gpu_text + 1, TEXT_COUNT);
+    write_type(p, PROFILE_SAMPLE_TYPE, p->first_gpu_text + 2, p->first_gpu_text + 3);
+}
+
 /* pprof shows when a profile began.  Every nanosecond counts, so the period is one. */
 static void write_facts(pprof *p)
 {
@@ -151,6 +166,8 @@ static void write_facts(pprof *p)
     write_type(p, PROFILE_SAMPLE_TYPE, TEXT_WALL, TEXT_NANOSECONDS);
     for (unsigned i = 0; i < p->unit_count; i++)
         write_type(p, PROFILE_SAMPLE_TYPE, TEXT_FIRST + i, TEXT_COUNT);
+    if (p->stacks.has_gpu)
+        write_gpu_types(p);
     if (about->has & PROF_ABOUT_HAS_TIME)
         write_number(p, PROFILE_TIME, taken_ns - profi_min_u64(taken_ns, about->recorded_ns));
     if (about->has & PROF_ABOUT_HAS_DURATION)
@@ -233,6 +250,11 @@ static void put_figures(pprof *p, const profi_stack *stack)
     profi_put_varint(&p->part, limited(stack->self_ns));
     for (unsigned i = 0; i < p->unit_count; i++)
         profi_put_varint(&p->part, i == own ? limited(stack->items) : 0);
+    if (p->stacks.has_gpu) {
+        profi_put_varint(&p->part, limited(stack->gpu_ns));
+        profi_put_varint(&p->part, limited(stack->gpu_kernels));
+        profi_put_varint(&p->part, limited(stack->gpu_copied_bytes));
+    }
     profi_put_message(&p->message, SAMPLE_VALUES, &p->part);
     put_label(p, TEXT_OPEN, stack->open_calls);
     put_label(p, TEXT_ESTIMATED, stack->estimated_calls);

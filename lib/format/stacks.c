@@ -3,6 +3,7 @@
 #include "stacks.h"
 
 #include "../base/error.h"
+#include "../model/gpu.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -34,13 +35,16 @@ static uint32_t choose_limit(const uint32_t *depths, uint32_t count)
     }
 }
 
-static void add_figures(profi_stack *into, const profi_path *path)
+static void add_figures(profi_stack *into, const profi_path *path, const profi_gpu_own *own)
 {
     into->calls += path->calls;
     into->open_calls += path->open_calls;
     into->estimated_calls += path->estimated_calls;
     into->self_ns += path->self_ns;
     into->items += path->items;
+    into->gpu_ns += own->ns;
+    into->gpu_kernels += own->kernels;
+    into->gpu_copied_bytes += own->copied_bytes;
 }
 
 static uint32_t add_stack(profi_stacks *stacks, uint32_t parent, uint32_t function)
@@ -56,7 +60,7 @@ static uint32_t add_stack(profi_stacks *stacks, uint32_t parent, uint32_t functi
  * `place` receives a path's stack, or that at the limit above it.
  */
 static void add_paths(profi_stacks *stacks, const prof_snapshot *snapshot, const uint32_t *depths, uint32_t limit,
-                      uint32_t *place, deep_path *deep)
+                      uint32_t *place, deep_path *deep, const profi_gpu_own *own)
 {
     uint32_t deep_count = 0;
     for (uint32_t i = 0; i < snapshot->path_count; i++) {
@@ -68,7 +72,7 @@ static void add_paths(profi_stacks *stacks, const prof_snapshot *snapshot, const
             continue;
         }
         place[i] = add_stack(stacks, above, path->function);
-        add_figures(&stacks->stacks[place[i]], path);
+        add_figures(&stacks->stacks[place[i]], path, &own[i]);
         if (depths[i] > stacks->deepest)
             stacks->deepest = depths[i];
     }
@@ -83,7 +87,8 @@ static int compare_deep(const void *a, const void *b)
 }
 
 /* The paths below the limit: behind one mark for each stack at it, one stack for each function. */
-static void add_deep_paths(profi_stacks *stacks, const prof_snapshot *snapshot, deep_path *deep, uint32_t count)
+static void add_deep_paths(profi_stacks *stacks, const prof_snapshot *snapshot, deep_path *deep, uint32_t count,
+                           const profi_gpu_own *own)
 {
     uint32_t mark = PROFI_NONE, at = PROFI_NONE;
     qsort(deep, count, sizeof(*deep), compare_deep);
@@ -92,7 +97,7 @@ static void add_deep_paths(profi_stacks *stacks, const prof_snapshot *snapshot, 
             mark = add_stack(stacks, deep[i].anchor, PROFI_NONE);
         if (i == 0 || compare_deep(&deep[i - 1], &deep[i]) != 0)
             at = add_stack(stacks, mark, deep[i].function);
-        add_figures(&stacks->stacks[at], &snapshot->paths[deep[i].path]);
+        add_figures(&stacks->stacks[at], &snapshot->paths[deep[i].path], &own[deep[i].path]);
     }
 }
 
@@ -104,16 +109,19 @@ static int add_all(profi_stacks *stacks, const prof_snapshot *snapshot, uint32_t
     /* A path below the limit brings a stack and at most a mark. */
     stacks->stacks = calloc((size_t)snapshot->path_count + below + 1, sizeof(*stacks->stacks));
     deep_path *deep = calloc((size_t)below + 1, sizeof(*deep));
-    int ok = stacks->stacks != NULL && deep != NULL;
+    profi_gpu_own *own = profi_gpu_own_of_paths(snapshot);
+    int ok = stacks->stacks != NULL && deep != NULL && own != NULL;
+    stacks->has_gpu = snapshot->path_work_count != 0;
     if (ok) {
-        add_paths(stacks, snapshot, depths, limit, place, deep);
+        add_paths(stacks, snapshot, depths, limit, place, deep, own);
         if (below != 0) {
-            add_deep_paths(stacks, snapshot, deep, below);
+            add_deep_paths(stacks, snapshot, deep, below, own);
             stacks->deepest = limit + 2;
             snprintf(stacks->mark, sizeof(stacks->mark), "<profcore: deeper than %u calls>", (unsigned)limit);
         }
     }
     free(deep);
+    free(own);
     return ok;
 }
 

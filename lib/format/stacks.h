@@ -20,6 +20,7 @@ typedef struct profi_stack {
     uint32_t function;    /* PROFI_NONE: the mark */
     uint32_t has_callees; /* others stand on it */
     uint64_t calls, open_calls, estimated_calls, self_ns, items;
+    uint64_t gpu_ns, gpu_kernels, gpu_copied_bytes; /* its own: see profi_gpu_own_of_paths() */
 } profi_stack;
 
 typedef struct profi_stacks {
@@ -27,6 +28,7 @@ typedef struct profi_stacks {
     uint32_t count;
     uint32_t deepest; /* functions in the longest */
     char mark[64];    /* what the mark is called; empty: there is none */
+    int has_gpu;      /* some of them have GPU work */
 } profi_stacks;
 
 /* PROF_E_UNSUPPORTED for a snapshot of functions without paths; `format` is for messages. */

@@ -58,6 +58,16 @@ static inline const prof_gpu_work *profi_path_work(const prof_snapshot *snapshot
 prof_gpu_work *profi_path_work_made(prof_snapshot *snapshot, uint32_t path);
 
 /*
+ * What a GPU did for each path itself, without those below it, in numbers that
+ * add up: how long each kernel, copy and set took, so that what overlaps counts
+ * for each.  An array for the caller to free; NULL when memory is spent.
+ */
+typedef struct profi_gpu_own {
+    uint64_t ns, kernels, copied_bytes;
+} profi_gpu_own;
+profi_gpu_own *profi_gpu_own_of_paths(const prof_snapshot *snapshot);
+
+/*
  * Adds work of another path to one's, `from` may be NULL.  Both may have kept
  * the GPU busy at the same time: then the sum is an upper bound, and says so.
  * 0 when memory is spent.

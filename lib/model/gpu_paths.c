@@ -50,6 +50,28 @@ int profi_path_join_work(prof_snapshot *snapshot, uint32_t path, const prof_gpu_
     return into != NULL;
 }
 
+static void subtract(uint64_t *from, uint64_t part) { *from -= profi_min_u64(*from, part); }
+
+profi_gpu_own *profi_gpu_own_of_paths(const prof_snapshot *snapshot)
+{
+    profi_gpu_own *own = calloc((size_t)snapshot->path_count + 1, sizeof(*own));
+    for (uint32_t i = 0; own != NULL && i < snapshot->path_count; i++) {
+        const prof_gpu_work *work = profi_path_work(snapshot, i);
+        uint32_t around = snapshot->paths[i].parent;
+        if (work == NULL)
+            continue;
+        const profi_gpu_own all = { sum_of(work->kernel_ns, sum_of(work->copy_ns, work->set_ns)), work->kernel_count,
+                                    sum_of(sum_of(work->to_device_bytes, work->to_host_bytes), sum_of(work->on_device_bytes, work->other_bytes)) };
+        own[i] = all;
+        if (around == PROFI_NONE)
+            continue;
+        subtract(&own[around].ns, all.ns);
+        subtract(&own[around].kernels, all.kernels);
+        subtract(&own[around].copied_bytes, all.copied_bytes);
+    }
+    return own;
+}
+
 /* ---- a part of a snapshot ---- */
 
 #define SEVERAL (PROFI_NONE - 1)

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Call trees in pprof, callgrind_annotate and speedscope."""
 
+import json
 import re
 import shutil
 
@@ -45,7 +46,7 @@ class CallTrees(Timelines):
     def pprof_top(self, file, *options):
         """What `go tool pprof -top` prints: {name: [flat, cum]}."""
         command = [self.pprof, "-top", "-nodecount=1000000", "-nodefraction=0", *options, file]
-        rows = re.findall(r"^ *(\d+)(?:ns)? +[\d.]+% +[\d.]+% +(\d+)(?:ns)? +[\d.]+%  (.*)$", run(command, self.folder), re.M)
+        rows = re.findall(r"^ *(\d+)(?:ns|B)? +[\d.]+% +[\d.]+% +(\d+)(?:ns|B)? +[\d.]+%  (.*)$", run(command, self.folder), re.M)
         return {name: [int(flat), int(cum)] for flat, cum, name in rows}
 
     def pprof_prints_the_figures_of_the_summary(self):
@@ -58,6 +59,28 @@ class CallTrees(Timelines):
                 raise Failure(f"{stem.name}: -cum sorts {totals}")
             calls = {name: flat for name, (flat, _) in self.pprof_top(file, "-sample_index=calls").items()}
             self.compare(calls, {name: count for (name, _, _), (count, _, _) in figures.items()}, f"{stem.name}: calls")
+
+    def pprof_prints_gpu_time_kernels_and_copied_bytes(self):
+        """embed > attention > attention > gemm, and gemm on two paths more; what overlaps counts for each."""
+        names = ("embed", "attention", "gemm", "rerank")
+        paths = [(None, 0), (0, 1), (1, 1), (2, 2), (1, 2), (None, 3), (5, 2)]
+        work = [(700, 6, 0), (500, 4, 0), (300, 2, 0), (200, 1, 0), (100, 1, 0), (90, 1, 4096), (40, 1, 0)]
+        functions = [{"id": number, "name": name, "calls": 3, "primitive_calls": 3, "open_calls": 0, "self_ns": 5, "cumulative_ns": 9}
+                     for number, name in enumerate(names)]  # fmt: skip
+        summary = {"schema": "profcore.summary/1", "name": "gpu", "functions": functions, "edges": [],
+                   "paths": [[parent, function, 1, 9] for parent, function in paths],
+                   "gpu": {"status": "on", "traced_ns": 5000, "busy_ns": 650, "kernels": 7, "copies": 1, "attributed": 8},
+                   "gpu_paths": [{"path": number, "kernels": kernels, "kernel_ns": ns - 50 * (copied != 0), "busy_ns": ns - 9,
+                                  "copy_ns": 50 * (copied != 0), "to_device_bytes": copied} for number, (ns, kernels, copied) in enumerate(work)]}  # fmt: skip
+        source, file = self.folder / "gpu.json", self.folder / "gpu.pprof"
+        source.write_text(json.dumps(summary))
+        run([self.build / "tools" / "profcore", "convert", source, file], self.folder)
+        wanted = {"gpu_time": {"embed": [200, 700], "attention": [200, 500], "gemm": [340, 340], "rerank": [50, 90]},
+                  "gpu_kernels": {"embed": [2, 6], "attention": [2, 4], "gemm": [3, 3], "rerank": [0, 1]},
+                  "gpu_copied": {"rerank": [4096, 4096]}}  # fmt: skip
+        for value, rows in wanted.items():
+            unit = ("-unit=nanoseconds",) if value == "gpu_time" else ("-unit=B",) if value == "gpu_copied" else ()
+            self.compare(self.pprof_top(file, f"-sample_index={value}", *unit), rows, value)
 
     def a_wrong_figure_would_be_noticed_in_pprof(self):
         stem, figures = self.tree("recursion")
@@ -134,6 +157,7 @@ class CallTrees(Timelines):
 
     cases = (
         (need_pprof, pprof_prints_the_figures_of_the_summary),
+        (need_pprof, pprof_prints_gpu_time_kernels_and_copied_bytes),
         (need_pprof, a_wrong_figure_would_be_noticed_in_pprof),
         (need_callgrind_annotate, callgrind_annotate_prints_the_figures_of_the_summary),
         (need_speedscope, speedscope_shows_the_figures_of_the_summary),
