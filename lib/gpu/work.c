@@ -15,6 +15,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 /* ---- launches ---- */
 
@@ -24,8 +25,14 @@ static profi_gpu_launch *launches; /* the latest, each where its id leads; store
 static uint64_t launch_ticks; /* that noting them has taken, on all threads */
 static char *(*demangler)(const char *, char *, size_t *, int *); /* set before the first launch is told of */
 
-/* A flow of a program's is its own number; ours have the highest bit. */
-static uint64_t flow_of(uint32_t correlation) { return (uint64_t)1 << 63 | correlation; }
+/*
+ * A flow of a program's is its own number; ours have the highest bit, and 31
+ * of the process: timelines of several are merged, and correlation ids count
+ * from 1 in each.
+ */
+static uint64_t flow_mark;
+static uint64_t flow_of(uint32_t correlation) { return PROFI_GET(flow_mark) | correlation; }
+static uint64_t mark_of_process(void) { return (profi_mix64(profi_hash_seed() ^ (uint64_t)getpid()) | (uint64_t)1 << 63) & ~(uint64_t)UINT32_MAX; }
 
 void profi_gpu_work_launched(uint32_t correlation, int starts_work)
 {
@@ -92,6 +99,7 @@ int profi_gpu_work_open(void)
 {
     profi_gpu_launch *table = PROFI_GET(launches);
     void *found = dlsym(RTLD_DEFAULT, "__cxa_demangle"); /* without the lock: who loads a library may wait for that */
+    PROFI_PUT(flow_mark, mark_of_process());
     pthread_mutex_lock(&lock);
     memcpy(&demangler, &found, sizeof(found));
     pthread_mutex_unlock(&lock);

@@ -554,6 +554,49 @@ static int find_slices(const char *track, profi_slice *slices, int room)
     return count;
 }
 
+/* The flow that leads to the one kernel of this process, which nobody else's launch may share. */
+static uint64_t flow_of_launch(void)
+{
+    uint64_t flow = 0;
+    profi_events *events = NULL;
+    profi_slice slice;
+    CHECK_I64(begin(), PROF_OK);
+    launch_in("one", now_ns, now_ns + 9);
+    prof_snapshot_close(take());
+    CHECK_I64(profi_events_open("run", &events, NULL), PROF_OK);
+    CHECK_U64(events->lane_count, 1);
+    CHECK_U64(profi_events_read(events, events->lanes[0].first, 1, 0, &slice, 1), 1);
+    CHECK_U64(slice.detail_count, 1);
+    flow = slice.details[0].value.flow;
+    CHECK_U64(profi_events_read(events, events->threads[0].first, events->threads[0].count, 0, &slice, 1), 1);
+    CHECK(slice.detail_count == 1 && slice.details[0].value.flow == flow);
+    profi_events_close(events);
+    return flow;
+}
+
+TEST(launches_of_two_processes_never_share_an_arrow)
+{
+    uint64_t flows[2] = { 0, 0 };
+    for (int i = 0; i < 2; i++) {
+        int ends[2];
+        CHECK_I64(pipe(ends), 0);
+        fflush(stdout);
+        pid_t child = fork();
+        if (child == 0) {
+            uint64_t flow = flow_of_launch();
+            CHECK_I64(write(ends[1], &flow, sizeof(flow)), sizeof(flow));
+            _exit(test_failed);
+        }
+        CHECK_I64(read(ends[0], &flows[i], sizeof(flows[i])), sizeof(flows[i]));
+        end_child(child);
+        close(ends[0]);
+        close(ends[1]);
+    }
+    CHECK_U64(flows[0] & 0xffffffffu, flows[1] & 0xffffffffu); /* the same launch, */
+    CHECK(flows[0] != flows[1]);
+    CHECK(flows[0] >> 63 == 1 && flows[1] >> 63 == 1);
+}
+
 CASE(a_stream_is_a_track_with_lanes_for_overlap_and_flows_from_the_scope)
 {
     profi_slice slices[8];
