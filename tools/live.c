@@ -14,7 +14,14 @@ static const cli_option dump_options[] = {
     { "seconds", 's', "N", "how far back the timeline goes (PROFCORE_DUMP_SECONDS there, or 10);\n0: all that is held" },
     { NULL, 0, NULL, NULL },
 };
-static const cli_option no_options[] = { { NULL, 0, NULL, NULL } };
+static const cli_option start_options[] = {
+    { "gpu", 0, NULL, "trace GPU work, which takes CUPTI for it, and nothing else" },
+    { NULL, 0, NULL, NULL },
+};
+static const cli_option stop_options[] = {
+    { "gpu", 0, NULL, "give CUPTI free for another profiler, and go on recording" },
+    { NULL, 0, NULL, NULL },
+};
 
 /* Reads the options and the one operand; *value receives the first option's, or "". */
 static pid_t read_arguments(const cli_command *command, int argc, char **argv, const char **value)
@@ -87,8 +94,11 @@ static int run_dump(const cli_command *command, int argc, char **argv)
 
 static int run_switch(const cli_command *command, int argc, char **argv)
 {
-    const char *unused;
-    return ask(command, read_arguments(command, argc, argv, &unused), command->name);
+    const char *gpu;
+    char line[64];
+    pid_t pid = read_arguments(command, argc, argv, &gpu);
+    snprintf(line, sizeof(line), "%s%s", gpu != NULL ? "gpu " : "", command->name);
+    return ask(command, pid, line);
 }
 
 #define CONTROL "The program must have been started with PROFCORE_CONTROL=1, by the same user.\n"
@@ -106,11 +116,11 @@ const cli_command command_dump = {
     dump_options, 0, run_dump,
 };
 const cli_command command_start = {
-    "start", "have a running program record, or go on recording", "PID", CONTROL, no_options, 0, run_switch,
+    "start", "have a running program record, or go on recording", "[OPTION] PID", CONTROL, start_options, 0, run_switch,
 };
 const cli_command command_stop = {
-    "stop", "have a running program pause, or end what start began", "PID",
+    "stop", "have a running program pause, or end what start began", "[OPTION] PID",
     "What `profcore start` began ends, and its files are written.  What the program or its\n"
     "environment began pauses, until `profcore start`.  " CONTROL,
-    no_options, 0, run_switch,
+    stop_options, 0, run_switch,
 };

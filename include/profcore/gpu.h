@@ -17,7 +17,8 @@
  *
  * Tracing begins by itself, a tenth of a second after the process has
  * initialised CUDA; prof_gpu_start() begins it at once.  PROFCORE_GPU=0 keeps
- * it off.
+ * it off.  A profiler that starts later in the same process finds CUPTI taken:
+ * prof_gpu_stop() gives it free before.
  */
 #ifndef PROFCORE_GPU_H
 #define PROFCORE_GPU_H
@@ -30,7 +31,7 @@ extern "C" {
 
 /* Whether GPU work is traced. */
 typedef enum prof_gpu_state {
-    PROF_GPU_OFF = 0,     /* nothing is recorded, PROFCORE_GPU=0, or there is no driver */
+    PROF_GPU_OFF = 0,     /* nothing is recorded, PROFCORE_GPU=0, prof_gpu_stop(), or there is no driver */
     PROF_GPU_WAITING,     /* until the process uses CUDA */
     PROF_GPU_ON,
     PROF_GPU_UNAVAILABLE  /* the reason says why */
@@ -56,7 +57,8 @@ typedef struct prof_gpu_info {
 PROF_API prof_status prof_gpu_status(prof_gpu_info *info, prof_error *err);
 
 /*
- * Begins to trace GPU work at once, in a process that has initialised CUDA.
+ * Begins to trace GPU work at once, in a process that has initialised CUDA;
+ * also after prof_gpu_stop(), and where CUPTI could not be had so far.
  * Takes what CUPTI takes to begin, tens of milliseconds, on the calling
  * thread: before a service takes requests is a good moment.
  *
@@ -66,6 +68,20 @@ PROF_API prof_status prof_gpu_status(prof_gpu_info *info, prof_error *err);
  *   since    0.1
  */
 PROF_API prof_status prof_gpu_start(prof_error *err);
+
+/*
+ * Ends tracing GPU work and gives CUPTI free, such as for another profiler in
+ * this process that is about to start.  What was traced by then stays in the
+ * figures, and the time since is none of theirs.  It stays so until
+ * prof_gpu_start(), also when the recorder stops and starts, and in forked
+ * children.  Returns when CUPTI is free, or after two seconds where a call of
+ * CUPTI does not return.
+ *
+ *   returns  PROF_OK, also where nothing was traced.
+ *   threads  Any.
+ *   since    0.1
+ */
+PROF_API prof_status prof_gpu_stop(prof_error *err);
 
 /*
  * GPU work of a function's calls and of what they called, that has come back
@@ -114,7 +130,7 @@ typedef struct prof_gpu_totals {
     uint64_t attributed_count;    /* of them: launched inside scopes */
     uint64_t unattributed_count;  /* outside, or by a launch that is not known any more */
     uint64_t cut_count;           /* launches in more than 32 functions: the outermost lack their work */
-    uint64_t dropped_count;       /* records for which CUPTI, or the library, had no room: in no figure */
+    uint64_t dropped_count;       /* records for which CUPTI, or the library, had no room, and launches whose records another tool got: in no figure */
     uint64_t busy_ns;             /* while any GPU did any of it */
     uint64_t traced_ns, elapsed_ns; /* since tracing began: while it was not paused, and in all */
     uint64_t cost_ns;             /* that tracing took of the processors, as far as it is known, but for beginning */

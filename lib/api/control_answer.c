@@ -8,6 +8,7 @@
 #include "../base/error.h"
 #include "../format/open_stacks_write.h"
 #include "../format/writer.h"
+#include <profcore/gpu.h>
 
 #include <limits.h>
 #include <stdio.h>
@@ -105,6 +106,18 @@ static prof_status answer_stop(const char *argument, profi_output *out, prof_err
     return answer_switch(0, out, err);
 }
 
+/* CUPTI is given free for another profiler, or taken again. */
+static prof_status answer_gpu(const char *argument, profi_output *out, prof_error *err)
+{
+    int is_stop = strcmp(argument, "stop") == 0;
+    if (!is_stop && strcmp(argument, "start") != 0)
+        return profi_fail(err, PROF_E_INVALID, "gpu start or gpu stop, not \"%.40s\"", argument);
+    prof_status status = is_stop ? prof_gpu_stop(err) : prof_gpu_start(err);
+    if (status == PROF_OK)
+        profi_output_text(out, is_stop ? "GPU work is not traced, and CUPTI is free for others\n" : "GPU work is traced\n");
+    return status;
+}
+
 static prof_status answer_info(const char *argument, profi_output *out, prof_error *err)
 {
     (void)argument;
@@ -126,6 +139,7 @@ static const struct {
 } commands[] = {
     { "info", answer_info, 0 }, { "top", answer_top, 1 },     { "stacks", answer_stacks, 1 },
     { "dump", answer_dump, 0 }, { "start", answer_start, 0 }, { "stop", answer_stop, 0 },
+    { "gpu", answer_gpu, 0 },
 };
 
 prof_status profi_control_answer(const char *line, profi_output *out, prof_error *err)

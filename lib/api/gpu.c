@@ -18,20 +18,21 @@ enum { EVERY_NS = 100000000 };
 static sem_t wake;
 static uint32_t is_started; /* the thread */
 
-static prof_gpu_state try_to_begin(void)
+/* Once, in whatever way it became so. */
+static void tell_if_unavailable(void)
 {
     static uint32_t is_told;
-    prof_gpu_state state = profi_gpu_session_try();
-    if (state == PROF_GPU_UNAVAILABLE && __atomic_exchange_n(&is_told, 1u, __ATOMIC_RELAXED) == 0)
-        profi_notice("GPU time unavailable: %s", profi_gpu_session_now().reason);
-    return state;
+    profi_gpu_session now = profi_gpu_session_now();
+    if (now.state == PROF_GPU_UNAVAILABLE && __atomic_exchange_n(&is_told, 1u, __ATOMIC_RELAXED) == 0)
+        profi_notice("GPU time unavailable: %s", now.reason);
 }
 
 static void *gpu_main(void *unused)
 {
     (void)unused;
     for (profi_wake woken = PROFI_WAKE_POSTED; woken != PROFI_WAKE_ALONE;) {
-        prof_gpu_state state = profi_gpu_session_is_wanted() ? try_to_begin() : PROF_GPU_OFF;
+        prof_gpu_state state = profi_gpu_session_is_wanted() ? profi_gpu_session_try(0) : PROF_GPU_OFF;
+        tell_if_unavailable();
         int is_over = state == PROF_GPU_OFF || state == PROF_GPU_UNAVAILABLE;
         uint64_t next = state == PROF_GPU_ON ? profi_gpu_session_turn(EVERY_NS) : profi_clock_monotonic_ns() + EVERY_NS;
         woken = profi_thread_sleep_until(&wake, is_over ? 0 : next);
@@ -61,11 +62,9 @@ prof_status profi_gpu_start(const profi_config *config, prof_error *err)
     return status;
 }
 
-void profi_gpu_stop(void)
-{
-    if (profi_gpu_session_is_wanted())
-        profi_gpu_session_end();
-}
+void profi_gpu_unwant(void) { profi_gpu_session_unwant(); }
+
+void profi_gpu_stop(void) { profi_gpu_session_end(); }
 
 void profi_gpu_settle(void)
 {
@@ -97,10 +96,24 @@ prof_status prof_gpu_start(prof_error *err)
 {
     PROFI_KEEP_ERRNO;
     PROFI_NO_CANCELLATION;
+    profi_gpu_session_let_go(0);
     prof_status status = profi_recorder_start_gpu(err); /* the driver may have come since */
     if (status != PROF_OK)
         return status;
-    if (profi_gpu_session_is_wanted() && try_to_begin() == PROF_GPU_ON)
+    prof_gpu_state state = profi_gpu_session_is_wanted() ? profi_gpu_session_try(1) : PROF_GPU_OFF;
+    tell_if_unavailable();
+    if (state == PROF_GPU_ON)
         return PROF_OK;
     return profi_fail(err, PROF_E_UNAVAILABLE, "GPU work is not traced: %s", profi_gpu_session_now().reason);
+}
+
+prof_status prof_gpu_stop(prof_error *err)
+{
+    PROFI_KEEP_ERRNO;
+    PROFI_NO_CANCELLATION;
+    (void)err;
+    profi_gpu_settle(); /* as long as tracing is wanted */
+    profi_gpu_session_let_go(1);
+    profi_gpu_session_end();
+    return PROF_OK;
 }

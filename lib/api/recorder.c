@@ -326,6 +326,7 @@ prof_status prof_stop(prof_error *err)
     if (is_last) {
         profi_record_enable(0);
         profi_sampler_stop();
+        profi_gpu_unwant();
     }
     int writes = config.writes_files && !config.is_forced_off;
     pthread_mutex_unlock(&lock);
@@ -354,11 +355,13 @@ static int set_paused(int paused)
         profi_record_enable(start_count != 0 && !paused);
     }
     int has_gpu = has_changed && start_count != 0;
+    if (has_gpu && paused)
+        profi_gpu_unwant();
+    else if (has_gpu && profi_gpu_start(&config, &why) != PROF_OK)
+        profi_notice("GPU work is not traced: %s", why.message);
     pthread_mutex_unlock(&lock);
     if (has_gpu && paused)
         profi_gpu_stop();
-    else if (has_gpu && profi_gpu_start(&config, &why) != PROF_OK)
-        profi_notice("GPU work is not traced: %s", why.message);
     return has_changed;
 }
 

@@ -71,8 +71,12 @@ void profi_utilization_forget(void);
 /* In a forked child: the thread and its samples are the parent's. */
 void profi_sampler_forget(void);
 
-/* Starts the thread that fetches GPU work, where there may be any; ends tracing; fetches what is there by now. */
+/*
+ * Starts the thread that fetches GPU work, where there may be any; says that it is not wanted any more, under the
+ * recorder's lock; ends tracing then, which may take long; fetches what is there by now.
+ */
 prof_status profi_gpu_start(const profi_config *config, prof_error *err);
+void profi_gpu_unwant(void);
 void profi_gpu_stop(void);
 prof_status profi_recorder_start_gpu(prof_error *err); /* the first of these, while the recorder runs */
 void profi_gpu_settle(void);

@@ -78,6 +78,33 @@ static uint64_t CUPTIAPI our_clock(void) { return profi_clock_monotonic_ns(); }
 
 static uint64_t time_of(uint64_t cuptis) { return (uint64_t)((int64_t)cuptis + behind_ns); }
 
+/* ---- whether it is still ours ---- */
+
+/*
+ * Another tool may register buffers of its own, and CUPTI hands over nothing
+ * to us any more, without a word.  So calls are counted that return only when
+ * the GPU has done something, of which there is a record then: a flush after
+ * that many hands over something, unless a kernel that runs on and on has its
+ * record in the same buffer, which is what the patience is for.
+ */
+enum { UNANSWERED_MOST = 16 };
+static const uint64_t patience_for_answers_ns = 3000000000u;
+static uint32_t unanswered;            /* such calls since the last sign of CUPTI's; relaxed, as those below */
+static uint64_t unanswered_since_ns;   /* the first of them */
+static uint64_t launches_at_last_sign;
+
+static void note_sign(void)
+{
+    PROFI_PUT(unanswered, 0u);
+    PROFI_PUT(launches_at_last_sign, profi_gpu_work_launches());
+}
+
+static void note_unanswered(void)
+{
+    if (__atomic_fetch_add(&unanswered, 1u, __ATOMIC_RELAXED) == 0)
+        PROFI_PUT(unanswered_since_ns, profi_clock_monotonic_ns());
+}
+
 /* ---- buffers ---- */
 
 enum { BUFFER_BYTES = 1 << 20, BUFFERS_MOST = 32 };
@@ -90,6 +117,7 @@ static unsigned free_count, buffer_count; /* of all that there are */
 static void CUPTIAPI give_buffer(uint8_t **buffer, size_t *bytes, size_t *records_most)
 {
     uint8_t *given = NULL;
+    note_sign();
     pthread_mutex_lock(&buffer_lock);
     if (free_count != 0)
         given = free_buffers[--free_count];
@@ -104,7 +132,18 @@ static void CUPTIAPI give_buffer(uint8_t **buffer, size_t *bytes, size_t *record
 static void take_back(uint8_t *buffer)
 {
     pthread_mutex_lock(&buffer_lock);
-    free_buffers[free_count++] = buffer;
+    int is_ours = free_count < buffer_count;
+    if (is_ours)
+        free_buffers[free_count++] = buffer;
+    pthread_mutex_unlock(&buffer_lock);
+    if (!is_ours) /* it was given up for lost */
+        free(buffer);
+}
+
+static void give_up_buffers(void)
+{
+    pthread_mutex_lock(&buffer_lock);
+    buffer_count = free_count;
     pthread_mutex_unlock(&buffer_lock);
 }
 
@@ -211,6 +250,7 @@ static void CUPTIAPI take_buffer(CUcontext context, uint32_t stream, uint8_t *bu
     size_t dropped = 0;
     const profi_clock_scale scale = profi_clock_scale_so_far();
     (void)room;
+    note_sign();
     while (buffer != NULL && bytes != 0 && cupti.next_record(buffer, bytes, &record) == CUPTI_SUCCESS)
         take_record(record, &scale);
     if (cupti.dropped_records(context, stream, &dropped) == CUPTI_SUCCESS && dropped != 0) {
@@ -242,14 +282,20 @@ static CUpti_SubscriberHandle subscriber;
 enum { FUNCTIONS_MOST = 4096, LISTENED_MOST = 256 };
 static struct { CUpti_CallbackDomain domain; CUpti_CallbackId function; } listened[LISTENED_MOST];
 static unsigned listened_count;
-static uint8_t is_wait[2][FUNCTIONS_MOST]; /* of the driver's functions, and the runtime's: it starts nothing; fixed before any is told of */
+/* Of the driver's functions, and the runtime's: it starts nothing; it returns when the GPU has done it.  Fixed before any is told of. */
+static uint8_t is_wait[2][FUNCTIONS_MOST], is_blocking[2][FUNCTIONS_MOST];
 
 static void CUPTIAPI on_call(void *unused, CUpti_CallbackDomain domain, CUpti_CallbackId function, const void *data)
 {
     const CUpti_CallbackData *call = data;
     (void)unused;
-    if (call->callbackSite == CUPTI_API_ENTER && function < FUNCTIONS_MOST)
-        profi_gpu_work_launched(call->correlationId, !is_wait[domain == CUPTI_CB_DOMAIN_RUNTIME_API][function]);
+    int is_runtime = domain == CUPTI_CB_DOMAIN_RUNTIME_API;
+    if (function >= FUNCTIONS_MOST)
+        return;
+    if (call->callbackSite == CUPTI_API_ENTER)
+        profi_gpu_work_launched(call->correlationId, !is_wait[is_runtime][function]);
+    else if (is_blocking[is_runtime][function])
+        note_unanswered();
 }
 
 static void find_functions(CUpti_CallbackDomain domain)
@@ -259,7 +305,10 @@ static void find_functions(CUpti_CallbackDomain domain)
         if (cupti.get_callback_name(domain, function, &name) != CUPTI_SUCCESS || name == NULL)
             break;
         if (is_of_interest(name)) {
-            is_wait[domain == CUPTI_CB_DOMAIN_RUNTIME_API][function] = strstr(name, "Synchronize") != NULL;
+            int is_runtime = domain == CUPTI_CB_DOMAIN_RUNTIME_API;
+            is_wait[is_runtime][function] = strstr(name, "Synchronize") != NULL;
+            is_blocking[is_runtime][function] =
+                is_wait[is_runtime][function] || (strstr(name, "Memcpy") != NULL && strstr(name, "Async") == NULL);
             listened[listened_count].domain = domain;
             listened[listened_count++].function = function;
         }
@@ -387,6 +436,7 @@ static profi_cupti_state enable(char *reason)
     CUptiResult result = cupti.register_buffers(give_buffer, take_buffer);
     if (result != CUPTI_SUCCESS)
         return failed(reason, "CUPTI takes no buffers", result);
+    note_sign();
     listened_count = 0;
     find_functions(CUPTI_CB_DOMAIN_RUNTIME_API);
     find_functions(CUPTI_CB_DOMAIN_DRIVER_API);
@@ -403,12 +453,18 @@ static void pause_all(void)
         cupti.disable(kinds[i]);
 }
 
-static void give_up(void)
+/* What others do not have enabled. */
+static void leave(void)
 {
-    pause_all();
     for (size_t i = 0; i < PROFI_COUNT_OF(memory_kinds); i++)
         cupti.disable(memory_kinds[i]);
     cupti.unsubscribe(subscriber);
+}
+
+static void give_up(void)
+{
+    pause_all();
+    leave();
 }
 
 /* Tools that start a process under themselves say so before CUPTI does. */
@@ -488,6 +544,27 @@ void profi_cupti_stop(void)
     flush(0);
     PROFI_PUT(is_running, 0u);
     give_up();
+}
+
+int profi_cupti_is_taken(char reason[PROFI_GPU_REASON])
+{
+    if (!PROFI_GET(is_running) || PROFI_GET(unanswered) < UNANSWERED_MOST ||
+        profi_clock_monotonic_ns() - PROFI_GET(unanswered_since_ns) < patience_for_answers_ns)
+        return 0;
+    snprintf(reason, PROFI_GPU_REASON, "CUPTI hands over nothing any more: another tool has taken its buffers");
+    return 1;
+}
+
+void profi_cupti_leave(void)
+{
+    if (!PROFI_GET(is_running))
+        return;
+    PROFI_PUT(is_running, 0u);
+    listen(0);
+    leave();
+    give_up_buffers();
+    profi_gpu_work_dropped(profi_gpu_work_launches() - PROFI_GET(launches_at_last_sign));
+    profi_cupti_memory_dropped(PROFI_GET(complete_tick));
 }
 
 void profi_cupti_forget(void)

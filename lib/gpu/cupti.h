@@ -37,6 +37,12 @@ profi_cupti_state profi_cupti_pause(int yes, char reason[PROFI_GPU_REASON]);
 /* Ends tracing and gives CUPTI free for others. */
 void profi_cupti_stop(void);
 
+/* Whether another tool in this process has put itself in our place, as far as that can be told by now; `reason` says it. */
+int profi_cupti_is_taken(char reason[PROFI_GPU_REASON]);
+
+/* Ends what is ours then, and counts what was lost, a launch each.  What the other may trace as well stays enabled. */
+void profi_cupti_leave(void);
+
 /* In a forked child, which has no part in its parent's. */
 void profi_cupti_forget(void);
 

@@ -50,18 +50,53 @@ static prof_gpu_state state_now(void)
     return state;
 }
 
+/* With `lock`. */
+static void wait_for_cuda(void)
+{
+    session.state = PROF_GPU_WAITING;
+    snprintf(session.reason, sizeof(session.reason), "this process has not initialised CUDA");
+}
+
 int profi_gpu_session_want(double share)
 {
     pthread_mutex_lock(&lock);
-    int is_news = !is_wanted && !is_over;
+    int is_news = !is_wanted && !session.is_let_go && !is_over;
     if (is_news) {
         is_wanted = 1;
         session.share = share;
-        session.state = PROF_GPU_WAITING;
-        snprintf(session.reason, sizeof(session.reason), "this process has not initialised CUDA");
+    }
+    if (is_news && session.state != PROF_GPU_ON) { /* else a stop has not been carried out yet, and will not be */
+        wait_for_cuda();
     }
     pthread_mutex_unlock(&lock);
     return is_news;
+}
+
+/* With `lock`. */
+static void turn_off(void)
+{
+    session.state = PROF_GPU_OFF;
+    snprintf(session.reason, sizeof(session.reason), "%s",
+             session.is_let_go ? "prof_gpu_stop() has given CUPTI free for others" : "recording was stopped");
+}
+
+void profi_gpu_session_unwant(void)
+{
+    pthread_mutex_lock(&lock);
+    is_wanted = 0;
+    pthread_mutex_unlock(&lock);
+}
+
+void profi_gpu_session_let_go(int yes)
+{
+    pthread_mutex_lock(&lock);
+    session.is_let_go = yes;
+    if (yes) {
+        is_wanted = 0;
+        if (session.state != PROF_GPU_ON)
+            turn_off();
+    }
+    pthread_mutex_unlock(&lock);
 }
 
 /* Before CUDA's own handlers, which were registered when the process initialised it; after them nothing comes any more. */
@@ -69,19 +104,45 @@ static void end_at_exit(void)
 {
     pthread_mutex_lock(&lock);
     is_over = 1;
+    is_wanted = 0;
     pthread_mutex_unlock(&lock);
     profi_gpu_session_end();
 }
 
 /* ---- with the turn ---- */
 
-static void stop(prof_gpu_state state, const char *reason)
+static void fail(const char *reason)
 {
-    profi_cupti_stop();
     pthread_mutex_lock(&lock);
     profi_governor_stop(&governor, profi_clock_monotonic_ns());
     pthread_mutex_unlock(&lock);
-    profi_gpu_session_set(state, reason);
+    profi_gpu_session_set(PROF_GPU_UNAVAILABLE, reason);
+}
+
+/* Somebody may want it again meanwhile: then it is to begin anew. */
+static void stop_if_unwanted(void)
+{
+    pthread_mutex_lock(&lock);
+    int is_due = !is_wanted && session.state == PROF_GPU_ON;
+    pthread_mutex_unlock(&lock);
+    if (!is_due)
+        return;
+    profi_cupti_stop();
+    pthread_mutex_lock(&lock);
+    profi_governor_stop(&governor, profi_clock_monotonic_ns());
+    turn_off();
+    if (is_wanted)
+        wait_for_cuda();
+    pthread_mutex_unlock(&lock);
+}
+
+static void stop_if_taken(void)
+{
+    char reason[PROFI_GPU_REASON];
+    if (state_now() != PROF_GPU_ON || !profi_cupti_is_taken(reason))
+        return;
+    profi_cupti_leave();
+    fail(reason);
 }
 
 static uint64_t govern(uint64_t every_ns)
@@ -97,8 +158,10 @@ static uint64_t govern(uint64_t every_ns)
         return next;
     if (was_paused)
         profi_gpu_work_window();
-    if (profi_cupti_pause((int)is_paused, reason) == PROFI_CUPTI_FAILED)
-        stop(PROF_GPU_UNAVAILABLE, reason);
+    if (profi_cupti_pause((int)is_paused, reason) == PROFI_CUPTI_FAILED) {
+        profi_cupti_stop();
+        fail(reason);
+    }
     return next;
 }
 
@@ -140,19 +203,16 @@ static void begin(void)
 
 /* ---- for all ---- */
 
-prof_gpu_state profi_gpu_session_try(void)
+prof_gpu_state profi_gpu_session_try(int is_asked)
 {
     pthread_mutex_lock(&turn);
     pthread_mutex_lock(&lock);
-    int is_due = is_wanted && !is_over && session.state != PROF_GPU_ON;
+    int is_due = is_wanted && !is_over &&
+                 (session.state == PROF_GPU_WAITING || (is_asked && session.state != PROF_GPU_ON));
     pthread_mutex_unlock(&lock);
     if (is_due)
         begin();
-    pthread_mutex_lock(&lock);
-    int is_late = !is_wanted && session.state == PROF_GPU_ON; /* it was stopped meanwhile */
-    pthread_mutex_unlock(&lock);
-    if (is_late)
-        stop(PROF_GPU_OFF, "recording was stopped");
+    stop_if_unwanted(); /* it was stopped meanwhile */
     pthread_mutex_unlock(&turn);
     return state_now();
 }
@@ -171,6 +231,7 @@ uint64_t profi_gpu_session_turn(uint64_t every_ns)
 {
     settle(0);
     pthread_mutex_lock(&turn);
+    stop_if_taken();
     uint64_t next = state_now() == PROF_GPU_ON ? govern(every_ns) : profi_clock_monotonic_ns() + every_ns;
     pthread_mutex_unlock(&turn);
     return next;
@@ -180,13 +241,9 @@ void profi_gpu_session_settle(void) { settle(1); }
 
 void profi_gpu_session_end(void)
 {
-    pthread_mutex_lock(&lock);
-    is_wanted = 0;
-    pthread_mutex_unlock(&lock);
     if (!take_turn())
         return;
-    if (state_now() == PROF_GPU_ON)
-        stop(PROF_GPU_OFF, "recording was stopped");
+    stop_if_unwanted();
     pthread_mutex_unlock(&turn);
     profi_gpu_work_settle();
 }
@@ -241,5 +298,8 @@ void profi_gpu_session_forget(void)
     profi_cupti_memory_forget();
     profi_gpu_work_forget();
     governor = (profi_governor){ 0 };
+    int is_let_go = session.is_let_go;
     session = (profi_gpu_session)NOTHING_YET;
+    if ((session.is_let_go = is_let_go))
+        turn_off();
 }

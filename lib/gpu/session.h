@@ -11,6 +11,7 @@ typedef struct profi_gpu_session {
     prof_gpu_state state;
     char reason[PROFI_GPU_REASON];
     int has_begun;       /* at some time */
+    int is_let_go;       /* by prof_gpu_stop(): it is not to be wanted */
     uint64_t begin_ns;   /* how long that took, on one thread */
     uint64_t traced_ns, elapsed_ns; /* since then: while tracing was not paused, and in all */
     uint32_t windows;    /* of tracing, between pauses */
@@ -27,8 +28,11 @@ int profi_gpu_session_want(double share);
 /* How it stands, and why: such as that nothing is to be traced. */
 void profi_gpu_session_set(prof_gpu_state state, const char *reason);
 
-/* Tries to begin, where that is wanted and it does not run; what came of it. */
-prof_gpu_state profi_gpu_session_try(void);
+/*
+ * Tries to begin, where that is wanted and it does not run; what came of it.
+ * is_asked: by the program, also where it was found that it cannot be.
+ */
+prof_gpu_state profi_gpu_session_try(int is_asked);
 
 /* What is due now: fetches, pauses or goes on, as the budget says; when to come again, `every_ns` later at the latest. */
 uint64_t profi_gpu_session_turn(uint64_t every_ns);
@@ -36,8 +40,12 @@ uint64_t profi_gpu_session_turn(uint64_t every_ns);
 /* Fetches what the GPU has done by now and counts it; nothing where nothing is traced. */
 void profi_gpu_session_settle(void);
 
-/* Tracing is wanted no more, and ends. */
+/* Tracing is wanted no more: then profi_gpu_session_end() ends it, unless it is wanted again by then. */
+void profi_gpu_session_unwant(void);
 void profi_gpu_session_end(void);
+
+/* The same, and will not be wanted by anyone, also in forked children; or may be again. */
+void profi_gpu_session_let_go(int yes);
 
 profi_gpu_session profi_gpu_session_now(void);
 int profi_gpu_session_is_wanted(void);

@@ -22,7 +22,7 @@
 enum { LAUNCHES = 1 << 15 };
 
 static profi_gpu_launch *launches; /* the latest, each where its id leads; stored with release */
-static uint64_t launch_ticks; /* that noting them has taken, on all threads */
+static uint64_t launch_ticks, launch_count; /* that noting them has taken, on all threads; and those that started work */
 static char *(*demangler)(const char *, char *, size_t *, int *); /* set before the first launch is told of */
 
 /*
@@ -58,8 +58,11 @@ void profi_gpu_work_launched(uint32_t correlation, int starts_work)
     PROFI_RELEASE(at->id, (uint64_t)correlation + 1);
     if (count != 0 && starts_work)
         prof_flow(flow_of(correlation));
+    __atomic_fetch_add(&launch_count, (uint64_t)(starts_work != 0), __ATOMIC_RELAXED);
     __atomic_fetch_add(&launch_ticks, profi_clock_now() - now, __ATOMIC_RELAXED);
 }
+
+uint64_t profi_gpu_work_launches(void) { return PROFI_GET(launch_count); }
 
 /* Copies the launch with this id; 0 where it is not known, or was overwritten. */
 static int find_launch(uint32_t correlation, profi_gpu_launch *into, int *is_first)

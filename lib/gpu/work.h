@@ -46,6 +46,9 @@ int profi_gpu_work_open(void);
 /* The calling thread launches something, or, where nothing is started, waits.  Takes no lock. */
 void profi_gpu_work_launched(uint32_t correlation, int starts_work);
 
+/* How many of these started work, since the library was loaded. */
+uint64_t profi_gpu_work_launches(void);
+
 /* Takes a record, from any thread; it counts when those at hand are settled. */
 void profi_gpu_work_add(const profi_gpu_record *record);
 
@@ -59,7 +62,7 @@ void profi_gpu_work_window(void);
 void profi_gpu_work_overhead(uint64_t ns);
 uint64_t profi_gpu_work_cost_ns(void);
 
-/* Records that a driver has thrown away. */
+/* Records that a driver has thrown away, or given to somebody else. */
 void profi_gpu_work_dropped(uint64_t count);
 
 /* What was done for the calls of one site, or of one path of sites, and below them. */
@@ -82,7 +85,7 @@ typedef struct profi_gpu_totals {
     uint64_t attributed, unattributed; /* work in scopes, and in none that is known */
     uint64_t cut;                      /* launches in more functions than are noted: the outer ones lack their work */
     uint64_t unplaced;                 /* of `attributed`, work for whose path there was no memory */
-    uint64_t dropped;                  /* by the driver, or for want of room here: in no other figure */
+    uint64_t dropped;                  /* by the driver, for want of room here, or to another tool: in no other figure */
     uint64_t busy_ns;                  /* of all devices together */
     uint32_t is_bound;
 } profi_gpu_totals;

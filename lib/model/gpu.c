@@ -142,7 +142,7 @@ static int describe(prof_snapshot *snapshot, const profi_gpu_totals *totals, con
     info->state = session->state;
     info->reason = profi_snapshot_text(snapshot, session->reason, &ok);
     info->is_traced = session->has_begun;
-    if (info->is_traced && info->state == PROF_GPU_OFF) { /* it was, until the end of what is told of here */
+    if (info->is_traced && info->state == PROF_GPU_OFF && !session->is_let_go) { /* it was, until the end of what is told of here */
         info->state = PROF_GPU_ON;
         info->reason = "";
     }

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """What `profcore run --torch` puts into a Python that knows nothing of it: the forward of each nn.Module as a scope.
 
+Also, torch's own profiler gets CUPTI, NVIDIA's tracing interface with one user at a time, while it runs.
+
 Python imports this file when it starts, for its folder stands first in PYTHONPATH.  It arranges to be called when torch
 has been imported, and makes way: the folder leaves sys.path, and a sitecustomize of the user's is imported instead.
 No failure of it reaches the program, and where libprofcore is not in the process it does nothing.
@@ -59,19 +61,62 @@ def _record(torch):
         modules.register_module_forward_hook(after)
 
 
+def _make_room(torch):
+    """torch's profiler gets CUPTI before it asks for it, where we have it; afterwards it is ours again, if torch gives it back."""
+    import ctypes
+
+    library, profiler = ctypes.CDLL(None), torch.autograd.profiler
+    if not hasattr(library, "prof_gpu_stop"):
+        return
+    cuda, state_is_on, stopped = torch.profiler.ProfilerActivity.CUDA, 2, []
+
+    def is_ours():
+        info = (ctypes.c_uint32 * 68)(272)  # a prof_gpu_info of version 0.1: its size, the state, a text
+        return library.prof_gpu_status(info, None) == 0 and info[1] == state_is_on
+
+    def making_room(begin):
+        def begin_with_room(config, activities, *more, **named):
+            if not stopped and cuda in activities and is_ours():
+                library.prof_gpu_stop(None)
+                stopped.append(True)
+            return begin(config, activities, *more, **named)
+
+        return begin_with_room
+
+    def taking_back(end):
+        def end_and_take_back(*arguments, **named):
+            try:
+                return end(*arguments, **named)
+            finally:
+                while stopped:
+                    stopped.pop()
+                    library.prof_gpu_start(None)
+
+        return end_and_take_back
+
+    profiler._prepare_profiler = making_room(profiler._prepare_profiler)
+    profiler._enable_profiler = making_room(profiler._enable_profiler)
+    profiler._disable_profiler = taking_back(profiler._disable_profiler)
+
+
+def _quietly(do, torch, failed):
+    try:
+        do(torch)
+    except Exception as why:
+        if os.environ.get("PROFCORE_QUIET") != "1":
+            print(f"profcore: {failed}: {why!r}", file=sys.stderr)
+
+
 def _when_imported(torch):
     import ctypes
 
+    _quietly(_make_room, torch, "the profiler of this torch does not get CUPTI while GPU work is traced")
     try:
         load = ctypes.CDLL(None).profcore_torch_load_now
     except (AttributeError, OSError):
         return  # started by a program that did not pass LD_PRELOAD on
     load()
-    try:
-        _record(torch)
-    except Exception as why:
-        if os.environ.get("PROFCORE_QUIET") != "1":
-            print(f"profcore: the modules of this torch are not recorded: {why!r}", file=sys.stderr)
+    _quietly(_record, torch, "the modules of this torch are not recorded")
 
 
 class _Watch:

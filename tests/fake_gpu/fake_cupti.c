@@ -130,7 +130,7 @@ typedef union record {
 
 static record *waiting; /* under the lock */
 static unsigned waiting_count, waiting_room, dropped, buffers_out;
-static int delivers_on_flush = 1;
+static int delivers_on_flush = 1, is_rivals;
 static uint8_t enabled[CUPTI_ACTIVITY_KIND_COUNT];
 static CUpti_BuffersCallbackRequestFunc request;
 static CUpti_BuffersCallbackCompleteFunc complete;
@@ -140,6 +140,7 @@ CUptiResult CUPTIAPI cuptiActivityRegisterCallbacks(CUpti_BuffersCallbackRequest
 {
     request = ask;
     complete = done;
+    __atomic_store_n(&is_rivals, 0, __ATOMIC_RELEASE);
     return refuses(__func__);
 }
 
@@ -298,7 +299,7 @@ static void deliver(unsigned records_most, int backwards)
         taken[i] = taken[count - 1 - i];
         taken[count - 1 - i] = other;
     }
-    if (count != 0)
+    if (count != 0 && !__atomic_load_n(&is_rivals, __ATOMIC_ACQUIRE))
         hand_over(taken, count, records_most);
     free(taken);
 }
@@ -312,6 +313,7 @@ CUptiResult CUPTIAPI cuptiActivityFlushAll(uint32_t flag)
 }
 
 static void deliver_on_flush(int yes) { __atomic_store_n(&delivers_on_flush, yes, __ATOMIC_RELAXED); }
+static void give_buffers_to_rival(void) { __atomic_store_n(&is_rivals, 1, __ATOMIC_RELEASE); }
 static unsigned subscriber_count(void) { return subscribers; }
 static unsigned buffers_at_fake(void) { return __atomic_load_n(&buffers_out, __ATOMIC_RELAXED); }
 static uint64_t clock_now(void) { return clock_of_library != NULL ? clock_of_library() : 0; }
@@ -335,7 +337,7 @@ static unsigned count_of_functions(void)
 const fake_gpu *fake_gpu_get_1(void);
 const fake_gpu *fake_gpu_get_1(void)
 {
-    static const fake_gpu functions_of_fake = { call, kernel, copy, set, memory, wait_for, deliver, deliver_on_flush, refuse, subscriber_count,
+    static const fake_gpu functions_of_fake = { call, kernel, copy, set, memory, wait_for, deliver, deliver_on_flush, refuse, give_buffers_to_rival, subscriber_count,
                                                 count_of_kinds, count_of_functions, buffers_at_fake, clock_now };
     return &functions_of_fake;
 }

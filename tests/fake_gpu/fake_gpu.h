@@ -34,6 +34,8 @@ typedef struct fake_gpu {
     void (*deliver_on_flush)(int yes);
     /* From now on this function fails, as with FAKE_CUPTI_REFUSES. */
     void (*refuse)(const char *function);
+    /* Another tool registers its buffers, which get what is delivered from now on. */
+    void (*rival)(void);
     /* What the library has asked for. */
     unsigned (*subscribers)(void);
     unsigned (*enabled_kinds)(void);

@@ -314,6 +314,7 @@ static void use_gpu(void)
     DO(status = prof_gpu_start(&refused));
     if (status == PROF_OK)
         problem("there is a GPU", "prof_gpu_start");
+    TRY(prof_gpu_stop(&err));
 }
 
 static void use_gpu_work(void)
@@ -589,7 +590,7 @@ static const struct {
       "prof_request_begin prof_request_end ", use_scopes },
     { " prof_site_get prof_site_save_if ", use_site },
     { " prof_operators_open prof_operators_load_with prof_operator_begin prof_operator_begin_shaped ", use_operators },
-    { " prof_gpu_status prof_gpu_start ", use_gpu },
+    { " prof_gpu_status prof_gpu_start prof_gpu_stop ", use_gpu },
     { " prof_memory_open prof_memory_allocated prof_memory_freed prof_memory_mark prof_memory_check ", use_memory },
     { " prof_pool_open prof_pool_set prof_pool_change prof_pool_open_change prof_pool_settle_by prof_pool_retry prof_pool_exhausted ",
       use_pool },

@@ -176,6 +176,7 @@ static void args_gpu(void)
     prof_snapshot *now = NULL;
     REFUSED(prof_gpu_status(NULL, &err));
     CHECK_I64(prof_gpu_start(&err), PROF_E_UNAVAILABLE); /* there is none */
+    CHECK_I64(prof_gpu_stop(NULL), PROF_OK);
     FOR_BAD_SIZES(info.size)
     REFUSED(prof_gpu_status(&info, &err));
     REQUIRE(prof_snapshot_take(&now, NULL) == PROF_OK);
@@ -838,7 +839,7 @@ static const struct {
       "prof_timeline_snapshot prof_timeline_add_slowest prof_timeline_write prof_timeline_write_file ", args_timeline },
     { " prof_snapshot_read prof_snapshot_read_file prof_snapshot_merge prof_snapshot_subtract_cost prof_snapshot_about "
       "prof_recover ", args_files },
-    { " prof_gpu_status prof_gpu_start prof_snapshot_gpu_work prof_snapshot_gpu_totals ", args_gpu },
+    { " prof_gpu_status prof_gpu_start prof_gpu_stop prof_snapshot_gpu_work prof_snapshot_gpu_totals ", args_gpu },
     { " prof_memory_open prof_memory_allocated prof_memory_freed prof_memory_mark prof_memory_check prof_snapshot_memory_count "
       "prof_snapshot_memory prof_snapshot_place_count prof_snapshot_place ", args_memory },
     { " prof_snapshot_utilization_count prof_snapshot_utilization ", args_utilization },

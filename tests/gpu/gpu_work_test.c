@@ -755,6 +755,69 @@ CASE(only_what_starts_work_is_listened_to_and_all_is_given_back_at_the_stop)
     CHECK_U64(work_of("after it").kernel_count, 1);
 }
 
+CASE(a_stop_gives_cupti_free_for_others_until_it_is_started_again)
+{
+    CHECK_I64(begin(), PROF_OK);
+    launch_in("before", now_ns, now_ns + 9);
+    CHECK_I64(prof_gpu_stop(NULL), PROF_OK);
+    CHECK_U64(gpu->subscribers(), 0);
+    CHECK_U64(gpu->enabled_kinds(), 0);
+    CHECK_I64(status().state, PROF_GPU_OFF);
+    CHECK_HAS(status().reason, "prof_gpu_stop()");
+    launch_in("between", now_ns + 10, now_ns + 19);
+    CHECK_U64(work_of("before").kernel_count, 1);
+    CHECK_U64(work_of("between").kernel_count, 0);
+    stop();
+    start();
+    usleep(300000); /* the thread that begins by itself looks meanwhile */
+    CHECK_U64(gpu->subscribers(), 0);
+    CHECK_I64(prof_gpu_stop(NULL), PROF_OK);
+    CHECK_I64(prof_gpu_start(NULL), PROF_OK);
+    CHECK_U64(gpu->subscribers(), 1);
+    launch_in("after", now_ns + 20, now_ns + 29);
+    CHECK_U64(work_of("after").kernel_count, 1);
+    CHECK_U64(totals().kernel_count, 2);
+    CHECK_U64(totals().flags, 0);
+}
+
+CASE(where_another_tool_takes_the_buffers_tracing_ends_says_so_and_counts_what_was_lost)
+{
+    enum { SECONDS = 60 };
+    unsigned lost = 0;
+    CHECK_I64(begin(), PROF_OK);
+    launch_in("ours", now_ns, now_ns + 9);
+    CHECK_U64(work_of("ours").kernel_count, 1);
+    unsigned kinds = gpu->enabled_kinds();
+    gpu->rival();
+    for (time_t end = time(NULL) + SECONDS; status().state == PROF_GPU_ON && time(NULL) < end; usleep(100000)) {
+        launch_in("theirs", now_ns, now_ns + 9);
+        gpu->wait(gpu->call("cudaStreamSynchronize"), now_ns, now_ns + 9);
+        lost++;
+    }
+    CHECK_I64(status().state, PROF_GPU_UNAVAILABLE);
+    CHECK_HAS(status().reason, "another tool has taken its buffers");
+    CHECK_U64(gpu->subscribers(), 0);
+    CHECK_U64(gpu->enabled_kinds(), kinds - 2); /* the other may have asked for the same; of memory it has not */
+    CHECK_U64(totals().kernel_count, 1);
+    CHECK(totals().dropped_count + 1 >= lost && totals().dropped_count <= lost);
+    usleep(300000);
+    CHECK_U64(gpu->subscribers(), 0); /* it is not taken back by itself */
+    CHECK_I64(prof_gpu_start(NULL), PROF_OK);
+    launch_in("again", now_ns, now_ns + 9);
+    CHECK_U64(work_of("again").kernel_count, 1);
+}
+
+CASE(a_kernel_that_runs_on_while_nobody_waits_is_no_sign_of_another_tool)
+{
+    CHECK_I64(begin(), PROF_OK);
+    gpu->deliver_on_flush(0);
+    for (unsigned i = 0; i < 45; i++, usleep(100000))
+        launch_in("long", now_ns, now_ns + 9);
+    CHECK_I64(status().state, PROF_GPU_ON);
+    gpu->deliver(0, 0);
+    CHECK_U64(work_of("long").kernel_count, 45);
+}
+
 CASE(starts_that_nest_leave_tracing_as_it_is)
 {
     CHECK_I64(begin(), PROF_OK);

@@ -112,6 +112,10 @@ def _(folder):
     check("has begun" in ask(idle, "start"), "start")
     idle.do("open seen", "close")
     check("files are written" in ask(idle, "stop") and idle.files("idle_*.json"), idle.files())
+    check("CUPTI is free" in ask(program, "gpu stop"), "gpu stop")
+    check("PROF_E_UNAVAILABLE: GPU work is not traced" in ask(program, "gpu start"), "there is no GPU")
+    check("PROF_E_INVALID" in ask(program, "gpu"), "gpu")
+    check("already" in ask(program, "start"), "it has not stopped recording")
     never = start(folder, PROFCORE="0")
     check("PROFCORE=0 keeps" in ask(never, "start"), ask(never, "start"))
 
@@ -288,6 +292,7 @@ def _(folder):
     done = run("dump", "--seconds", "3", program.pid)
     check([os.path.splitext(line)[1] for line in done.stdout.splitlines()] == [".txt", ".pftrace"], done)
     check(all(os.path.exists(line) for line in done.stdout.splitlines()), done)
+    check("CUPTI is free" in run("stop", "--gpu", program.pid).stdout, "stop --gpu")
     check("paused" in run("stop", program.pid).stdout and "goes on" in run("start", program.pid).stdout, "stop and start")
 
 
