@@ -12,7 +12,7 @@
  * A scope may end before the work that it has launched.  A site with
  * PROF_SITE_GPU_SYNC waits for all work of the thread's CUDA context before
  * each of its calls ends, also where another tool has CUPTI; not with
- * PROFCORE_GPU=0.  Not for calls that run while a graph is captured, which
+ * PROFCORE_GPU=0.  There the time of its calls is an upper bound of its GPU time.  Not for calls that run while a graph is captured, which
  * CUDA forbids to wait.
  *
  * Tracing begins by itself, a tenth of a second after the process has
@@ -106,8 +106,9 @@ typedef struct prof_gpu_work {
 
 #define PROF_GPU_WORK_IS_BOUND 0x1u /* busy_ns and self_busy_ns may have been longer: work came back too late to be ordered */
 #define PROF_GPU_WORK_IS_ESTIMATE 0x2u /* tracing paused to keep its budget: counts and sums are of the windows traced, scaled up */
-#define PROF_GPU_WORK_IS_AT_MOST 0x8u /* busy_ns and self_busy_ns may have been shorter: of a subtree, the sum over call paths that may overlap */
 #define PROF_GPU_WORK_IS_WAITED 0x4u /* each call waits for the GPU before it ends, for PROF_SITE_GPU_SYNC: its time includes that */
+#define PROF_GPU_WORK_IS_UPPER_BOUND 0x8u /* busy_ns and self_busy_ns may have been shorter: the sum over call paths that may overlap, or untraced */
+#define PROF_GPU_WORK_IS_UNTRACED 0x10u /* but each call waited for the GPU: its time is the bound; the rest is not known, and UINT64_MAX */
 
 /*
  * The GPU work of a function.  `done_ns` above the function's own time tells
@@ -116,7 +117,8 @@ typedef struct prof_gpu_work {
  *   function  Below prof_snapshot_function_count().
  *   work      Receives it; all 0 where the function launched nothing.
  *   returns   PROF_OK; PROF_E_INVALID; PROF_E_UNAVAILABLE with the reason
- *             where no GPU work was traced.
+ *             where no GPU work was traced, and of functions without
+ *             PROF_SITE_GPU_SYNC nothing is known.
  *   threads   Any.
  *   since     0.1
  */

@@ -10,6 +10,7 @@
 #include "../base/error.h"
 #include "../base/system.h"
 #include "../gpu/session.h"
+#include "../record/record.h"
 
 #include <semaphore.h>
 
@@ -46,6 +47,7 @@ prof_status profi_gpu_start(const profi_config *config, prof_error *err)
         profi_gpu_session_set(PROF_GPU_OFF, "PROFCORE_GPU=0");
         return PROF_OK;
     }
+    profi_record_gpu_wait(profi_driver_wait); /* whether or not its work is traced */
     if (config->gpu == PROFI_GPU_AUTO && !profi_gpu_session_may_be()) {
         profi_gpu_session_set(PROF_GPU_OFF, "this machine has no driver of NVIDIA's");
         return PROF_OK;

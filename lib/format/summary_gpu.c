@@ -20,7 +20,7 @@ json_t *profi_gpu_object(const prof_snapshot *snapshot, int *ok)
         profi_set(object, profi_gpu_totals_fields[i].key, profi_number(profi_gpu_get(totals, &profi_gpu_totals_fields[i])), ok);
     profi_set(object, "without_path", profi_number(gpu->without_path), ok);
     profi_set(object, "is_lower_bound", json_boolean(totals->flags & PROF_GPU_WORK_IS_BOUND), ok);
-    profi_set(object, "is_upper_bound", json_boolean(totals->flags & PROF_GPU_WORK_IS_AT_MOST), ok);
+    profi_set(object, "is_upper_bound", json_boolean(totals->flags & PROF_GPU_WORK_IS_UPPER_BOUND), ok);
     profi_set(object, "is_estimate", json_boolean(totals->flags & PROF_GPU_WORK_IS_ESTIMATE), ok);
     return object;
 }
@@ -31,7 +31,7 @@ static uint64_t copied_bytes(const prof_gpu_work *work)
 }
 
 static const struct { const char *key; uint32_t flag; } flags[] = {
-    { "is_lower_bound", PROF_GPU_WORK_IS_BOUND }, { "is_upper_bound", PROF_GPU_WORK_IS_AT_MOST },
+    { "is_lower_bound", PROF_GPU_WORK_IS_BOUND }, { "is_upper_bound", PROF_GPU_WORK_IS_UPPER_BOUND },
     { "is_estimate", PROF_GPU_WORK_IS_ESTIMATE }, { "is_waited", PROF_GPU_WORK_IS_WAITED },
 };
 
@@ -52,12 +52,24 @@ static void put_work(json_t *object, const prof_gpu_work *work, int is_short, in
         profi_set(object, "busy_interval_ns", profi_number_if(work->busy_interval_ns != UINT64_MAX, work->busy_interval_ns), ok);
 }
 
+/* Nothing was traced: all that is known. */
+static void put_bound(json_t *object, const prof_gpu_work *work, int *ok)
+{
+    profi_set(object, "busy_ns", profi_number(work->busy_ns), ok);
+    profi_set(object, "is_untraced", json_true(), ok);
+    profi_set(object, "is_upper_bound", json_true(), ok);
+    profi_set(object, "is_waited", json_true(), ok);
+}
+
 json_t *profi_gpu_work_object(const prof_gpu_work *work, int *ok)
 {
     if (work == NULL)
         return json_null();
     json_t *object = json_object();
-    put_work(object, work, 0, ok);
+    if (work->flags & PROF_GPU_WORK_IS_UNTRACED)
+        put_bound(object, work, ok);
+    else
+        put_work(object, work, 0, ok);
     return object;
 }
 

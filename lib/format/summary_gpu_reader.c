@@ -17,7 +17,7 @@ static uint32_t read_flags(profi_json *j, const profi_json_value *object)
     profi_json_bool(j, object, "is_upper_bound", &is_at_most);
     profi_json_bool(j, object, "is_estimate", &is_estimate);
     profi_json_bool(j, object, "is_waited", &is_waited);
-    return (is_bound ? PROF_GPU_WORK_IS_BOUND : 0) | (is_at_most ? PROF_GPU_WORK_IS_AT_MOST : 0) | (is_estimate ? PROF_GPU_WORK_IS_ESTIMATE : 0) |
+    return (is_bound ? PROF_GPU_WORK_IS_BOUND : 0) | (is_at_most ? PROF_GPU_WORK_IS_UPPER_BOUND : 0) | (is_estimate ? PROF_GPU_WORK_IS_ESTIMATE : 0) |
            (is_waited ? PROF_GPU_WORK_IS_WAITED : 0);
 }
 
@@ -57,7 +57,15 @@ prof_gpu_work *profi_read_gpu_work(profi_json *j, const profi_json_value *functi
     const profi_json_value *object = profi_json_object(j, function, "gpu");
     if (object == NULL)
         return NULL;
-    read_work(j, object, work);
+    int is_untraced = 0;
+    profi_json_bool(j, object, "is_untraced", &is_untraced);
+    if (is_untraced) {
+        uint64_t busy_ns = 0;
+        profi_json_count(j, object, "busy_ns", UINT64_MAX, &busy_ns);
+        *work = profi_gpu_at_most(busy_ns);
+    } else {
+        read_work(j, object, work);
+    }
     return work;
 }
 

@@ -173,7 +173,7 @@ json_t *profi_function_of(const prof_snapshot *snapshot, uint32_t id, int *ok)
     profi_set(object, "items", items_of(function, ok), ok);
     profi_set(object, "memory", memory_of(snapshot, function, ok), ok);
     profi_set(object, "probes", measures_of(snapshot, function, ok), ok);
-    if (snapshot->gpu != NULL && snapshot->gpu->is_traced)
+    if (snapshot->gpu != NULL && (snapshot->gpu->is_traced || function->gpu != NULL))
         profi_set(object, "gpu", profi_gpu_work_object(function->gpu, ok), ok);
     put_reasons(object, reasons, ok);
     return object;

@@ -10,9 +10,9 @@
 #include <string.h>
 
 /* What is not worth a line in each report of a machine that has no GPU. */
-static int is_silent(const profi_gpu_info *gpu)
+static int is_silent(const profi_gpu_info *gpu, int has_bounds)
 {
-    return gpu == NULL || (!gpu->is_traced && gpu->state != PROF_GPU_UNAVAILABLE);
+    return gpu == NULL || (!gpu->is_traced && !has_bounds && gpu->state != PROF_GPU_UNAVAILABLE);
 }
 
 static void put_totals(profi_output *out, const profi_gpu_info *gpu)
@@ -52,16 +52,25 @@ static int has_flag(const prof_snapshot *snapshot, uint32_t flag)
     return 0;
 }
 
+static void put_no_totals(profi_output *out, const profi_gpu_info *gpu, int has_bounds)
+{
+    profi_output_printf(out, "\n   GPU time unavailable: %s\n", gpu->reason);
+    if (has_bounds)
+        profi_output_text(out, "   Known is an upper bound, of functions whose calls wait for the GPU before they end: the time of their calls\n\n"
+                               "         busy function\n");
+}
+
 int profi_text_gpu_heading(profi_output *out, const prof_snapshot *snapshot)
 {
     const profi_gpu_info *gpu = snapshot->gpu;
+    int has_bounds = has_flag(snapshot, PROF_GPU_WORK_IS_UNTRACED);
     if (gpu == NULL && snapshot->no_gpu != NULL)
         profi_output_printf(out, "\n   GPU work of each function unavailable: %s\n", snapshot->no_gpu);
-    if (is_silent(gpu))
+    if (is_silent(gpu, has_bounds))
         return 0;
     if (!gpu->is_traced) {
-        profi_output_printf(out, "\n   GPU time unavailable: %s\n", gpu->reason);
-        return 0;
+        put_no_totals(out, gpu, has_bounds);
+        return has_bounds;
     }
     put_totals(out, gpu);
     if (gpu->totals.attributed_count == 0)
@@ -69,8 +78,8 @@ int profi_text_gpu_heading(profi_output *out, const prof_snapshot *snapshot)
     profi_output_text(out, "   Of each function's calls and what they called (busy: while any of it ran, overlaps count once; self: "
                            "what the\n   function launched itself; queued: from a launch to its begin, the mean; after: how long "
                            "after the end of a call its\n   last work ends, the mean, where it does; waited: its calls wait for the GPU before they end)\n");
-    if (has_flag(snapshot, PROF_GPU_WORK_IS_AT_MOST))
-        profi_output_text(out, "   \xe2\x89\xa4: at most, for it was called on several call paths, here and elsewhere, whose work may overlap\n");
+    if (has_flag(snapshot, PROF_GPU_WORK_IS_UPPER_BOUND))
+        profi_output_text(out, "   \xe2\x89\xa4: at most, for it was called on several call paths, here and elsewhere, whose work may overlap;\n   or was not traced, and waits for the GPU\n");
     profi_output_text(out, "\n         busy           \xc2\xb1         self    kernels     copies       copied     queued      after function\n");
     return 1;
 }
@@ -87,15 +96,15 @@ static uint64_t after_end(const profi_function *function, const prof_gpu_work *w
 /* How busy is to be read. */
 static const char *mark_of(uint32_t flags)
 {
-    switch (flags & (PROF_GPU_WORK_IS_BOUND | PROF_GPU_WORK_IS_AT_MOST)) {
+    switch (flags & (PROF_GPU_WORK_IS_BOUND | PROF_GPU_WORK_IS_UPPER_BOUND)) {
     case PROF_GPU_WORK_IS_BOUND: return "\xe2\x89\xa5";
-    case PROF_GPU_WORK_IS_AT_MOST: return "\xe2\x89\xa4";
-    case PROF_GPU_WORK_IS_BOUND | PROF_GPU_WORK_IS_AT_MOST: return "\xe2\x89\x88"; /* it is neither */
+    case PROF_GPU_WORK_IS_UPPER_BOUND: return "\xe2\x89\xa4";
+    case PROF_GPU_WORK_IS_BOUND | PROF_GPU_WORK_IS_UPPER_BOUND: return "\xe2\x89\x88"; /* it is neither */
     default: return " ";
     }
 }
 
-int profi_text_gpu_line(profi_output *out, const profi_function *function)
+int profi_text_gpu_line(profi_output *out, const profi_function *function, int is_traced)
 {
     char busy[24], interval[24] = "-", self[24], copied[24], queued[24] = "-", after[24] = "-";
     const prof_gpu_work *work = function->gpu;
@@ -103,6 +112,12 @@ int profi_text_gpu_line(profi_output *out, const profi_function *function)
         return 0;
     uint64_t after_ns = after_end(function, work);
     profi_format_ns(busy, work->busy_ns);
+    if (work->flags & PROF_GPU_WORK_IS_UNTRACED) {
+        profi_output_printf(out, " \xe2\x89\xa4 %10s", busy);
+        if (is_traced)
+            profi_output_printf(out, " %11s %12s %10s %10s %12s %10s %10s", "-", "-", "-", "-", "-", "-", "waited");
+        return 1;
+    }
     profi_format_ns(self, work->self_busy_ns);
     profi_format_bytes(copied, (double)(work->to_device_bytes + work->to_host_bytes + work->on_device_bytes + work->other_bytes), "");
     if (work->launch_count != 0)

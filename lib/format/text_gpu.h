@@ -9,7 +9,7 @@
 /* The run's, or why there is none; returns whether functions' lines follow. */
 int profi_text_gpu_heading(profi_output *out, const prof_snapshot *snapshot);
 
-/* A function's line up to its name; 0, and nothing is written, when it launched nothing. */
-int profi_text_gpu_line(profi_output *out, const profi_function *function);
+/* A function's line up to its name, of a run that was traced or not; 0, and nothing is written, when it launched nothing. */
+int profi_text_gpu_line(profi_output *out, const profi_function *function, int is_traced);
 
 #endif

@@ -9,6 +9,7 @@
 #include "listing.h"
 #include "text_about.h"
 #include "text_gpu.h"
+#include "../model/gpu.h"
 #include "text_memory.h"
 #include "text_pools.h"
 #include "text_probes.h"
@@ -223,7 +224,7 @@ static void put_memory_block(const profi_listing *t)
 
 static void put_gpu_work(const profi_listing *t, const profi_function *function, const char *title)
 {
-    if (profi_text_gpu_line(t->out, function))
+    if (profi_text_gpu_line(t->out, function, t->snapshot->gpu->is_traced))
         put_name(t, title);
 }
 

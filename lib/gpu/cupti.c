@@ -12,7 +12,6 @@
 #include "library.h"
 #include "work.h"
 
-#include <cuda.h>
 #include <cupti.h>
 #include <pthread.h>
 #include <stdio.h>
@@ -40,12 +39,6 @@ static struct cupti {
     __typeof__(&cuptiGetTimestamp) timestamp;
 } cupti;
 
-static struct driver {
-    CUresult (*device_get_count)(int *);
-    CUresult (*current)(CUcontext *);
-    CUresult (*synchronize)(void);
-} driver;
-
 #define OF_CUPTI(function, member) { #function, offsetof(struct cupti, member), 0 }
 static const profi_library_symbol cupti_symbols[] = {
     OF_CUPTI(cuptiGetVersion, get_version), OF_CUPTI(cuptiGetResultString, get_result_string),
@@ -57,18 +50,11 @@ static const profi_library_symbol cupti_symbols[] = {
     OF_CUPTI(cuptiGetTimestamp, timestamp),
     { "cuptiActivityRegisterTimestampCallback", offsetof(struct cupti, register_clock), 1 /* since CUDA 11.6 */ },
 };
-static const profi_library_symbol driver_symbols[] = {
-    { "cuDeviceGetCount", offsetof(struct driver, device_get_count), 0 },
-    { "cuCtxGetCurrent", offsetof(struct driver, current), 0 },
-    { "cuCtxSynchronize", offsetof(struct driver, synchronize), 0 },
-};
 
 static const char *const cupti_names[] = { "libcupti.so.13", "libcupti.so.12", "libcupti.so.11.8", "libcupti.so.11.7",
                                            "libcupti.so.11.6", "libcupti.so.11.5", "libcupti.so.11.4", "libcupti.so.11.3",
                                            "libcupti.so.11.2", "libcupti.so.11.1", "libcupti.so.11.0", NULL };
-static const char *const driver_names[] = { "libcuda.so.1", NULL };
 static profi_library cupti_library = { .what = "CUPTI", .sonames = cupti_names };
-static profi_library driver_library = { .what = "CUDA driver", .sonames = driver_names };
 
 /* ---- times ---- */
 
@@ -333,9 +319,8 @@ enum { KINDS_NEEDED = 4 }; /* the first; without the others less is known */
 /* Throughout, also while the rest pauses: what is allocated must have been seen from the first to the last. */
 static const CUpti_ActivityKind memory_kinds[] = { CUPTI_ACTIVITY_KIND_MEMORY2, CUPTI_ACTIVITY_KIND_MEMORY_POOL };
 static uint32_t is_running, version; /* relaxed */
-static int device_count;
 
-static profi_cupti_state failed(char *reason, const char *what, CUptiResult result)
+static profi_gpu_found failed(char *reason, const char *what, CUptiResult result)
 {
     const char *why = NULL;
     if (result == CUPTI_ERROR_MULTIPLE_SUBSCRIBERS_NOT_SUPPORTED || result == CUPTI_ERROR_MAX_LIMIT_REACHED)
@@ -344,43 +329,16 @@ static profi_cupti_state failed(char *reason, const char *what, CUptiResult resu
         snprintf(reason, PROFI_GPU_REASON, "%s: %.120s", what, why);
     else
         snprintf(reason, PROFI_GPU_REASON, "%s: error %d of CUPTI", what, (int)result);
-    return PROFI_CUPTI_FAILED;
+    return PROFI_GPU_FAILED;
 }
 
-profi_cupti_state profi_cupti_look(char reason[PROFI_GPU_REASON])
-{
-    static int is_resolved;
-    int count = 0;
-    reason[0] = '\0';
-    if (!profi_library_open_loaded(&driver_library)) {
-        snprintf(reason, PROFI_GPU_REASON, "this process has not loaded CUDA's driver");
-        return PROFI_CUPTI_WAITS;
-    }
-    if (!is_resolved && !profi_library_resolve(&driver_library, &driver, driver_symbols, PROFI_COUNT_OF(driver_symbols))) {
-        snprintf(reason, PROFI_GPU_REASON, "%s", driver_library.reason);
-        return PROFI_CUPTI_FAILED;
-    }
-    is_resolved = 1; /* once: threads that wait for the GPU read the table */
-    CUresult result = driver.device_get_count(&count);
-    device_count = result == CUDA_SUCCESS ? count : 0;
-    if (device_count > 0)
-        return PROFI_CUPTI_RUNS;
-    if (result == CUDA_ERROR_NOT_INITIALIZED)
-        snprintf(reason, PROFI_GPU_REASON, "this process has not initialised CUDA");
-    else if (result == CUDA_SUCCESS || result == CUDA_ERROR_NO_DEVICE)
-        snprintf(reason, PROFI_GPU_REASON, "CUDA's driver sees no device");
-    else
-        snprintf(reason, PROFI_GPU_REASON, "CUDA's driver answers with error %d", (int)result);
-    return result == CUDA_ERROR_NOT_INITIALIZED ? PROFI_CUPTI_WAITS : PROFI_CUPTI_FAILED;
-}
-
-static profi_cupti_state load(char *reason)
+static profi_gpu_found load(char *reason)
 {
     static int is_resolved; /* once: CUPTI's threads read the table */
     if (!is_resolved && (!profi_library_open(&cupti_library) ||
         !profi_library_resolve(&cupti_library, &cupti, cupti_symbols, PROFI_COUNT_OF(cupti_symbols)))) {
         snprintf(reason, PROFI_GPU_REASON, "%s", cupti_library.reason);
-        return PROFI_CUPTI_FAILED;
+        return PROFI_GPU_FAILED;
     }
     is_resolved = 1;
     uint32_t found = 0;
@@ -389,9 +347,9 @@ static profi_cupti_state load(char *reason)
     if (result != CUPTI_SUCCESS)
         return failed(reason, "CUPTI does not tell its version", result);
     if (found >= VERSION_LEAST)
-        return PROFI_CUPTI_RUNS;
+        return PROFI_GPU_RUNS;
     snprintf(reason, PROFI_GPU_REASON, "CUPTI has version %u, and %d or later, of CUDA 11.0, is needed", (unsigned)found, VERSION_LEAST);
-    return PROFI_CUPTI_FAILED;
+    return PROFI_GPU_FAILED;
 }
 
 static void set_clock(void)
@@ -404,7 +362,7 @@ static void set_clock(void)
         behind_ns = (int64_t)(before + (profi_clock_monotonic_ns() - before) / 2 - cuptis);
 }
 
-static profi_cupti_state go_on(char *reason)
+static profi_gpu_found go_on(char *reason)
 {
     for (size_t i = 0; i < PROFI_COUNT_OF(kinds); i++) {
         CUptiResult result = cupti.enable(kinds[i]);
@@ -412,9 +370,9 @@ static profi_cupti_state go_on(char *reason)
             return failed(reason, "CUPTI traces no GPU work", result);
     }
     if (listen(1) != 0)
-        return PROFI_CUPTI_RUNS;
+        return PROFI_GPU_RUNS;
     snprintf(reason, PROFI_GPU_REASON, "CUPTI tells of no launches");
-    return PROFI_CUPTI_FAILED;
+    return PROFI_GPU_FAILED;
 }
 
 /* A version without these kinds leaves the pools of devices unknown. */
@@ -426,11 +384,11 @@ static void watch_memory(void)
         result = cupti.enable(memory_kinds[i]);
     PROFI_PUT(complete_tick, now);
     if (result == CUPTI_SUCCESS)
-        profi_cupti_memory_start((unsigned)device_count, now);
+        profi_cupti_memory_start(profi_driver_device_count(), now);
 }
 
 /* The clock before any kind, or records come with two. */
-static profi_cupti_state enable(char *reason)
+static profi_gpu_found enable(char *reason)
 {
     set_clock();
     CUptiResult result = cupti.register_buffers(give_buffer, take_buffer);
@@ -440,8 +398,8 @@ static profi_cupti_state enable(char *reason)
     listened_count = 0;
     find_functions(CUPTI_CB_DOMAIN_RUNTIME_API);
     find_functions(CUPTI_CB_DOMAIN_DRIVER_API);
-    profi_cupti_state state = go_on(reason);
-    if (state == PROFI_CUPTI_RUNS)
+    profi_gpu_found state = go_on(reason);
+    if (state == PROFI_GPU_RUNS)
         watch_memory();
     return state;
 }
@@ -481,26 +439,26 @@ static int is_under_tool(char *reason)
     return 0;
 }
 
-profi_cupti_state profi_cupti_start(char reason[PROFI_GPU_REASON])
+profi_gpu_found profi_cupti_start(char reason[PROFI_GPU_REASON])
 {
-    profi_cupti_state state;
+    profi_gpu_found state;
     reason[0] = '\0';
     if (PROFI_GET(is_running))
-        return PROFI_CUPTI_RUNS;
+        return PROFI_GPU_RUNS;
     if (is_under_tool(reason))
-        return PROFI_CUPTI_FAILED;
+        return PROFI_GPU_FAILED;
     if (!profi_gpu_work_open()) {
         snprintf(reason, PROFI_GPU_REASON, "no memory for the table of launches");
-        return PROFI_CUPTI_FAILED;
+        return PROFI_GPU_FAILED;
     }
-    if ((state = load(reason)) != PROFI_CUPTI_RUNS)
+    if ((state = load(reason)) != PROFI_GPU_RUNS)
         return state;
     CUptiResult result = cupti.subscribe(&subscriber, on_call, NULL);
     if (result != CUPTI_SUCCESS)
         return failed(reason, "CUPTI takes no subscriber", result);
-    if ((state = enable(reason)) != PROFI_CUPTI_RUNS)
+    if ((state = enable(reason)) != PROFI_GPU_RUNS)
         give_up();
-    PROFI_PUT(is_running, state == PROFI_CUPTI_RUNS);
+    PROFI_PUT(is_running, state == PROFI_GPU_RUNS);
     return state;
 }
 
@@ -526,15 +484,15 @@ void profi_cupti_flush(int is_final)
         flush(is_final ? 0 : PATIENCE_NS);
 }
 
-profi_cupti_state profi_cupti_pause(int yes, char reason[PROFI_GPU_REASON])
+profi_gpu_found profi_cupti_pause(int yes, char reason[PROFI_GPU_REASON])
 {
     if (!PROFI_GET(is_running))
-        return PROFI_CUPTI_WAITS;
+        return PROFI_GPU_NOT_YET;
     if (!yes)
         return go_on(reason);
     profi_cupti_flush(0);
     pause_all();
-    return PROFI_CUPTI_RUNS;
+    return PROFI_GPU_RUNS;
 }
 
 void profi_cupti_stop(void)
@@ -574,13 +532,4 @@ void profi_cupti_forget(void)
     buffer_count = free_count; /* those that CUPTI had are its parent's copies */
 }
 
-int profi_cupti_has_driver(void) { return profi_library_open_loaded(&driver_library); }
-
 uint32_t profi_cupti_version(void) { return PROFI_GET(version); }
-
-void profi_cupti_wait_for_gpu(void)
-{
-    CUcontext context = NULL;
-    if (driver.current != NULL && driver.current(&context) == CUDA_SUCCESS && context != NULL)
-        driver.synchronize();
-}

@@ -8,31 +8,16 @@
 #ifndef PROFI_GPU_CUPTI_H
 #define PROFI_GPU_CUPTI_H
 
-#include "../base/base.h"
+#include "driver.h"
 
-enum { PROFI_GPU_REASON = 256 };
-
-typedef enum profi_cupti_state {
-    PROFI_CUPTI_WAITS, /* CUDA is not in use by this process, as far as it is known */
-    PROFI_CUPTI_RUNS,
-    PROFI_CUPTI_FAILED /* and it will not do to try again */
-} profi_cupti_state;
-
-/*
- * Whether the process uses CUDA, which is neither loaded nor initialised for
- * that: a process that forks workers may not do that for them.  RUNS: it does,
- * and has devices; else `reason` receives why not.
- */
-profi_cupti_state profi_cupti_look(char reason[PROFI_GPU_REASON]);
-
-/* Begins to trace, where that is so.  One caller at a time, as of all that follows; but for the last two. */
-profi_cupti_state profi_cupti_start(char reason[PROFI_GPU_REASON]);
+/* Begins to trace, in a process that uses CUDA: profi_driver_look().  One caller at a time, as of all that follows but for the last. */
+profi_gpu_found profi_cupti_start(char reason[PROFI_GPU_REASON]);
 
 /* Asks for what is complete by now; it has come when this returns.  is_final: what a snapshot is to show, also of memory. */
 void profi_cupti_flush(int is_final);
 
 /* Stops tracing for a while, or goes on; CUPTI stays ours. */
-profi_cupti_state profi_cupti_pause(int yes, char reason[PROFI_GPU_REASON]);
+profi_gpu_found profi_cupti_pause(int yes, char reason[PROFI_GPU_REASON]);
 
 /* Ends tracing and gives CUPTI free for others. */
 void profi_cupti_stop(void);
@@ -48,11 +33,5 @@ void profi_cupti_forget(void);
 
 /* CUPTI's version, or 0 while it is not loaded. */
 uint32_t profi_cupti_version(void);
-
-/* Whether the process has loaded CUDA's driver. */
-int profi_cupti_has_driver(void);
-
-/* Waits for all work of the calling thread's CUDA context; nothing where there is none. */
-void profi_cupti_wait_for_gpu(void);
 
 #endif

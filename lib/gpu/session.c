@@ -158,7 +158,7 @@ static uint64_t govern(uint64_t every_ns)
         return next;
     if (was_paused)
         profi_gpu_work_window();
-    if (profi_cupti_pause((int)is_paused, reason) == PROFI_CUPTI_FAILED) {
+    if (profi_cupti_pause((int)is_paused, reason) == PROFI_GPU_FAILED) {
         profi_cupti_stop();
         fail(reason);
     }
@@ -186,19 +186,17 @@ static void begin(void)
     static int is_registered;
     char reason[PROFI_GPU_REASON];
     uint64_t start_ns = profi_clock_monotonic_ns();
-    profi_cupti_state found = profi_cupti_look(reason);
-    if (found != PROFI_CUPTI_WAITS && profi_cupti_has_driver())
-        profi_record_gpu_wait(profi_cupti_wait_for_gpu);
-    if (found == PROFI_CUPTI_RUNS && !is_registered) {
+    profi_gpu_found found = profi_driver_look(reason);
+    if (found == PROFI_GPU_RUNS && !is_registered) {
         is_registered = 1;
         atexit(end_at_exit);
     }
-    if (found == PROFI_CUPTI_RUNS)
+    if (found == PROFI_GPU_RUNS)
         found = profi_cupti_start(reason);
-    if (found == PROFI_CUPTI_RUNS)
+    if (found == PROFI_GPU_RUNS)
         begun(profi_clock_monotonic_ns() - start_ns);
     else
-        profi_gpu_session_set(found == PROFI_CUPTI_WAITS ? PROF_GPU_WAITING : PROF_GPU_UNAVAILABLE, reason);
+        profi_gpu_session_set(found == PROFI_GPU_NOT_YET ? PROF_GPU_WAITING : PROF_GPU_UNAVAILABLE, reason);
 }
 
 /* ---- for all ---- */
@@ -256,6 +254,7 @@ profi_gpu_session profi_gpu_session_now(void)
     now.traced_ns = profi_governor_traced_ns(&governor, at);
     now.elapsed_ns = profi_governor_elapsed_ns(&governor, at);
     now.windows = governor.windows;
+    now.has_waited = profi_driver_has_waited();
     pthread_mutex_unlock(&lock);
     return now;
 }
@@ -272,7 +271,7 @@ int profi_gpu_session_is_wanted(void)
 int profi_gpu_session_may_be(void)
 {
     struct stat about;
-    return stat("/dev/nvidiactl", &about) == 0 || stat("/dev/dxg", &about) == 0 || profi_cupti_has_driver();
+    return stat("/dev/nvidiactl", &about) == 0 || stat("/dev/dxg", &about) == 0 || profi_driver_is_loaded();
 }
 
 /* In this order: who settles may have to say that tracing is wanted, when its thread's first scope in a forked child is such a span. */
@@ -294,6 +293,7 @@ void profi_gpu_session_forget(void)
     turn = (pthread_mutex_t)PTHREAD_MUTEX_INITIALIZER;
     is_wanted = 0;
     profi_record_gpu_wait(NULL);
+    profi_driver_forget();
     profi_cupti_forget();
     profi_cupti_memory_forget();
     profi_gpu_work_forget();

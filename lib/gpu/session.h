@@ -17,6 +17,7 @@ typedef struct profi_gpu_session {
     uint32_t windows;    /* of tracing, between pauses */
     double share;        /* the budget: of one processor's time; 1: none */
     uint32_t cupti_version;
+    int has_waited;      /* each wait of a PROF_SITE_GPU_SYNC was one: profi_driver_has_waited() */
 } profi_gpu_session;
 
 /*

@@ -102,6 +102,16 @@ static prof_gpu_work work_of(const profi_gpu_figures *from, const profi_gpu_sess
     return work;
 }
 
+prof_gpu_work profi_gpu_at_most(uint64_t busy_ns)
+{
+    prof_gpu_work work = PROF_GPU_WORK_INIT;
+    work.flags = PROF_GPU_WORK_IS_UNTRACED | PROF_GPU_WORK_IS_UPPER_BOUND | PROF_GPU_WORK_IS_WAITED;
+    for (size_t i = 0; i < profi_gpu_work_field_count; i++)
+        *profi_gpu_at(&work, &profi_gpu_work_fields[i]) = UINT64_MAX;
+    work.busy_ns = work.self_busy_ns = busy_ns;
+    return work;
+}
+
 static int copy_work(prof_gpu_work **into, const prof_gpu_work *from)
 {
     *into = malloc(sizeof(**into));
@@ -148,6 +158,7 @@ static int describe(prof_snapshot *snapshot, const profi_gpu_totals *totals, con
     }
     info->totals = totals_of(totals, session);
     info->without_path = totals->unplaced;
+    info->has_bounds = session->state != PROF_GPU_WAITING && !session->has_begun && session->has_waited;
     return ok;
 }
 
@@ -218,6 +229,19 @@ int profi_recorded_gpu(prof_snapshot *snapshot, const uint32_t *function_of_site
     return ok;
 }
 
+/* What a call has launched runs while it does, where it waits for the GPU before it ends. */
+int profi_recorded_gpu_bounds(prof_snapshot *snapshot)
+{
+    int ok = 1;
+    for (uint32_t i = 0; ok && snapshot->gpu->has_bounds && i < snapshot->function_count; i++) {
+        profi_function *function = &snapshot->functions[i];
+        prof_gpu_work work = profi_gpu_at_most(function->cumulative_ns);
+        if (function->flags & PROF_SITE_GPU_SYNC && function->calls != 0)
+            ok = copy_work(&function->gpu, &work);
+    }
+    return ok;
+}
+
 /* ---- of snapshots that are made of others ---- */
 
 static void add_fields(profi_builder *builder, void *into, const void *from, const profi_gpu_field *fields, size_t count)
@@ -234,6 +258,12 @@ static void add_fields(profi_builder *builder, void *into, const void *from, con
 /* Of processes that are not each other's: nothing is known of how their work overlaps, and it is none of one program's. */
 static void add_work(profi_builder *builder, prof_gpu_work *into, const prof_gpu_work *from)
 {
+    if ((into->flags | from->flags) & PROF_GPU_WORK_IS_UNTRACED) {
+        uint64_t busy_ns = into->busy_ns;
+        profi_builder_sum(builder, &busy_ns, from->busy_ns);
+        *into = profi_gpu_at_most(busy_ns);
+        return;
+    }
     into->flags |= from->flags;
     double one = (double)into->busy_interval_ns, other = (double)from->busy_interval_ns, half = sqrt(one * one + other * other);
     into->busy_interval_ns = half < 1.8e19 ? (uint64_t)(half + 0.5) : UINT64_MAX;
@@ -300,9 +330,9 @@ prof_status prof_snapshot_gpu_work(const prof_snapshot *snapshot, uint32_t funct
         return status;
     if (work == NULL)
         return profi_fail(err, PROF_E_INVALID, "prof_snapshot_gpu_work: work is NULL");
-    if (snapshot->gpu == NULL || !snapshot->gpu->is_traced)
-        return fail_untraced(snapshot, err);
     const prof_gpu_work *found = snapshot->functions[function].gpu;
+    if (snapshot->gpu == NULL || (!snapshot->gpu->is_traced && found == NULL))
+        return fail_untraced(snapshot, err);
     prof_gpu_work full = PROF_GPU_WORK_INIT;
     if (found != NULL)
         full = *found;

@@ -11,6 +11,7 @@ typedef struct profi_gpu_info {
     prof_gpu_state state;
     const char *reason; /* why it is not on, or ""; in the snapshot's texts */
     int is_traced;      /* it was on at some time: there are figures */
+    int has_bounds;     /* of a run that was not: calls have waited for the GPU, so that their time is a bound */
     prof_gpu_totals totals;
     uint64_t without_path; /* of the work that is attributed: of no call path, for want of memory; in the functions' figures all the same */
 } profi_gpu_info;
@@ -40,12 +41,18 @@ void profi_gpu_note_missing(prof_snapshot *snapshot, int is_traced, const char *
 /* Whether a row of spans, or what lies on lanes, is GPU work. */
 static inline int profi_is_gpu_span(const char *file, uint32_t line) { return file != NULL && line == 0 && strcmp(file, "gpu") == 0; }
 
+/* Nothing of work is known but that it takes no longer than that. */
+prof_gpu_work profi_gpu_at_most(uint64_t busy_ns);
+
 /*
  * Fills it in, between paths are made and the snapshot is finished:
  * `function_of_site` has a function's number for each of the first
  * `site_count` sites, or PROFI_NONE; 0 when memory is spent.
  */
 int profi_recorded_gpu(prof_snapshot *snapshot, const uint32_t *function_of_site, size_t site_count);
+
+/* When the times of calls are known: those are upper bounds where nothing was traced and calls wait; 0 when memory is spent. */
+int profi_recorded_gpu_bounds(prof_snapshot *snapshot);
 
 /* What a GPU did for a path's calls and below; NULL: nothing, as far as it is known. */
 static inline const prof_gpu_work *profi_path_work(const prof_snapshot *snapshot, uint32_t path)

@@ -32,7 +32,7 @@ static uint64_t sum_of(uint64_t a, uint64_t b) { return a <= UINT64_MAX - b ? a 
 static void join(prof_gpu_work *into, const prof_gpu_work *from)
 {
     int may_overlap = (into->busy_ns != 0 && from->busy_ns != 0) || (into->self_busy_ns != 0 && from->self_busy_ns != 0);
-    into->flags |= from->flags | (may_overlap ? PROF_GPU_WORK_IS_AT_MOST : 0);
+    into->flags |= from->flags | (may_overlap ? PROF_GPU_WORK_IS_UPPER_BOUND : 0);
     into->busy_interval_ns = sum_of(into->busy_interval_ns, from->busy_interval_ns);
     for (size_t i = 0; i < profi_gpu_work_field_count; i++) {
         uint64_t *at = profi_gpu_at(into, &profi_gpu_work_fields[i]), more = profi_gpu_get(from, &profi_gpu_work_fields[i]);

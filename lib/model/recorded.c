@@ -338,7 +338,8 @@ static prof_snapshot *convert(const profi_record_copy *copy, const profi_run_fac
              (!has_rest || profi_recorded_gpu(snapshot, function_of_site, copy->site_count)) && merge_counters(snapshot, copy) &&
              profi_recorded_spans(snapshot, copy, &scale) &&
              convert_histograms(snapshot, copy, function_of_site, &scale) && convert_threads(snapshot, copy) &&
-             describe_run(snapshot, facts, copy, &scale) && profi_snapshot_finish(snapshot);
+             describe_run(snapshot, facts, copy, &scale) && profi_snapshot_finish(snapshot) &&
+             (!has_rest || profi_recorded_gpu_bounds(snapshot));
     free(function_of_site);
     if (ok)
         return snapshot;

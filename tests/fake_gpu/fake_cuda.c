@@ -36,7 +36,7 @@ CUresult CUDAAPI cuDeviceGetCount(int *count)
 CUresult CUDAAPI cuCtxGetCurrent(CUcontext *context)
 {
     *context = (CUcontext)(uintptr_t)1;
-    return CUDA_SUCCESS;
+    return is_unused() ? CUDA_ERROR_NOT_INITIALIZED : CUDA_SUCCESS;
 }
 
 static unsigned waits;
@@ -45,6 +45,8 @@ unsigned fake_cuda_waits(void) { return waits; }
 
 CUresult CUDAAPI cuCtxSynchronize(void)
 {
-    waits++;
+    if (getenv("FAKE_CUDA_REFUSES_WAITS") != NULL)
+        return CUDA_ERROR_STREAM_CAPTURE_UNSUPPORTED;
+    __atomic_fetch_add(&waits, 1u, __ATOMIC_RELAXED);
     return CUDA_SUCCESS;
 }

@@ -10,6 +10,7 @@
  *     FAKE_CUPTI_REFUSES     a function, such as cuptiActivityEnable, that fails
  *     FAKE_CUDA_DEVICES      how many; 1
  *     FAKE_CUDA_UNUSED       1: the process has not called cuInit()
+ *     FAKE_CUDA_REFUSES_WAITS  set: cuCtxSynchronize() fails, as while a graph is captured
  */
 #ifndef FAKE_GPU_H
 #define FAKE_GPU_H

@@ -362,7 +362,7 @@ static void check_parts(const prof_snapshot *whole)
     CHECK_U64(work_in(part, "mlp").flags, 0);
     CHECK_U64(work_in(part, "mlp").copy_count, 0);
     CHECK_U64(work_in(part, "gemm").busy_ns, 270);
-    CHECK_U64(work_in(part, "gemm").flags, PROF_GPU_WORK_IS_AT_MOST);
+    CHECK_U64(work_in(part, "gemm").flags, PROF_GPU_WORK_IS_UPPER_BOUND);
     CHECK_U64(work_in(part, "gemm").kernel_count, 4);
     CHECK_U64(work_in(part, "gemm").kernel_ns, 370);
     CHECK_U64(work_in(part, "gemm").to_device_bytes, 0);
@@ -407,7 +407,7 @@ CASE(each_call_path_has_its_work_and_each_function_of_a_part_its_own_of_that_par
     CHECK_U64(PATH(twice, "embed", "attention")->busy_ns, 440);
     CHECK_U64(PATH(twice, "embed", "attention")->kernel_count, 6);
     prof_snapshot *part = part_of(whole, "embed"), *part_read = written_and_read(part);
-    CHECK_U64(work_in(part_read, "gemm").flags, PROF_GPU_WORK_IS_AT_MOST);
+    CHECK_U64(work_in(part_read, "gemm").flags, PROF_GPU_WORK_IS_UPPER_BOUND);
     CHECK_U64(PATH(part_read, "embed", "mlp")->busy_ns, 100);
     prof_snapshot_close(part_read);
     prof_snapshot_close(part);
@@ -693,6 +693,99 @@ CASE(another_tool_keeps_cupti)
     CHECK_U64(gpu->subscribers(), 0);
 }
 
+static unsigned waits_of_driver(void)
+{
+    unsigned (*waits)(void) = NULL;
+    void *found = dlsym(load("libcuda.so.1"), "fake_cuda_waits");
+    memcpy(&waits, &found, sizeof(waits));
+    return waits();
+}
+
+static void check_bound(const prof_snapshot *snapshot, const char *name, uint64_t busy_ns)
+{
+    prof_gpu_work work = PROF_GPU_WORK_INIT;
+    uint32_t id = 0;
+    CHECK_I64(prof_snapshot_find(snapshot, name, &id, NULL), PROF_OK);
+    CHECK_I64(prof_snapshot_gpu_work(snapshot, id, &work, NULL), PROF_OK);
+    CHECK_U64(work.flags, PROF_GPU_WORK_IS_UNTRACED | PROF_GPU_WORK_IS_UPPER_BOUND | PROF_GPU_WORK_IS_WAITED);
+    CHECK_U64(work.busy_ns, busy_ns);
+    CHECK_U64(work.kernel_count, UINT64_MAX);
+}
+
+static int append(void *text, const void *data, size_t bytes)
+{
+    strncat(text, data, bytes);
+    return 0;
+}
+
+static void check_unbounded(const prof_snapshot *snapshot, const char *name, const char *reason)
+{
+    prof_gpu_work work = PROF_GPU_WORK_INIT;
+    prof_error why = PROF_ERROR_INIT;
+    uint32_t id = 0;
+    CHECK_I64(prof_snapshot_find(snapshot, name, &id, NULL), PROF_OK);
+    CHECK_I64(prof_snapshot_gpu_work(snapshot, id, &work, &why), PROF_E_UNAVAILABLE);
+    CHECK_HAS(why.message, reason);
+}
+
+CASE(without_cupti_a_call_that_waits_is_an_upper_bound_of_its_work_and_others_have_none)
+{
+    static char text[1 << 20], json[1 << 20];
+    setenv("FAKE_CUPTI_TAKEN", "1", 1);
+    CHECK_I64(begin(), PROF_E_UNAVAILABLE);
+    prof_site *asks = site_with("asks", PROF_SITE_GPU_SYNC), *other = site("does not ask");
+    for (unsigned i = 0; i < 3; i++) {
+        prof_scope around = prof_begin(other), scope = prof_begin(asks);
+        pass(1000000);
+        prof_end(scope);
+        prof_end(around);
+    }
+    CHECK_U64(waits_of_driver(), 3);
+    prof_snapshot *snapshot = take(), *read = NULL, *merged = NULL;
+    check_bound(snapshot, "asks", 3000000);
+    check_unbounded(snapshot, "does not ask", "in use by another tool");
+    CHECK_I64(prof_snapshot_write(snapshot, "txt", NULL, append, text, NULL), PROF_OK);
+    CHECK_HAS(text, "GPU time unavailable: CUPTI is in use by another tool");
+    CHECK_HAS(text, " \xe2\x89\xa4    3.00 ms");
+    CHECK_I64(prof_snapshot_write(snapshot, "json", NULL, append, json, NULL), PROF_OK);
+    CHECK_I64(prof_snapshot_read(json, strlen(json), "the summary", &read, NULL), PROF_OK);
+    check_bound(read, "asks", 3000000);
+    check_unbounded(read, "does not ask", "in use by another tool");
+    CHECK_I64(prof_snapshot_merge((const prof_snapshot *const[]){ snapshot, read }, 2, &merged, NULL), PROF_OK);
+    check_bound(merged, "asks", 6000000);
+    prof_snapshot_close(merged);
+    prof_snapshot_close(read);
+    prof_snapshot_close(snapshot);
+}
+
+CASE(where_a_wait_was_refused_there_is_no_bound)
+{
+    setenv("FAKE_CUPTI_TAKEN", "1", 1);
+    CHECK_I64(begin(), PROF_E_UNAVAILABLE);
+    prof_site *asks = site_with("asks", PROF_SITE_GPU_SYNC);
+    prof_end(prof_begin(asks));
+    setenv("FAKE_CUDA_REFUSES_WAITS", "1", 1);
+    prof_end(prof_begin(asks));
+    prof_snapshot *snapshot = take();
+    check_unbounded(snapshot, "asks", "in use by another tool");
+    prof_snapshot_close(snapshot);
+}
+
+CASE(a_call_waits_as_soon_as_the_process_uses_cuda_and_not_before)
+{
+    prof_site *asks = site_with("asks", PROF_SITE_GPU_SYNC);
+    start();
+    prof_end(prof_begin(asks)); /* no driver is loaded, and none is by that */
+    CHECK(dlopen("libcuda.so.1", RTLD_NOW | RTLD_NOLOAD) == NULL);
+    setenv("FAKE_CUDA_UNUSED", "1", 1);
+    load("libcuda.so.1");
+    prof_end(prof_begin(asks));
+    CHECK_U64(waits_of_driver(), 0);
+    setenv("FAKE_CUDA_UNUSED", "0", 1);
+    prof_end(prof_begin(asks));
+    CHECK_U64(waits_of_driver(), 1);
+}
+
 CASE(under_nsight_cupti_is_left_alone)
 {
     setenv("NSYS_PROFILING_SESSION_ID", "1", 1);
@@ -929,20 +1022,17 @@ CASE(threads_launch_while_others_deliver_and_take_snapshots)
 
 CASE(a_site_that_asks_waits_for_the_gpu_before_its_calls_end_and_the_report_says_so)
 {
-    unsigned (*waits)(void) = NULL;
     CHECK_I64(begin(), PROF_OK);
-    void *found = dlsym(load("libcuda.so.1"), "fake_cuda_waits");
-    memcpy(&waits, &found, sizeof(waits));
     prof_site *asks = site_with("asks", PROF_SITE_GPU_SYNC), *next = site("next");
     for (unsigned i = 1; i <= 3; i++) {
         prof_scope scope = prof_begin(asks);
         gpu->kernel(gpu->call("cudaLaunchKernel"), 0, 1, now_ns, now_ns + 30, "k", 0);
-        CHECK_U64(waits(), i - 1);
+        CHECK_U64(waits_of_driver(), i - 1);
         prof_end(scope);
-        CHECK_U64(waits(), i);
+        CHECK_U64(waits_of_driver(), i);
     }
     prof_end(prof_phase(prof_begin(asks), next));
-    CHECK_U64(waits(), 4);
+    CHECK_U64(waits_of_driver(), 4);
     CHECK_U64(work_of("asks").flags, PROF_GPU_WORK_IS_WAITED);
 }
 
