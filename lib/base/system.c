@@ -34,8 +34,13 @@ static uint32_t spawned;  /* threads of ours; never more than there are */
 static time_t looked_s;   /* when one of them last looked for others */
 static uint32_t is_alone; /* there are none */
 
+static __thread int is_ours __attribute__((tls_model("initial-exec")));
+
+int profi_thread_is_ours(void) { return is_ours; }
+
 static void *thread_main(void *run)
 {
+    is_ours = 1;
     ((void *(*)(void *))(uintptr_t)run)(NULL);
     __atomic_fetch_sub(&spawned, 1u, __ATOMIC_RELAXED);
     return NULL;

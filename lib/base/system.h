@@ -27,6 +27,9 @@ static inline void profi_cancel_restore_at(const int *before) { profi_cancel_res
  */
 int profi_thread_spawn(void *(*run)(void *), const char *name);
 
+/* Whether the calling thread is one of these. */
+int profi_thread_is_ours(void);
+
 /* The same for a thread that sleeps on a semaphore, which is made first; `task` is what it does, for the message. */
 prof_status profi_thread_spawn_waiting(sem_t *wake, void *(*run)(void *), const char *name, const char *task, prof_error *err);
 

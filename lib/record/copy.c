@@ -272,8 +272,10 @@ static int copy_thread(copier *c, const profi_thread *thread)
     copy->backward += PROFI_GET(thread->backward);
     c->failed_looks = 0;
     /* Histograms first: what a thread adds meanwhile is then missing in them, never twice. */
-    return copy_histograms(c, thread) && copy_tree(c, thread, &into->calls) && copy_counters(c, thread) &&
-           copy_spans(c, thread);
+    int ok = copy_histograms(c, thread) && copy_tree(c, thread, &into->calls) && copy_counters(c, thread) &&
+             copy_spans(c, thread);
+    copy->thread_count -= thread->is_ours && profi_thread_copy_is_empty(into);
+    return ok;
 }
 
 prof_status profi_record_take(profi_record_copy *copy, prof_error *err)

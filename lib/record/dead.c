@@ -162,7 +162,7 @@ static void finish(profi_dead_reader *r)
     const profi_roots *roots = r->roots;
     profi_record_copy *copy = &r->dead->record;
     copy->lost_values += roots->unattached_values;
-    copy->stats.thread_count = roots->thread_total;
+    copy->stats.thread_count = roots->thread_total - profi_min_u64(roots->own_thread_total, roots->thread_total);
     copy->stats.lost_count += roots->unattached_lost;
     copy->stats.repaired_count += roots->unattached_repaired;
     copy->stats.unmatched_count += roots->unattached_unmatched;

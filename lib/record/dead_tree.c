@@ -313,13 +313,15 @@ static void read_thread(profi_dead_reader *r, const profi_thread *thread, uint32
         into.calls += copy->nodes[i].calls + copy->nodes[i].is_open;
     if (!into.exited)
         collect_opens(r, thread->number, first);
+    if (thread->is_ours && profi_thread_copy_is_empty(&into))
+        return;
     if (into.exited && copy->node_count == first && copy->counter_count == 0 && copy->span_count == 0)
         return;
     if (!profi_array_grow(&copy->threads, &r->thread_room, copy->thread_count, sizeof(*copy->threads)))
         r->is_memory_spent = 1;
     else
         copy->threads[copy->thread_count++] = into;
-    copy->stats.live_thread_count += !into.exited;
+    copy->stats.live_thread_count += !into.exited && !thread->is_ours;
 }
 
 static int compare_opens(const void *one, const void *other)

@@ -177,6 +177,7 @@ struct profi_thread {
     int32_t tid;
     uint32_t ending_rounds; /* of its destructors that have come by */
     uint32_t exited; /* 1 in the one that gathers what exited threads left */
+    uint32_t is_ours; /* the library's own, such as one that fetches GPU work: none that the program has */
     struct profi_level_log *level_log; /* NULL before the first call that asks */
     profi_node *guesses[PROFI_GUESSES]; /* see profi_guess_at(); the owner's alone */
 };

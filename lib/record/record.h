@@ -111,6 +111,12 @@ typedef struct profi_thread_copy {
     char name[16];
 } profi_thread_copy;
 
+/* Of a thread of ours nobody needs to know then. */
+static inline int profi_thread_copy_is_empty(const profi_thread_copy *copy)
+{
+    return (copy->calls | copy->lost | copy->repaired | copy->unmatched) == 0;
+}
+
 /* A bucket of a site, of one thread. */
 typedef struct profi_bucket_copy {
     uint32_t site;

@@ -83,6 +83,7 @@ typedef struct profi_roots {
     /* Above what only files need. */
     profi_thread *registry; /* newest first, `exited` last */
     uint64_t thread_total;  /* also the number of the youngest */
+    uint64_t own_thread_total; /* of them: the library's own */
     uint64_t unattached_lost, unattached_repaired, unattached_unmatched, unattached_values; /* on threads that could not be attached */
     profi_thread exited;    /* what exited threads left */
     profi_pool pool;

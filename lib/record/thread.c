@@ -154,6 +154,8 @@ static profi_thread *make_thread(void)
     profi_thread_init(thread);
     thread->tid = (int32_t)syscall(SYS_gettid);
     thread->number = __atomic_add_fetch(&profi_the_roots->thread_total, 1u, __ATOMIC_RELAXED);
+    thread->is_ours = (uint32_t)profi_thread_is_ours();
+    __atomic_fetch_add(&profi_the_roots->own_thread_total, (uint64_t)thread->is_ours, __ATOMIC_RELAXED);
     thread->random = profi_mix64(thread->number ^ profi_clock_now()) | 1;
     profi_ring_attach(thread);
     registry_add(thread);
@@ -288,7 +290,7 @@ static void after_fork_in_child(void)
     }
     profi_unattached_depth = 0;
     profi_roots *roots = profi_the_roots;
-    roots->thread_total = roots->unattached_lost = roots->unattached_repaired = 0;
+    roots->thread_total = roots->own_thread_total = roots->unattached_lost = roots->unattached_repaired = 0;
     roots->unattached_unmatched = roots->unattached_values = 0;
     profi_become(&profi_detached);
     if (exit_key_made)
@@ -355,12 +357,13 @@ void profi_record_enable(int on)
 void profi_record_stats(prof_stats *stats)
 {
     *stats = (prof_stats)PROF_STATS_INIT;
-    stats->thread_count = PROFI_GET(profi_the_roots->thread_total);
+    uint64_t own = PROFI_GET(profi_the_roots->own_thread_total); /* first: it is part of the other */
+    stats->thread_count = PROFI_GET(profi_the_roots->thread_total) - own;
     stats->lost_count = PROFI_GET(profi_the_roots->unattached_lost);
     stats->repaired_count = PROFI_GET(profi_the_roots->unattached_repaired);
     stats->unmatched_count = PROFI_GET(profi_the_roots->unattached_unmatched);
     for (profi_thread *thread = profi_registry_lock(); thread != NULL; thread = thread->next) {
-        stats->live_thread_count += !thread->exited;
+        stats->live_thread_count += !thread->exited && !thread->is_ours;
         stats->lost_count += PROFI_GET(thread->lost);
         stats->repaired_count += PROFI_GET(thread->repaired);
         stats->unmatched_count += PROFI_GET(thread->unmatched);
