@@ -18,6 +18,7 @@ enum { EVERY_NS = 100000000 };
 
 static sem_t wake;
 static uint32_t is_started; /* the thread */
+static uint32_t may_be;     /* GPU work, as of the last look */
 
 /* Once, in whatever way it became so. */
 static void tell_if_unavailable(void)
@@ -41,6 +42,8 @@ static void *gpu_main(void *unused)
     return NULL;
 }
 
+void profi_gpu_look(void) { PROFI_PUT(may_be, (uint32_t)profi_gpu_session_may_be()); }
+
 prof_status profi_gpu_start(const profi_config *config, prof_error *err)
 {
     if (config->gpu == PROFI_GPU_NEVER) {
@@ -48,7 +51,7 @@ prof_status profi_gpu_start(const profi_config *config, prof_error *err)
         return PROF_OK;
     }
     profi_record_gpu_wait(profi_driver_wait); /* whether or not its work is traced */
-    if (config->gpu == PROFI_GPU_AUTO && !profi_gpu_session_may_be()) {
+    if (config->gpu == PROFI_GPU_AUTO && !PROFI_GET(may_be)) {
         profi_gpu_session_set(PROF_GPU_OFF, "this machine has no driver of NVIDIA's");
         return PROF_OK;
     }
@@ -99,6 +102,7 @@ prof_status prof_gpu_start(prof_error *err)
     PROFI_KEEP_ERRNO;
     PROFI_NO_CANCELLATION;
     profi_gpu_session_let_go(0);
+    profi_gpu_look();
     prof_status status = profi_recorder_start_gpu(err); /* the driver may have come since */
     if (status != PROF_OK)
         return status;

@@ -89,6 +89,8 @@ static void saver_is_wanted(int has_rule)
     int is_gpu_due = is_gpu_to_go_on;
     is_gpu_to_go_on = 0;
     pthread_mutex_unlock(&lock);
+    if (is_gpu_due)
+        profi_gpu_look();
     if (is_gpu_due && profi_gpu_start(&config, &why) != PROF_OK)
         profi_notice("GPU work is not traced: %s", why.message);
     if (is_to_make && profi_saver_make(&why) != PROF_OK) {
@@ -275,6 +277,7 @@ typedef enum starter { STARTED_BY_PROGRAM, STARTED_FROM_OUTSIDE, STARTED_FOR_NVT
 static prof_status start(const prof_options *options, starter by, prof_error *err)
 {
     profi_listener_find(); /* without the locks: a tool's code is loaded and run, and may fork */
+    profi_gpu_look();
     int cancel_state = enter_save(); /* a save reads the configuration */
     pthread_mutex_lock(&lock);
     int was_configured = (int)is_configured;

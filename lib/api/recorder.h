@@ -71,6 +71,9 @@ void profi_utilization_forget(void);
 /* In a forked child: the thread and its samples are the parent's. */
 void profi_sampler_forget(void);
 
+/* Looks whether the machine may have a GPU.  Without any lock: it asks the loader, which may hold its own over somebody's start or fork. */
+void profi_gpu_look(void);
+
 /*
  * Starts the thread that fetches GPU work, where there may be any; says that it is not wanted any more, under the
  * recorder's lock; ends tracing then, which may take long; fetches what is there by now.

@@ -10,6 +10,7 @@
 #include "simulated.h"
 
 #include "../fake_gpu/fake_gpu.h"
+#include "gpu/session.h"
 #include "gpu/work.h"
 #include "model/events.h"
 #include "model/gpu.h"
@@ -20,6 +21,7 @@
 
 #include <dlfcn.h>
 #include <errno.h>
+#include <inttypes.h>
 #include <pthread.h>
 #include <semaphore.h>
 #include <stdlib.h>
@@ -88,6 +90,12 @@ static prof_gpu_info status(void)
     prof_gpu_info info = PROF_GPU_INFO_INIT;
     CHECK_I64(prof_gpu_status(&info, NULL), PROF_OK);
     return info;
+}
+
+static int append(void *text, const void *data, size_t bytes)
+{
+    strncat(text, data, bytes);
+    return 0;
 }
 
 /* One launch in a scope of its own, of a kernel that runs from `start` to `end`. */
@@ -506,6 +514,21 @@ CASE(waits_are_counted_beside_the_work)
 }
 
 /* What tracing costs is real here: the launches of a batch take some of it. */
+CASE(the_librarys_own_threads_are_none_that_were_recorded)
+{
+    static char json[1 << 20];
+    CHECK_I64(begin(), PROF_OK);
+    launch_in("work", now_ns, now_ns + 9);
+    for (time_t end = time(NULL) + 60; stats().event_count < 2 && time(NULL) < end;)
+        usleep(10000); /* until the thread that fetches has booked the kernel's span */
+    CHECK_U64(stats().thread_count, 1);
+    CHECK_U64(stats().live_thread_count, 1);
+    prof_snapshot *snapshot = take();
+    CHECK_I64(prof_snapshot_write(snapshot, "json", NULL, append, json, NULL), PROF_OK);
+    CHECK(strstr(json, "profcore-gpu") == NULL);
+    prof_snapshot_close(snapshot);
+}
+
 CASE(above_its_budget_tracing_pauses_and_figures_are_estimates)
 {
     enum { BATCH = 2000, SECONDS = 60 };
@@ -710,12 +733,6 @@ static void check_bound(const prof_snapshot *snapshot, const char *name, uint64_
     CHECK_U64(work.flags, PROF_GPU_WORK_IS_UNTRACED | PROF_GPU_WORK_IS_UPPER_BOUND | PROF_GPU_WORK_IS_WAITED);
     CHECK_U64(work.busy_ns, busy_ns);
     CHECK_U64(work.kernel_count, UINT64_MAX);
-}
-
-static int append(void *text, const void *data, size_t bytes)
-{
-    strncat(text, data, bytes);
-    return 0;
 }
 
 static void check_unbounded(const prof_snapshot *snapshot, const char *name, const char *reason)
@@ -1020,6 +1037,103 @@ CASE(threads_launch_while_others_deliver_and_take_snapshots)
     CHECK_U64(work.launch_count, THREADS * 1000);
 }
 
+enum { ROUNDS = 500 };
+static pthread_barrier_t round_begins, round_ends;
+
+/* With a start on another thread at once, which leaves the recorder on, whichever is first. */
+static void *stop_each_round(void *unused)
+{
+    (void)unused;
+    for (unsigned i = 0; i < ROUNDS; i++) {
+        pthread_barrier_wait(&round_begins);
+        CHECK_I64(prof_stop(NULL), PROF_OK);
+        pthread_barrier_wait(&round_ends);
+    }
+    return NULL;
+}
+
+static void hammer_starts(void)
+{
+    pthread_t thread;
+    CHECK_I64(begin(), PROF_OK);
+    pthread_barrier_init(&round_begins, NULL, 2);
+    pthread_barrier_init(&round_ends, NULL, 2);
+    CHECK_I64(pthread_create(&thread, NULL, stop_each_round, NULL), 0);
+    for (unsigned i = 0; i < ROUNDS; i++) {
+        pthread_barrier_wait(&round_begins);
+        for (volatile unsigned wait = i * 61 % 3000; wait != 0; wait--) /* so that it comes at any moment of the stop */
+            continue;
+        CHECK_I64(prof_start(NULL, NULL), PROF_OK);
+        pthread_barrier_wait(&round_ends);
+        CHECK(status().state == PROF_GPU_ON || status().state == PROF_GPU_WAITING);
+    }
+    pthread_join(thread, NULL);
+    for (time_t end = time(NULL) + 60; status().state != PROF_GPU_ON && time(NULL) < end;)
+        usleep(1000);
+    launch_in("after all", now_ns, now_ns + 9);
+    CHECK_U64(work_of("after all").kernel_count, 1);
+    stop();
+    CHECK_U64(gpu->subscribers(), 0);
+    CHECK_I64(status().state, PROF_GPU_OFF);
+}
+TEST(a_start_and_a_stop_at_once_leave_tracing_wanted) { in_child_within(hammer_starts, 240); }
+
+CASE(a_stop_that_gets_to_its_end_after_a_start_ends_nothing)
+{
+    CHECK_I64(begin(), PROF_OK);
+    profi_gpu_session_unwant(); /* as prof_stop() does, in its two steps, with prof_start() between them */
+    CHECK(profi_gpu_session_want(1));
+    profi_gpu_session_end();
+    CHECK_I64(status().state, PROF_GPU_ON);
+    CHECK_U64(gpu->subscribers(), 1);
+    profi_gpu_session_unwant();
+    profi_gpu_session_end();
+    CHECK_I64(status().state, PROF_GPU_OFF);
+    CHECK_U64(gpu->subscribers(), 0);
+}
+
+static void *start_and_stop(void *unused)
+{
+    (void)unused;
+    for (unsigned i = 0; i < ROUNDS; i++) {
+        CHECK_I64(prof_start(NULL, NULL), PROF_OK);
+        CHECK_I64(prof_stop(NULL), PROF_OK);
+    }
+    return NULL;
+}
+
+static void *let_go_and_take(void *unused)
+{
+    (void)unused;
+    for (unsigned i = 0; i < ROUNDS; i++) {
+        CHECK_I64(prof_gpu_stop(NULL), PROF_OK);
+        prof_gpu_start(NULL); /* which the other threads' stops may refuse */
+    }
+    return NULL;
+}
+
+static void hammer_all(void)
+{
+    static void *(*const all[])(void *) = { start_and_stop, let_go_and_take, let_go_and_take, launch_and_end };
+    enum { THREADS = sizeof(all) / sizeof(*all) };
+    pthread_t threads[THREADS];
+    CHECK_I64(begin(), PROF_OK);
+    stop();
+    for (unsigned i = 0; i < THREADS; i++)
+        CHECK_I64(pthread_create(&threads[i], NULL, all[i], NULL), 0);
+    for (unsigned i = 0; i < THREADS; i++)
+        pthread_join(threads[i], NULL);
+    CHECK_U64(gpu->subscribers(), 0);
+    CHECK_I64(status().state, PROF_GPU_OFF);
+    start();
+    CHECK_I64(prof_gpu_start(NULL), PROF_OK);
+    launch_in("after all", now_ns, now_ns + 9);
+    CHECK_U64(work_of("after all").kernel_count, 1);
+    stop();
+    CHECK_U64(gpu->subscribers(), 0);
+}
+TEST(starts_and_stops_of_the_recorder_and_of_gpu_work_at_once_end_as_the_last_wants_it) { in_child_within(hammer_all, 240); }
+
 CASE(a_site_that_asks_waits_for_the_gpu_before_its_calls_end_and_the_report_says_so)
 {
     CHECK_I64(begin(), PROF_OK);
@@ -1122,6 +1236,96 @@ CASE(a_thread_launches_while_others_fork)
     __atomic_store_n(&is_over, 1, __ATOMIC_RELAXED);
     pthread_join(thread, NULL);
     CHECK(work_of("on and on").kernel_count > 0);
+}
+
+/* ---- against the loader's lock, and the end ---- */
+
+static sem_t is_loading;
+
+/* In a plug-in's constructor, with the loader's lock. */
+static void fork_once(void)
+{
+    sem_post(&is_loading);
+    usleep(300000); /* the other thread waits for the loader by then, if it does */
+    fflush(stdout);
+    pid_t child = fork();
+    if (child == 0)
+        _exit(0);
+    end_child(child);
+}
+
+static void *fork_while_loading(void *unused)
+{
+    char address[32];
+    (void)unused;
+    snprintf(address, sizeof(address), "%" PRIxPTR, (uintptr_t)fork_once);
+    setenv("PLUGIN_CALLS", address, 1);
+    load("libgpu_plugin.so");
+    return NULL;
+}
+
+static void settle_while_loading(void)
+{
+    pthread_t thread;
+    CHECK_I64(begin(), PROF_OK);
+    gpu->deliver_on_flush(0);
+    prof_scope scope = prof_begin(site("demangled"));
+    gpu->kernel(gpu->call("cudaLaunchKernel"), 0, 1, now_ns, now_ns + 5, "_Z5saxpyPKfPfi", 0);
+    prof_end(scope);
+    sem_init(&is_loading, 0, 0);
+    CHECK_I64(pthread_create(&thread, NULL, fork_while_loading, NULL), 0);
+    sem_wait(&is_loading);
+    gpu->deliver(0, 0);
+    CHECK_U64(work_of("demangled").kernel_count, 1);
+    pthread_join(thread, NULL);
+}
+TEST(a_fork_while_a_library_is_loaded_and_kernels_get_their_names_does_not_hang) { in_child_within(settle_while_loading, 60); }
+
+static void start_while_loading(void)
+{
+    pthread_t thread;
+    unsetenv("PROFCORE_GPU"); /* so that it is looked for */
+    sem_init(&is_loading, 0, 0);
+    start();
+    stop();
+    CHECK_I64(pthread_create(&thread, NULL, fork_while_loading, NULL), 0);
+    sem_wait(&is_loading);
+    start();
+    stop();
+    pthread_join(thread, NULL);
+}
+TEST(a_fork_while_a_library_is_loaded_and_recording_starts_does_not_hang) { in_child_within(start_while_loading, 60); }
+
+static void *begin_on_and_on(void *unused)
+{
+    for (;;)
+        prof_gpu_start(NULL);
+    return unused;
+}
+
+/* After all handlers of the library's, and of what the process has loaded since. */
+static void check_that_it_is_over(void)
+{
+    for (unsigned i = 0; i < 300; i++, usleep(1000))
+        CHECK_U64(gpu->subscribers(), 0);
+    fflush(stdout);
+    _exit(test_failed);
+}
+
+static void exit_while_beginning(void)
+{
+    pthread_t thread;
+    CHECK_I64(atexit(check_that_it_is_over), 0);
+    CHECK_I64(begin(), PROF_OK);
+    CHECK_I64(pthread_create(&thread, NULL, begin_on_and_on, NULL), 0);
+    usleep(20000);
+    exit(1);
+}
+
+TEST(nothing_begins_when_the_process_ends)
+{
+    for (unsigned i = 0; i < 4; i++)
+        in_child_within(exit_while_beginning, 60);
 }
 
 static void exit_while_launching(void)
