@@ -9,6 +9,7 @@
 
 #include "../base/array.h"
 #include "../base/error.h"
+#include "../base/text.h"
 #include "../base/tickets.h"
 
 #include <pthread.h>
@@ -47,31 +48,61 @@ static const char *utf8_of(profi_captured_text text, char room[TEXT_ROOM])
 
 /* ---- domains ---- */
 
+enum { DOMAINS_MOST = 1024, DOMAIN_SLOTS = 2 * DOMAINS_MOST };
+
 struct profi_captured_domain {
-    const profi_captured_domain *next;
+    uint32_t number;      /* from 1; 0 is the default one's */
     char file[FILE_ROOM]; /* "nvtx:" and its name */
 };
 
-/* Newest first; added to without a lock: two threads may make one twice, whose sites are the same. */
-static const profi_captured_domain *domains;
+/* By the hash of the file, open addressing; added to without a lock. */
+static profi_captured_domain *domains[DOMAIN_SLOTS];
+static uint32_t domain_count;
+
+static uint32_t number_of(const profi_captured_domain *domain) { return domain != NULL ? domain->number : 0; }
+
+static profi_captured_domain *make_domain(const char *file)
+{
+    uint32_t number = __atomic_add_fetch(&domain_count, 1u, __ATOMIC_RELAXED);
+    profi_captured_domain *made = number <= DOMAINS_MOST ? malloc(sizeof(*made)) : NULL;
+    if (made == NULL) {
+        static uint32_t is_told;
+        __atomic_fetch_sub(&domain_count, 1u, __ATOMIC_RELAXED);
+        if (number > DOMAINS_MOST && __atomic_exchange_n(&is_told, 1u, __ATOMIC_RELAXED) == 0)
+            profi_notice("more than %d domains of NVTX: ranges of the others are shown in none", (int)DOMAINS_MOST);
+        return NULL;
+    }
+    made->number = number;
+    memcpy(made->file, file, sizeof(made->file));
+    return made;
+}
+
+/* One that two threads make at once is made twice, and the second goes again; its number stays unused. */
+static const profi_captured_domain *find_or_make(const char file[FILE_ROOM])
+{
+    profi_captured_domain *made = NULL;
+    uint64_t at = profi_text_hash(file, strlen(file), 0);
+    for (;; at++) { /* no more than half of the slots are ever in use */
+        profi_captured_domain **slot = &domains[at % DOMAIN_SLOTS], *found = PROFI_ACQUIRE(*slot);
+        if (found == NULL) {
+            if (made == NULL && (made = make_domain(file)) == NULL)
+                return NULL;
+            if (__atomic_compare_exchange_n(slot, &found, made, 0, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE))
+                return made;
+        }
+        if (strcmp(found->file, file) == 0) {
+            free(made);
+            return found;
+        }
+    }
+}
 
 const profi_captured_domain *profi_captured_domain_of(profi_captured_text name)
 {
     PROFI_KEEP_ERRNO;
-    char text[TEXT_ROOM], file[FILE_ROOM];
+    char text[TEXT_ROOM], file[FILE_ROOM] = "";
     snprintf(file, sizeof(file), "nvtx:%s", utf8_of(name, text));
-    const profi_captured_domain *first = PROFI_ACQUIRE(domains);
-    for (const profi_captured_domain *at = first; at != NULL; at = at->next)
-        if (strcmp(at->file, file) == 0)
-            return at;
-    profi_captured_domain *domain = malloc(sizeof(*domain));
-    if (domain == NULL)
-        return NULL;
-    memcpy(domain->file, file, sizeof(file));
-    do
-        domain->next = first;
-    while (!__atomic_compare_exchange_n(&domains, &first, domain, 0, __ATOMIC_RELEASE, __ATOMIC_RELAXED));
-    return domain;
+    return find_or_make(file);
 }
 
 prof_site *profi_captured_site(const profi_captured_domain *domain, profi_captured_text text)
@@ -83,18 +114,37 @@ prof_site *profi_captured_site(const profi_captured_domain *domain, profi_captur
     return site;
 }
 
+/* ---- what finds no room ---- */
+
+static prof_site lost_name = PROF_SITE_INIT("NVTX ranges not received", "nvtx", 0, 0);
+
+/* A counter of the run's: each report has it. */
+static void count_lost(void)
+{
+    static uint64_t lost;
+    uint64_t now = __atomic_add_fetch(&lost, 1u, __ATOMIC_RELAXED);
+    if (PROFI_GET(prof_active))
+        prof_counter(&lost_name, (double)now);
+}
+
 /* ---- pushes and pops ---- */
 
+enum { RANGES_MOST = 1 << 14, NONE = RANGES_MOST, POPPED = UINT32_MAX };
+
 typedef struct range {
-    const profi_captured_domain *domain;
+    uint32_t domain; /* POPPED: it is over, below others that are not */
+    uint32_t below;  /* the next of its domain; NONE: it is the outermost */
     prof_scope scope;
     int level; /* in its domain */
 } range;
 
+/* A thread's. */
 typedef struct ranges {
     range *items;
     size_t count, room;
-    uint64_t missing; /* the innermost, for which there was no memory */
+    uint64_t missing; /* the innermost, for which there was no room */
+    /* Of each domain: the innermost that has room, plus 1, or 0: none; and how many inside that are missing. */
+    uint32_t tops[DOMAINS_MOST + 1], missing_of[DOMAINS_MOST + 1];
 } ranges;
 
 static pthread_key_t key;
@@ -126,16 +176,8 @@ static ranges *with_room(void)
         return NULL;
     }
     mine = all;
-    return all->missing == 0 && profi_array_grow(&all->items, &all->room, all->count, sizeof(*all->items)) ? all : NULL;
-}
-
-/* The innermost of a domain; NULL: there is none. */
-static range *innermost(const ranges *all, const profi_captured_domain *domain)
-{
-    for (size_t i = all->count; i-- != 0;)
-        if (all->items[i].domain == domain)
-            return &all->items[i];
-    return NULL;
+    int has_room = all->missing == 0 && all->count < RANGES_MOST;
+    return has_room && profi_array_grow(&all->items, &all->room, all->count, sizeof(*all->items)) ? all : NULL;
 }
 
 static prof_site payload_name = PROF_SITE_INIT("payload", NULL, 0, 0);
@@ -161,33 +203,42 @@ int profi_captured_push(const profi_captured_domain *domain, profi_captured even
 {
     ranges *all = with_room();
     if (all == NULL) {
-        if (mine != NULL)
+        if (mine != NULL) {
             mine->missing++;
+            mine->missing_of[number_of(domain)]++;
+        }
+        count_lost();
         return 0;
     }
-    const range *around = innermost(all, domain);
-    range pushed = { .domain = domain, .scope = PROF_SCOPE_NONE, .level = around != NULL ? around->level + 1 : 0 };
-    pushed.scope = begin(domain, &event);
-    all->items[all->count++] = pushed; /* last: a signal handler's ranges are gone by now */
-    return pushed.level;
+    prof_scope scope = begin(domain, &event); /* first: a signal handler's ranges are gone by then */
+    uint32_t *top = &all->tops[number_of(domain)], around = *top != 0 ? *top - 1 : NONE;
+    int level = around != NONE ? all->items[around].level + 1 : 0;
+    all->items[all->count] = (range){ .domain = number_of(domain), .below = around, .scope = scope, .level = level };
+    *top = (uint32_t)++all->count;
+    return level;
 }
 
 int profi_captured_pop(const profi_captured_domain *domain)
 {
     ranges *all = mine;
-    if (all != NULL && all->missing != 0) {
+    if (all != NULL && all->missing_of[number_of(domain)] != 0) {
+        all->missing_of[number_of(domain)]--;
         all->missing--;
         return 0;
     }
-    range *popped = all != NULL ? innermost(all, domain) : NULL;
-    if (popped == NULL)
+    uint32_t *top = all != NULL ? &all->tops[number_of(domain)] : NULL;
+    if (top == NULL || *top == 0)
         return NOTHING_TO_POP;
-    range last = *popped;
+    size_t at = *top - 1;
+    range last = all->items[at];
     if (last.scope.place != 0)
         prof_end(last.scope);
-    all->count--;
-    for (range *inside = popped; inside != all->items + all->count; inside++)
-        *inside = (range){ .domain = inside[1].domain, .scope = PROF_SCOPE_NONE, .level = inside[1].level };
+    for (size_t inside = at + 1; inside < all->count; inside++)
+        all->items[inside].scope = PROF_SCOPE_NONE;
+    *top = last.below != NONE ? last.below + 1 : 0;
+    all->items[at].domain = POPPED;
+    while (all->count != 0 && all->items[all->count - 1].domain == POPPED)
+        all->count--;
     return last.level;
 }
 
@@ -197,7 +248,10 @@ uint64_t profi_captured_start(const profi_captured_domain *domain, profi_capture
 {
     prof_site *site = PROFI_GET(prof_active) ? profi_captured_site(domain, event.text) : NULL;
     prof_span span = site != NULL ? prof_span_begin(site) : PROF_SPAN_NONE;
-    return span.what != 0 ? profi_ticket_take(&spans, (const uint64_t[2]){ span.what, span.start }) : 0;
+    uint32_t number = span.what != 0 ? profi_ticket_take(&spans, (const uint64_t[2]){ span.what, span.start }) : 0;
+    if (span.what != 0 && number == 0)
+        count_lost();
+    return number;
 }
 
 void profi_captured_end(uint64_t number)

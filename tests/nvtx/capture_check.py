@@ -57,7 +57,7 @@ def _(folder):
     found = calls(summary, "nvtx")
     for name in ("push", "push wide", "push ex"):
         equal(found.get(name), 1, f"calls of {name} in {found}")
-    equal(said, "levels 2 1 0 none\n", "answers")
+    equal(said, "levels 2 1 0 none\ntoo deep none\n", "answers")
 
 
 @case("a_pop_of_another_domain_ends_no_scope_of_this_one")
@@ -94,6 +94,19 @@ def _(folder):
     equal(found["left open"], 1, "left open")
     equal(found["(unnamed)"], 3, "without a name")
     check(any(name.startswith("xxx") for name in found), "a long name")
+
+
+@case("ranges_and_domains_are_bounded_and_what_is_not_received_is_counted")
+def _(folder):
+    deep, kept, spans_lost, domains, known = 20000, 16384, 6000 - 4096, 3000, 1024
+    summary, _, notices = captured(folder)
+    equal(calls(summary, "nvtx:bounds"), {"too deep": kept}, "received")
+    (lost,) = [counter for counter in summary["counters"] if counter["name"] == "NVTX ranges not received"]
+    equal(lost["last"], deep - kept + spans_lost, "counted")
+    of_their_own = sum(function["name"] == "in many domains" and function["file"].startswith("nvtx:domain") for function in summary["functions"])
+    check(known - 8 <= of_their_own <= known, f"{of_their_own} domains")
+    equal(calls(summary, "nvtx")["in many domains"], domains - of_their_own, "ranges in none")
+    equal(notices.count("more than 1024 domains"), 1, notices)
 
 
 @case("without_being_asked_nothing_is_received")

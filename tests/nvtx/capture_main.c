@@ -10,7 +10,7 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { ROUNDS = 10, DEEP = 5000, OPEN = 6000 };
+enum { ROUNDS = 10, DEEP = 5000, OPEN = 6000, TOO_DEEP = 20000, DOMAINS = 3000, POPS = 200000 };
 
 static nvtxEventAttributes_t event(void)
 {
@@ -114,6 +114,36 @@ static void deep(void)
         pthread_join(thread, NULL);
 }
 
+/* In a domain of its own, on its own thread: what is inside the last that is received is not, and nor are their pops. */
+static void *be_too_deep(void *domain)
+{
+    nvtxEventAttributes_t attributes = named("too deep");
+    for (int i = 0; i < TOO_DEEP; i++)
+        nvtxDomainRangePushEx(domain, &attributes);
+    for (int i = 0; i < POPS; i++) /* of one that has nothing open */
+        nvtxRangePop();
+    int levels = 0;
+    for (int i = 0; i < TOO_DEEP; i++)
+        levels += nvtxDomainRangePop(domain) == TOO_DEEP - 1 - i;
+    printf("too deep %s\n", levels < TOO_DEEP && nvtxDomainRangePop(domain) < 0 ? "none" : "some");
+    return NULL;
+}
+
+static void bounds(nvtxDomainHandle_t domain)
+{
+    pthread_t thread;
+    char name[32];
+    if (pthread_create(&thread, NULL, be_too_deep, domain) == 0)
+        pthread_join(thread, NULL);
+    nvtxEventAttributes_t attributes = named("in many domains");
+    for (int i = 0; i < DOMAINS; i++) {
+        snprintf(name, sizeof(name), "domain %d", i);
+        nvtxDomainHandle_t one = nvtxDomainCreateA(name);
+        nvtxDomainRangePushEx(one, &attributes);
+        nvtxDomainRangePop(one);
+    }
+}
+
 static void hostile(void)
 {
     nvtxEventAttributes_t small = named("small");
@@ -145,5 +175,6 @@ int main(void)
     started();
     deep();
     hostile();
+    bounds(nvtxDomainCreateA("bounds"));
     return 0;
 }
