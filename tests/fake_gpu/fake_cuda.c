@@ -5,8 +5,18 @@
 
 #undef cuDeviceGetCount
 
+/* What a test says while threads run, which the environment does not bear: -1: nothing. */
+static int is_used_now = -1, refuses_now;
+void fake_cuda_use(int yes);
+void fake_cuda_use(int yes) { __atomic_store_n(&is_used_now, yes, __ATOMIC_RELAXED); }
+void fake_cuda_refuse_waits(int yes);
+void fake_cuda_refuse_waits(int yes) { __atomic_store_n(&refuses_now, yes, __ATOMIC_RELAXED); }
+
 static int is_unused(void)
 {
+    int told = __atomic_load_n(&is_used_now, __ATOMIC_RELAXED);
+    if (told >= 0)
+        return !told;
     const char *value = getenv("FAKE_CUDA_UNUSED");
     return value != NULL && value[0] == '1';
 }
@@ -45,7 +55,7 @@ unsigned fake_cuda_waits(void) { return waits; }
 
 CUresult CUDAAPI cuCtxSynchronize(void)
 {
-    if (getenv("FAKE_CUDA_REFUSES_WAITS") != NULL)
+    if (__atomic_load_n(&refuses_now, __ATOMIC_RELAXED)) /* as while a graph is captured */
         return CUDA_ERROR_STREAM_CAPTURE_UNSUPPORTED;
     __atomic_fetch_add(&waits, 1u, __ATOMIC_RELAXED);
     return CUDA_SUCCESS;

@@ -10,7 +10,6 @@
  *     FAKE_CUPTI_REFUSES     a function, such as cuptiActivityEnable, that fails
  *     FAKE_CUDA_DEVICES      how many; 1
  *     FAKE_CUDA_UNUSED       1: the process has not called cuInit()
- *     FAKE_CUDA_REFUSES_WAITS  set: cuCtxSynchronize() fails, as while a graph is captured
  */
 #ifndef FAKE_GPU_H
 #define FAKE_GPU_H
@@ -44,6 +43,9 @@ typedef struct fake_gpu {
     unsigned (*buffers_out)(void); /* given to the fake and not handed over */
     uint64_t (*clock)(void);       /* what the registered clock says; 0: none is */
 } fake_gpu;
+
+/* The fake libcuda has functions of its own: fake_cuda_waits(), how often it was waited for; fake_cuda_use(), whether cuInit() was called;
+   fake_cuda_refuse_waits(), whether cuCtxSynchronize() fails. */
 
 /* In the fake libcupti. */
 typedef const fake_gpu *(*fake_gpu_get)(void);

@@ -724,6 +724,14 @@ static unsigned waits_of_driver(void)
     return waits();
 }
 
+static void tell_driver(const char *function, int yes)
+{
+    void (*tell)(int) = NULL;
+    void *found = dlsym(load("libcuda.so.1"), function);
+    memcpy(&tell, &found, sizeof(tell));
+    tell(yes);
+}
+
 static void check_bound(const prof_snapshot *snapshot, const char *name, uint64_t busy_ns)
 {
     prof_gpu_work work = PROF_GPU_WORK_INIT;
@@ -781,7 +789,7 @@ CASE(where_a_wait_was_refused_there_is_no_bound)
     CHECK_I64(begin(), PROF_E_UNAVAILABLE);
     prof_site *asks = site_with("asks", PROF_SITE_GPU_SYNC);
     prof_end(prof_begin(asks));
-    setenv("FAKE_CUDA_REFUSES_WAITS", "1", 1);
+    tell_driver("fake_cuda_refuse_waits", 1);
     prof_end(prof_begin(asks));
     prof_snapshot *snapshot = take();
     check_unbounded(snapshot, "asks", "in use by another tool");
@@ -791,14 +799,14 @@ CASE(where_a_wait_was_refused_there_is_no_bound)
 CASE(a_call_waits_as_soon_as_the_process_uses_cuda_and_not_before)
 {
     prof_site *asks = site_with("asks", PROF_SITE_GPU_SYNC);
+    setenv("FAKE_CUDA_UNUSED", "1", 1);
     start();
     prof_end(prof_begin(asks)); /* no driver is loaded, and none is by that */
     CHECK(dlopen("libcuda.so.1", RTLD_NOW | RTLD_NOLOAD) == NULL);
-    setenv("FAKE_CUDA_UNUSED", "1", 1);
     load("libcuda.so.1");
     prof_end(prof_begin(asks));
     CHECK_U64(waits_of_driver(), 0);
-    setenv("FAKE_CUDA_UNUSED", "0", 1);
+    tell_driver("fake_cuda_use", 1);
     prof_end(prof_begin(asks));
     CHECK_U64(waits_of_driver(), 1);
 }
@@ -1256,23 +1264,29 @@ static void fork_once(void)
 
 static void *fork_while_loading(void *unused)
 {
-    char address[32];
     (void)unused;
-    snprintf(address, sizeof(address), "%" PRIxPTR, (uintptr_t)fork_once);
-    setenv("PLUGIN_CALLS", address, 1);
     load("libgpu_plugin.so");
     return NULL;
+}
+
+/* Before there is any thread that reads the environment. */
+static void prepare_plugin(void)
+{
+    char address[32];
+    snprintf(address, sizeof(address), "%" PRIxPTR, (uintptr_t)fork_once);
+    setenv("PLUGIN_CALLS", address, 1);
+    sem_init(&is_loading, 0, 0);
 }
 
 static void settle_while_loading(void)
 {
     pthread_t thread;
+    prepare_plugin();
     CHECK_I64(begin(), PROF_OK);
     gpu->deliver_on_flush(0);
     prof_scope scope = prof_begin(site("demangled"));
     gpu->kernel(gpu->call("cudaLaunchKernel"), 0, 1, now_ns, now_ns + 5, "_Z5saxpyPKfPfi", 0);
     prof_end(scope);
-    sem_init(&is_loading, 0, 0);
     CHECK_I64(pthread_create(&thread, NULL, fork_while_loading, NULL), 0);
     sem_wait(&is_loading);
     gpu->deliver(0, 0);
@@ -1285,7 +1299,7 @@ static void start_while_loading(void)
 {
     pthread_t thread;
     unsetenv("PROFCORE_GPU"); /* so that it is looked for */
-    sem_init(&is_loading, 0, 0);
+    prepare_plugin();
     start();
     stop();
     CHECK_I64(pthread_create(&thread, NULL, fork_while_loading, NULL), 0);
