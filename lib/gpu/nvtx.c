@@ -10,6 +10,7 @@
 
 #include "../base/error.h"
 #include "../base/number_map.h"
+#include "../base/system.h"
 #include "../base/text.h"
 #include "../base/tickets.h"
 
@@ -106,10 +107,23 @@ static void span_end(uint32_t number)
         nvtxDomainRangeEnd(domain, range[0]);
 }
 
+/*
+ * A thread has one name for a whole tool, which the program may have given it
+ * already; so the program's threads get theirs in our domain only.
+ */
 static void thread(int32_t tid, const char *name)
 {
-    if (name[0] != '\0')
+    nvtxResourceAttributes_t resource = { .version = NVTX_VERSION, .size = NVTX_RESOURCE_ATTRIB_STRUCT_SIZE,
+                                          .identifierType = NVTX_RESOURCE_TYPE_GENERIC_THREAD_NATIVE,
+                                          .messageType = NVTX_MESSAGE_TYPE_ASCII };
+    resource.identifier.ullValue = (uint64_t)tid;
+    resource.message.ascii = name;
+    if (name[0] == '\0')
+        return;
+    if (profi_thread_is_ours())
         nvtxNameOsThreadA((uint32_t)tid, name);
+    else
+        nvtxDomainResourceCreate(domain, &resource);
 }
 
 static const profi_listener listener = { learn, begin, end, items, instant, span_begin, span_end, thread };

@@ -126,6 +126,13 @@ static void NVTX_API on_thread(uint32_t tid, const char *name)
     note("thread", NULL, name, 0, tid);
 }
 
+static nvtxResourceHandle_t NVTX_API on_resource(nvtxDomainHandle_t domain, nvtxResourceAttributes_t *resource)
+{
+    if (resource->identifierType == NVTX_RESOURCE_TYPE_GENERIC_THREAD_NATIVE && resource->messageType == NVTX_MESSAGE_TYPE_ASCII)
+        note("domain thread", domain, resource->message.ascii, 0, resource->identifier.ullValue);
+    return NULL;
+}
+
 /* The program's own, without a domain. */
 static int NVTX_API on_own_push(const char *text)
 {
@@ -170,7 +177,7 @@ int InitializeInjectionNvtx2(NvtxGetExportTableFunc_t table_of)
         { NVTX_CBID_CORE2_DomainRangeEnd, FUNCTION(on_end) },      { NVTX_CBID_CORE2_DomainRangePushEx, FUNCTION(on_push) },
         { NVTX_CBID_CORE2_DomainRangePop, FUNCTION(on_pop) },      { NVTX_CBID_CORE2_DomainNameCategoryA, FUNCTION(on_category) },
         { NVTX_CBID_CORE2_DomainRegisterStringA, FUNCTION(on_register) },
-        { NVTX_CBID_CORE2_DomainCreateA, FUNCTION(on_domain) },
+        { NVTX_CBID_CORE2_DomainCreateA, FUNCTION(on_domain) }, { NVTX_CBID_CORE2_DomainResourceCreate, FUNCTION(on_resource) },
     };
     const char *path = getenv("INJECTION_LOG");
     const NvtxExportTableCallbacks *callbacks = table_of(NVTX_ETID_CALLBACKS);

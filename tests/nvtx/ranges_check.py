@@ -123,8 +123,15 @@ def _(folder):
 @case("threads_have_their_names")
 def _(folder):
     _, lines = run(folder, plain, "nested", PROFCORE="1")
-    (thread,) = [line for line in lines if line.what == "thread"]
-    equal((thread.text, thread.payload), ("ranges_main", thread.tid), "the main thread")
+    (thread,) = [line for line in lines if line.what == "domain thread"]
+    equal((thread.text, thread.payload, thread.domain), ("ranges_main", thread.tid, "profcore"), "the main thread")
+
+
+@case("a_name_that_the_program_gave_its_thread_stays")
+def _(folder):
+    _, lines = run(folder, plain, "names_its_thread", PROFCORE="1")
+    equal([line.text for line in lines if line.what == "thread"], ["the program's name"], "names")
+    equal(len([line for line in lines if line.what == "domain thread"]), 1, "ours is in our domain")
 
 
 @case("instants_are_marks")

@@ -17,6 +17,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -88,6 +89,12 @@ static void *leave_open(void *unused)
     PROF_BEGIN(b, "left open inside");
     (void)a, (void)b;
     return unused;
+}
+
+static void names_its_thread(void)
+{
+    nvtxNameOsThreadA((uint32_t)syscall(SYS_gettid), "the program's name");
+    nested();
 }
 
 static void thread_exits(void)
@@ -275,6 +282,7 @@ static const struct {
     { "cancelled", cancelled }, { "anywhere", cancelled_anywhere }, { "stopped", stopped }, { "forks", forks },
     { "spans", spans },         { "instants", instants },       { "operators", operators }, { "sampled", sampled },
     { "measured", measured },   { "lost", lost },               { "interrupted", interrupted }, { "own", own },
+    { "names_its_thread", names_its_thread },
     { "thread_exits", thread_exits }, { "reentered", reentered },
 };
 
