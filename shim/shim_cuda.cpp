@@ -3,6 +3,12 @@
  * What libtorch allocates on GPUs, as a pool for each: "torch.cuda:0", fed by
  * the trace of its caching allocator (libtorch 2.2 and later).
  *
+ * With prof_torch_memory_start() it begins by itself, once the program has
+ * initialised the allocator.  To ask how many GPUs there are would initialise
+ * the driver, which a child that is forked later could not use any more.  So a
+ * thread of libprofcore's looks whether the allocator has been initialised,
+ * which costs two loads, until it has.
+ *
  * Built against any libtorch whose headers are whole, with CUDA's headers: the
  * allocator is found at run time, so a library built with a libtorch for CPUs
  * serves one for GPUs of the same version.  Without the headers, or with an
@@ -12,14 +18,35 @@
  * recursive: so it may read the statistics, and calls nothing else of torch.
  * It stays once it is there.
  */
+#include "shim_cuda.hpp"
 #include "shim_error.hpp"
 
 #include <profcore/memory.h>
 #include <profcore/torch.h>
 
+#include <cstdio>
+#include <dlfcn.h>
+
 using profi_torch::fail;
 using profi_torch::guarded;
 using profi_torch::task;
+
+namespace {
+
+/* The variable of libc10_cuda that names its allocator, where there is one: nothing of ours names it when it is linked. */
+void *find_allocator_variable() { return dlsym(RTLD_DEFAULT, "_ZN3c104cuda20CUDACachingAllocator9allocatorE"); }
+
+const char without_cuda[] = "this libtorch is built without CUDA";
+
+/* For reports, which say themselves what cannot be had. */
+prof_status not_there(prof_error *err, prof_status status, const char *reason)
+{
+    err->status = status;
+    std::snprintf(err->message, sizeof(err->message), "%s", reason);
+    return status;
+}
+
+} // namespace
 
 #ifdef PROFI_TORCH_CUDA_TRACE
 
@@ -28,9 +55,6 @@ using profi_torch::task;
 #include <ATen/Context.h>
 #include <ATen/detail/CUDAHooksInterface.h>
 #include <c10/cuda/CUDACachingAllocator.h>
-
-#include <cstdio>
-#include <dlfcn.h>
 
 namespace {
 
@@ -45,10 +69,9 @@ std::mutex lock;
 bool is_installed; /* under the lock */
 CUDAAllocator *allocator_in_use; /* set before the first step, for good */
 
-/* Of libc10_cuda, where there is one: nothing of ours names it when it is linked. */
 CUDAAllocator *find_allocator()
 {
-    auto *at = static_cast<std::atomic<CUDAAllocator *> *>(dlsym(RTLD_DEFAULT, "_ZN3c104cuda20CUDACachingAllocator9allocatorE"));
+    auto *at = static_cast<std::atomic<CUDAAllocator *> *>(find_allocator_variable());
     return at != nullptr ? at->load() : nullptr;
 }
 
@@ -115,7 +138,7 @@ prof_status install(const task &doing, prof_error *err)
         return PROF_OK;
     CUDAAllocator *found = find_allocator();
     if (found == nullptr)
-        return fail(err, PROF_E_UNAVAILABLE, doing, "this libtorch is built without CUDA");
+        return fail(err, PROF_E_UNAVAILABLE, doing, "%s", without_cuda);
     const int count = at::hasCUDA() ? int(at::detail::getCUDAHooks().deviceCount()) : 0;
     if (count == 0)
         return fail(err, PROF_E_UNAVAILABLE, doing, "libtorch finds no GPU");
@@ -131,16 +154,53 @@ prof_status install(const task &doing, prof_error *err)
     return PROF_OK;
 }
 
+/* Until 2.5 CUDA has a function of its own for it. */
+template <class context_type> auto wait_until_initialised(context_type &context, int) -> decltype(context.lazyInitDevice(at::kCUDA))
+{
+    context.lazyInitDevice(at::kCUDA);
+}
+template <class context_type> void wait_until_initialised(context_type &context, long)
+{
+    context.lazyInitCUDA();
+}
+
+/* The allocator is whole when all of CUDA is, of which another thread may be in the middle. */
+prof_status look_for_cuda(void *, prof_error *err)
+{
+    const task doing{ "count memory of GPUs" };
+    return guarded(err, PROF_E_UNAVAILABLE, doing, [&] {
+        CUDAAllocator *found = find_allocator();
+        if (found == nullptr)
+            return not_there(err, PROF_E_UNAVAILABLE, without_cuda);
+        if (!found->initialized())
+            return not_there(err, PROF_E_BUSY, "the program has not initialised libtorch's CUDA");
+        wait_until_initialised(at::globalContext(), 0);
+        return install(doing, err);
+    });
+}
+
 } // namespace
 
 #else
 
+static const char without_trace[] = "built without CUDA's headers, or with a libtorch before 2.2";
+
 static prof_status install(const task &doing, prof_error *err)
 {
-    return fail(err, PROF_E_UNSUPPORTED, doing, "built without CUDA's headers, or with a libtorch before 2.2");
+    return fail(err, PROF_E_UNSUPPORTED, doing, "%s", without_trace);
+}
+
+static prof_status look_for_cuda(void *, prof_error *err)
+{
+    return not_there(err, PROF_E_UNSUPPORTED, find_allocator_variable() != nullptr ? without_trace : without_cuda);
 }
 
 #endif
+
+prof_status profi_torch::await_cuda_memory(prof_error *err)
+{
+    return prof_pool_await("torch.cuda", look_for_cuda, nullptr, err);
+}
 
 prof_status prof_torch_cuda_memory_start(prof_error *err)
 {

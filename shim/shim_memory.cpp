@@ -9,6 +9,7 @@
  * is freed as it would have been.  It stays once it is there: blocks carry
  * its deleter.
  */
+#include "shim_cuda.hpp"
 #include "shim_error.hpp"
 
 #include <profcore/memory.h>
@@ -82,5 +83,7 @@ prof_status install(const task &doing, prof_error *err)
 prof_status prof_torch_memory_start(prof_error *err)
 {
     const task doing{ "count memory" };
-    return guarded(err, PROF_E_UNAVAILABLE, doing, [&] { return install(doing, err); });
+    prof_status status = guarded(err, PROF_E_UNAVAILABLE, doing, [&] { return install(doing, err); });
+    const prof_status later = profi_torch::await_cuda_memory(status == PROF_OK ? err : nullptr);
+    return status != PROF_OK ? status : later;
 }

@@ -198,9 +198,13 @@ static void check_nvidia(doctor_list *list)
 static void describe_shim(void *library, char *text)
 {
     const char *(*version)(void);
+    prof_status (*start)(prof_error *err); /* it may initialise CUDA, in a process of its own */
+    prof_error err = PROF_ERROR_INIT;
     *(void **)&version = dlsym(library, "prof_torch_version");
-    if (version != NULL)
-        snprintf(text, TEXT_BYTES - 1, "libtorch %s", version());
+    *(void **)&start = dlsym(library, "prof_torch_cuda_memory_start");
+    if (version != NULL && start != NULL)
+        snprintf(text, TEXT_BYTES - 1, "libtorch %s; %s", version(),
+                 start(&err) == PROF_OK ? "it tells what it allocates on GPUs" : err.message);
 }
 
 /* The shim lies beside the library, or where the loader finds it. */

@@ -146,6 +146,28 @@ typedef struct prof_pool prof_pool;
 PROF_API prof_status prof_pool_open(const char *name, prof_pool **pool, prof_error *err);
 
 /*
+ * Says that pools will be opened later, once the program has initialised what
+ * owns their memory, which a profiler must not do for it.
+ *
+ * Sites that are first used from now on measure pools, as after
+ * prof_pool_open().  `look` is called a hundred times a second, from now until
+ * it says that the pools are open, or never will be; also in forked children.
+ * Until then reports have the name with the reason.
+ *
+ *   name     Of all of them, such as "torch.cuda": UTF-8, 31 bytes at most.
+ *   look     Returns PROF_OK: they are open; PROF_E_BUSY: not yet; else: never.
+ *            err->message says why.  On a thread of the library's, which holds no
+ *            lock.  It stays callable as long as the process lives.
+ *   user     Passed on.
+ *   returns  PROF_OK, also where the same are awaited already; PROF_E_INVALID: a
+ *            bad name; PROF_E_LIMIT for a ninth; PROF_E_NO_MEMORY.
+ *   threads  Any.
+ *   memory   A thread, which sleeps once nothing is awaited.
+ *   since    0.1
+ */
+PROF_API prof_status prof_pool_await(const char *name, prof_status (*look)(void *user, prof_error *err), void *user, prof_error *err);
+
+/*
  * Says what a pool holds from now on, where that is not what it was told: an
  * allocator that was there before.  Calls that are open now have no figures of
  * it.

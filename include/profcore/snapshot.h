@@ -447,10 +447,11 @@ typedef struct prof_pool_info {
     uint64_t exhausted_count;   /* how often it could not give what was asked for */
     uint64_t exhausted_bytes;   /* what was asked for the first time; 0: never */
     const char *exhausted_path; /* the scopes that were open then, "a > b"; NULL: never */
+    const char *reason;         /* of pools that are awaited (prof_pool_await()): why they are not there, and all else is 0; NULL: it is there */
 } prof_pool_info;
 
 #define PROF_POOL_INFO_INIT \
-    { (uint32_t)sizeof(prof_pool_info), 0u, NULL, 0u, 0u, 0u, 0u, 0u, 0u, 0u, 0u, 0u, 0u, 0u, 0u, 0u, 0u, NULL }
+    { (uint32_t)sizeof(prof_pool_info), 0u, NULL, 0u, 0u, 0u, 0u, 0u, 0u, 0u, 0u, 0u, 0u, 0u, 0u, 0u, 0u, NULL, NULL }
 
 /*
  * The number of pools: 0 in what was read, merged, or is a subtree or one

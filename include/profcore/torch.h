@@ -601,6 +601,12 @@ PROF_API void prof_torch_operators_stop(void);
  * does the same when the library is loaded, PROFCORE_TORCH=1,memory with
  * operators.
  *
+ * It also awaits CUDA: once the program has initialised libtorch's, what is
+ * allocated on GPUs is told as by prof_torch_cuda_memory_start(), a hundredth of
+ * a second later.  Nothing is initialised for that, no GPU asked for; reports
+ * have "torch.cuda" with the reason until then.  What was allocated before is in
+ * the figures; the calls that are open at that moment have none.
+ *
  * Call it before a model is loaded: of what was allocated before nothing is
  * counted.  And before the first scope and prof_torch_operators_start(): scopes and
  * operators that ran before go without.  It lasts as long as the process.
@@ -614,7 +620,8 @@ PROF_API void prof_torch_operators_stop(void);
 PROF_API prof_status prof_torch_memory_start(prof_error *err);
 
 /*
- * Tells the memory that libtorch allocates on GPUs from now on, each as a pool
+ * Tells the memory that libtorch allocates on GPUs from now on, whether or not
+ * the program uses one yet (prof_torch_memory_start() waits for that): each as a pool
  * of its own, "torch.cuda:0" (prof_pool_open() in <profcore/memory.h>): each
  * call of a scope has what was allocated and reserved at its begin, at its end
  * and the highest in between, in the bytes of torch.cuda.memory_allocated() and

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Libraries that are loaded as soon as the program has another: a runtime's
- * operator source, in a program that knows nothing of it.
+ * operator source, in a program that knows nothing of it.  And pools of memory
+ * that are opened as soon as the program has initialised what owns them.
  *
  * What the program loads later is looked for by a thread, for nothing tells
  * when a library comes: standing before dlopen() would take from each caller
@@ -13,6 +14,7 @@
 #include "../base/clock.h"
 #include "../base/error.h"
 #include "../base/system.h"
+#include "../record/awaited.h"
 #include <profcore/operators.h>
 
 #include <dlfcn.h>
@@ -134,7 +136,9 @@ static void *watch_main(void *unused)
             if (look(&companions[i], 0, &why) != PROF_OK) /* without the lock: what is loaded may call in here */
                 profi_notice("%s", why.message);
         }
-        woken = profi_thread_sleep_until(&wake, next_waiting(0) < MOST ? profi_clock_monotonic_ns() + LOOK_EVERY_NS : 0);
+        profi_awaited_look();
+        int is_waiting = next_waiting(0) < MOST || profi_awaited_any();
+        woken = profi_thread_sleep_until(&wake, is_waiting ? profi_clock_monotonic_ns() + LOOK_EVERY_NS : 0);
     }
     return NULL;
 }
@@ -143,7 +147,7 @@ static void *watch_main(void *unused)
 static prof_status start_watching(prof_error *err)
 {
     prof_status status = is_watching ? PROF_OK
-                                     : profi_thread_spawn_waiting(&wake, watch_main, "profcore-load", "loads operator sources", err);
+                                     : profi_thread_spawn_waiting(&wake, watch_main, "profcore-load", "waits for libraries and pools", err);
     if (status == PROF_OK && is_watching)
         sem_post(&wake);
     is_watching |= status == PROF_OK;
@@ -187,15 +191,25 @@ prof_status prof_operators_load_with(const char *runtime_library, const char *so
     return status;
 }
 
+prof_status profi_companions_watch(prof_error *err)
+{
+    pthread_mutex_lock(&lock);
+    prof_status status = start_watching(err);
+    pthread_mutex_unlock(&lock);
+    return status;
+}
+
 void profi_companions_lock(void)
 {
     pthread_mutex_lock(&lock);
+    profi_awaited_lock();
     pthread_mutex_lock(&walk_lock);
 }
 
 void profi_companions_unlock(void)
 {
     pthread_mutex_unlock(&walk_lock);
+    profi_awaited_unlock();
     pthread_mutex_unlock(&lock);
 }
 
@@ -203,7 +217,7 @@ void profi_companions_unlock(void)
 void profi_companions_go_on(void)
 {
     prof_error why = PROF_ERROR_INIT;
-    int is_waiting = next_waiting(0) < MOST;
+    int is_waiting = next_waiting(0) < MOST || profi_awaited_any();
     pthread_mutex_lock(&lock);
     is_watching = 0;
     if (is_waiting && start_watching(&why) != PROF_OK)

@@ -5,6 +5,7 @@
 #include "../base/error.h"
 #include "../base/system.h"
 #include "../base/text.h"
+#include "../record/awaited.h"
 #include "../record/levels.h"
 
 #include <profcore/memory.h>
@@ -19,17 +20,24 @@ static prof_pool handles[PROFI_POOLS_MOST];
 
 static unsigned number_of(const prof_pool *pool) { return (unsigned)(pool - handles); }
 
+/* Takes a name, and reserves the record. */
+static prof_status take_name(const char *function, const char *name, char clean[PROFI_TEXT_MAX], prof_error *err)
+{
+    if (name == NULL || name[0] == '\0')
+        return profi_fail(err, PROF_E_INVALID, "%s: the name is empty", function);
+    if (profi_text_clean(clean, name, strlen(name)) >= PROFI_POOL_NAME_ROOM)
+        return profi_fail(err, PROF_E_INVALID, "%s: a name of more than %d bytes: \"%.80s\"", function, PROFI_POOL_NAME_ROOM - 1, clean);
+    return profi_recorder_open(err);
+}
+
 prof_status prof_pool_open(const char *name, prof_pool **pool, prof_error *err)
 {
     PROFI_KEEP_ERRNO;
     PROFI_NO_CANCELLATION;
     char clean[PROFI_TEXT_MAX];
-    if (pool == NULL || name == NULL || name[0] == '\0')
-        return profi_fail(err, PROF_E_INVALID, "prof_pool_open: %s", pool ? "the name is empty" : "pool is NULL");
-    if (profi_text_clean(clean, name, strlen(name)) >= PROFI_POOL_NAME_ROOM)
-        return profi_fail(err, PROF_E_INVALID, "prof_pool_open: a name of more than %d bytes: \"%.80s\"", PROFI_POOL_NAME_ROOM - 1,
-                          clean);
-    prof_status status = profi_recorder_open(err);
+    if (pool == NULL)
+        return profi_fail(err, PROF_E_INVALID, "prof_pool_open: pool is NULL");
+    prof_status status = take_name("prof_pool_open", name, clean, err);
     if (status != PROF_OK)
         return status;
     unsigned found = profi_recorder_pool(clean, 0);
@@ -38,6 +46,24 @@ prof_status prof_pool_open(const char *name, prof_pool **pool, prof_error *err)
                           clean);
     *pool = &handles[found];
     return PROF_OK;
+}
+
+prof_status prof_pool_await(const char *name, prof_status (*look)(void *user, prof_error *err), void *user, prof_error *err)
+{
+    PROFI_KEEP_ERRNO;
+    PROFI_NO_CANCELLATION;
+    _Static_assert((int)PROFI_AWAITED_NAME_ROOM == (int)PROFI_POOL_NAME_ROOM, "a pool's name fits");
+    char clean[PROFI_TEXT_MAX];
+    if (look == NULL)
+        return profi_fail(err, PROF_E_INVALID, "prof_pool_await: look is NULL");
+    prof_status status = take_name("prof_pool_await", name, clean, err);
+    if (status != PROF_OK)
+        return status;
+    profi_recorder_pools_to_come();
+    if (!profi_awaited_add(clean, look, user))
+        return profi_fail(err, PROF_E_LIMIT, "prof_pool_await: %d are awaited already, and there is no room for \"%s\"",
+                          PROFI_AWAITED_MOST, clean);
+    return profi_companions_watch(err);
 }
 
 void prof_pool_set(prof_pool *pool, uint64_t allocated_bytes, uint64_t reserved_bytes)

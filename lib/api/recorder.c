@@ -511,6 +511,8 @@ unsigned profi_recorder_pool(const char *name, int is_late)
     return found;
 }
 
+void profi_recorder_pools_to_come(void) { profi_probe_wish_all(PROF_SITE_POOLS, 0); }
+
 /* The end of the process by exit(), a return from main, or quick_exit(). */
 __attribute__((destructor(101))) static void save_at_exit(void)
 {

@@ -22,6 +22,9 @@ unsigned profi_recorder_memory(const char *name);
 /* The same of a pool: PROFI_POOLS_MOST where there is no room. */
 unsigned profi_recorder_pool(const char *name, int is_late);
 
+/* Sites measure pools from now on, though there is none yet. */
+void profi_recorder_pools_to_come(void);
+
 /* Adds a probe of the program's own, behind all of ours. */
 prof_status profi_recorder_add_probe(const prof_probe *probe, uint32_t *site_flag, prof_error *err);
 
@@ -91,6 +94,9 @@ void profi_gpu_forget(void);
 void profi_companions_lock(void);
 void profi_companions_unlock(void);
 void profi_companions_go_on(void);
+
+/* Starts the thread that asks for pools that are awaited (record/awaited.h). */
+prof_status profi_companions_watch(prof_error *err);
 
 /* In a forked child: the thread is the parent's, and the signals get their old actions back. */
 void profi_saver_forget(void);

@@ -19,6 +19,10 @@ json_t *profi_pool_object(const prof_snapshot *snapshot, uint32_t index, int *ok
     const profi_pool_info *pool = &snapshot->pools[index];
     json_t *object = json_object();
     profi_set(object, "name", json_string(pool->name), ok);
+    if (pool->reason[0] != '\0') { /* there is none yet, and so no figures */
+        profi_set(object, "reason", json_string(pool->reason), ok);
+        return object;
+    }
     profi_set(object, "allocated_bytes", profi_number_if(pool->is_known, pool->allocated_bytes), ok);
     profi_set(object, "reserved_bytes", profi_number_if(pool->is_known, pool->reserved_bytes), ok);
     profi_set(object, "allocated_peak_bytes", profi_number(pool->allocated_peak_bytes), ok);

@@ -34,6 +34,10 @@ static void put_exhaustions(profi_output *out, const profi_pool_info *pool)
 
 static void put_pool(profi_output *out, const profi_pool_info *pool)
 {
+    if (pool->reason[0] != '\0') {
+        profi_output_printf(out, "\n   Memory of %s unavailable: %s\n", pool->name, pool->reason);
+        return;
+    }
     char now[24], held[24], peak[24], peak_held[24], mark[24];
     profi_format_bytes(now, (double)pool->allocated_bytes, "");
     profi_format_bytes(held, (double)pool->reserved_bytes, "");

@@ -7,6 +7,7 @@
 #include "pools.h"
 
 #include "../base/error.h"
+#include "../record/awaited.h"
 #include "../record/contexts.h"
 #include "../record/levels.h"
 #include "../record/record.h"
@@ -121,7 +122,7 @@ static int describe_pool(prof_snapshot *snapshot, unsigned number)
     int ok = 1;
     profi_pool_view from = profi_pool_at(number);
     profi_pool_info *pool = &snapshot->pools[number];
-    *pool = (profi_pool_info){ .name = profi_snapshot_text(snapshot, from.name, &ok), .is_known = from.is_known,
+    *pool = (profi_pool_info){ .name = profi_snapshot_text(snapshot, from.name, &ok), .reason = "", .is_known = from.is_known,
                                .is_marked = (uint32_t)profi_pools_are_marked(),
                                .allocated_bytes = size_of(from.now[PROFI_POOL_ALLOCATED]),
                                .reserved_bytes = size_of(from.now[PROFI_POOL_RESERVED]),
@@ -140,22 +141,32 @@ static int describe_pool(prof_snapshot *snapshot, unsigned number)
     return ok;
 }
 
+/* Behind those that there are: those that are awaited, with the reason. */
+static int describe_awaited(prof_snapshot *snapshot)
+{
+    profi_awaited_view view;
+    int ok = 1;
+    for (unsigned i = 0; ok && i < PROFI_AWAITED_MOST; i++)
+        if (profi_awaited_at(i, &view))
+            snapshot->pools[snapshot->pool_count++] = (profi_pool_info){ .name = profi_snapshot_text(snapshot, view.name, &ok),
+                                                                         .reason = profi_snapshot_text(snapshot, view.reason, &ok) };
+    return ok;
+}
+
 int profi_recorded_pools(prof_snapshot *snapshot, uint64_t probes, const uint32_t *function_of_site, size_t site_count)
 {
     unsigned count = profi_pool_count();
-    if (count == 0)
-        return 1;
-    snapshot->pools = calloc(count, sizeof(*snapshot->pools));
+    snapshot->pools = calloc(count + PROFI_AWAITED_MOST, sizeof(*snapshot->pools));
     if (snapshot->pools == NULL)
         return 0;
     profi_levels_lock();
-    int ok = add_contexts(snapshot, probes, function_of_site, site_count);
+    int ok = count == 0 || add_contexts(snapshot, probes, function_of_site, site_count);
     for (unsigned i = 0; ok && i < count; i++)
         ok = describe_pool(snapshot, i);
     profi_levels_unlock();
     snapshot->pool_count = count;
     snapshot->lost_level_calls = profi_levels_lost_calls();
-    return ok;
+    return ok && describe_awaited(snapshot);
 }
 
 /* ---- reading ---- */
@@ -187,5 +198,6 @@ prof_status prof_snapshot_pool(const prof_snapshot *snapshot, uint32_t pool, pro
     full.exhausted_count = from->exhausted_count;
     full.exhausted_bytes = from->shown_count != 0 ? from->exhaustions[0].bytes : 0;
     full.exhausted_path = from->shown_count != 0 ? from->exhaustions[0].path : NULL;
+    full.reason = from->reason[0] != '\0' ? from->reason : NULL;
     return profi_struct_write(info, &full, sizeof(full), INFO_SIZE_0, "prof_pool_info", err);
 }

@@ -265,9 +265,17 @@ static void use_utilization(void)
 
 static void close_change(void *pool) { prof_pool_change(pool, 1, 0); }
 
+static prof_status look_once(void *user, prof_error *why)
+{
+    (void)user;
+    (void)why;
+    return PROF_OK;
+}
+
 static void use_pool(void)
 {
     prof_pool *pool = NULL;
+    (void)TRY(prof_pool_await("awaited", look_once, NULL, &err));
     if (!TRY(prof_pool_open("uses", &pool, &err)))
         return;
     DO(prof_pool_settle_by(pool, close_change, pool));
@@ -592,7 +600,7 @@ static const struct {
     { " prof_operators_open prof_operators_load_with prof_operator_begin prof_operator_begin_shaped ", use_operators },
     { " prof_gpu_status prof_gpu_start prof_gpu_stop ", use_gpu },
     { " prof_memory_open prof_memory_allocated prof_memory_freed prof_memory_mark prof_memory_check ", use_memory },
-    { " prof_pool_open prof_pool_set prof_pool_change prof_pool_open_change prof_pool_settle_by prof_pool_retry prof_pool_exhausted ",
+    { " prof_pool_open prof_pool_await prof_pool_set prof_pool_change prof_pool_open_change prof_pool_settle_by prof_pool_retry prof_pool_exhausted ",
       use_pool },
     { " prof_stats_get ", use_stats },
     { " prof_snapshot_take ", use_snapshot },

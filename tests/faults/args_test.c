@@ -200,6 +200,13 @@ static void args_utilization(void)
     prof_snapshot_close(now);
 }
 
+static prof_status never_there(void *user, prof_error *why)
+{
+    (void)user;
+    (void)why;
+    return PROF_E_UNAVAILABLE;
+}
+
 static void args_pool(void)
 {
     char *text = long_text(100000, 'x');
@@ -211,6 +218,11 @@ static void args_pool(void)
     REFUSED(prof_pool_open(text, &pool, &err));
     REFUSED(prof_pool_open("args", NULL, &err));
     CHECK(pool == NULL);
+    REFUSED(prof_pool_await(NULL, never_there, NULL, &err));
+    REFUSED(prof_pool_await("", never_there, NULL, &err));
+    REFUSED(prof_pool_await(text, never_there, NULL, &err));
+    REFUSED(prof_pool_await("args", NULL, NULL, &err));
+    CHECK_I64(prof_pool_await("args \x01", never_there, NULL, NULL), PROF_OK);
     CHECK_I64(prof_pool_open("args \x01\xff", &pool, NULL), PROF_OK);
     prof_pool_set(NULL, 1, 1);
     prof_pool_change(NULL, 1, 1);
@@ -843,7 +855,7 @@ static const struct {
     { " prof_memory_open prof_memory_allocated prof_memory_freed prof_memory_mark prof_memory_check prof_snapshot_memory_count "
       "prof_snapshot_memory prof_snapshot_place_count prof_snapshot_place ", args_memory },
     { " prof_snapshot_utilization_count prof_snapshot_utilization ", args_utilization },
-    { " prof_pool_open prof_pool_set prof_pool_change prof_pool_open_change prof_pool_settle_by prof_pool_retry prof_pool_exhausted "
+    { " prof_pool_open prof_pool_await prof_pool_set prof_pool_change prof_pool_open_change prof_pool_settle_by prof_pool_retry prof_pool_exhausted "
       "prof_snapshot_pool_count prof_snapshot_pool ",
       args_pool },
 };

@@ -16,6 +16,7 @@
 
 #include <pthread.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 static prof_error err = PROF_ERROR_INIT;
 
@@ -86,6 +87,59 @@ static prof_pool_info info_of(const char *name)
     return info;
 }
 
+/* ---- pools that are to come ---- */
+
+static const char *not_there = "nobody has \n initialised it"; /* NULL: it is there */
+static uint32_t looks;
+
+static prof_status look(void *user, prof_error *why)
+{
+    const char *reason = PROFI_ACQUIRE(not_there);
+    CHECK(user == &looks);
+    __atomic_fetch_add(&looks, 1u, __ATOMIC_RELAXED);
+    if (reason == NULL) {
+        pool_of("awaited:0");
+        return PROF_OK;
+    }
+    snprintf(why->message, sizeof(why->message), "%s", reason);
+    return PROF_E_BUSY;
+}
+
+/* Of the pool of this name, "" where it is there, "missing" where there is none. */
+static void reason_of(const char *name, char reason[256])
+{
+    prof_snapshot *snapshot = taken();
+    snprintf(reason, 256, "missing");
+    for (uint32_t i = 0; i < prof_snapshot_pool_count(snapshot); i++) {
+        prof_pool_info info = PROF_POOL_INFO_INIT;
+        CHECK_I64(prof_snapshot_pool(snapshot, i, &info, &err), PROF_OK);
+        if (strcmp(info.name, name) == 0)
+            snprintf(reason, 256, "%s", info.reason != NULL ? info.reason : "");
+    }
+    prof_snapshot_close(snapshot);
+}
+
+/* In a while. */
+static int comes(const char *name, const char *expected)
+{
+    char reason[256];
+    for (int tries = 0; tries < 3000; tries++, usleep(10000)) {
+        reason_of(name, reason);
+        if (strcmp(reason, expected) == 0)
+            return 1;
+    }
+    printf("# %s: \"%s\"\n", name, reason);
+    return 0;
+}
+
+static prof_status refuse(void *user, prof_error *why)
+{
+    (void)user;
+    why->message[0] = '\0';
+    __atomic_fetch_add(&looks, 1u, __ATOMIC_RELAXED);
+    return PROF_E_UNSUPPORTED;
+}
+
 /* The first: later all sites ask. */
 TEST(sites_of_before_sampled_ones_and_operators_do_without)
 {
@@ -108,6 +162,39 @@ TEST(sites_of_before_sampled_ones_and_operators_do_without)
     CHECK_I64(status_of("aten::add", "cuda:0.allocated"), PROF_E_NOT_FOUND);
     CHECK_U64(measure_of("late", "cuda:0.allocated").peak, 64);
     CHECK_U64(measure_of("early and asking", "cuda:0.reserved").peak, 128);
+}
+
+TEST(pools_to_come_are_asked_for_until_they_are_there_and_reports_say_why_not)
+{
+    prof_measure measure;
+    start();
+    CHECK_I64(prof_pool_await("awaited", look, &looks, &err), PROF_OK);
+    CHECK_I64(prof_pool_await("awaited", look, &looks, &err), PROF_OK); /* the same once */
+    prof_scope scope = prof_begin(site("before it came"));
+    CHECK(comes("awaited", "nobody has \\n initialised it"));
+    __atomic_store_n(&not_there, NULL, __ATOMIC_RELEASE);
+    CHECK(comes("awaited", "missing"));
+    CHECK(comes("awaited:0", ""));
+    prof_end(scope);
+    prof_pool_change(pool_of("awaited:0"), 64, 0);
+    prof_end(prof_begin(site("before it came")));
+    stop();
+    measure = measure_of("before it came", "awaited:0.allocated");
+    CHECK_U64(measure.peak, 64);
+    uint32_t asked = PROFI_GET(looks);
+    usleep(50000);
+    CHECK_U64(PROFI_GET(looks), asked);
+}
+
+TEST(who_says_never_is_not_asked_again)
+{
+    start();
+    looks = 0;
+    CHECK_I64(prof_pool_await("refused", refuse, NULL, &err), PROF_OK);
+    CHECK(comes("refused", "for no stated reason"));
+    usleep(50000);
+    CHECK_U64(PROFI_GET(looks), 1);
+    stop();
 }
 
 TEST(a_call_has_what_was_allocated_at_its_begin_and_end_and_the_highest_in_between)
