@@ -29,12 +29,20 @@ static void tell_if_unavailable(void)
         profi_notice("GPU time unavailable: %s", now.reason);
 }
 
+static prof_gpu_state try_to_begin(int is_asked)
+{
+    prof_gpu_state state = profi_gpu_session_is_wanted() ? profi_gpu_session_try(is_asked) : PROF_GPU_OFF;
+    tell_if_unavailable();
+    if (state == PROF_GPU_ON)
+        profi_recorder_trace_pools(); /* the driver's */
+    return state;
+}
+
 static void *gpu_main(void *unused)
 {
     (void)unused;
     for (profi_wake woken = PROFI_WAKE_POSTED; woken != PROFI_WAKE_ALONE;) {
-        prof_gpu_state state = profi_gpu_session_is_wanted() ? profi_gpu_session_try(0) : PROF_GPU_OFF;
-        tell_if_unavailable();
+        prof_gpu_state state = try_to_begin(0);
         int is_over = state == PROF_GPU_OFF || state == PROF_GPU_UNAVAILABLE;
         uint64_t next = state == PROF_GPU_ON ? profi_gpu_session_turn(EVERY_NS) : profi_clock_monotonic_ns() + EVERY_NS;
         woken = profi_thread_sleep_until(&wake, is_over ? 0 : next);
@@ -106,9 +114,7 @@ prof_status prof_gpu_start(prof_error *err)
     prof_status status = profi_recorder_start_gpu(err); /* the driver may have come since */
     if (status != PROF_OK)
         return status;
-    prof_gpu_state state = profi_gpu_session_is_wanted() ? profi_gpu_session_try(1) : PROF_GPU_OFF;
-    tell_if_unavailable();
-    if (state == PROF_GPU_ON)
+    if (try_to_begin(1) == PROF_GPU_ON)
         return PROF_OK;
     return profi_fail(err, PROF_E_UNAVAILABLE, "GPU work is not traced: %s", profi_gpu_session_now().reason);
 }

@@ -43,7 +43,7 @@ uint32_t prof_active;
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static pthread_mutex_t save_lock = PTHREAD_MUTEX_INITIALIZER;
 static uint32_t save_waiters; /* who wait for save_lock: the saver then makes way */
-static int is_open, is_started, is_child, is_gpu_to_go_on;
+static int is_open, is_started, is_child, is_gpu_to_go_on, are_pools_to_go_on;
 static int is_unsaved; /* since a start, until the last stop has saved */
 static int is_over;    /* the process ends: the last save has been made */
 static uint64_t start_count;
@@ -88,7 +88,11 @@ static void saver_is_wanted(int has_rule)
                      profi_saver_prepare(&config, has_rule ? PROFI_SAVER_KEPT : 0u);
     int is_gpu_due = is_gpu_to_go_on;
     is_gpu_to_go_on = 0;
+    int are_pools_due = are_pools_to_go_on && profi_pool_count() != 0;
+    are_pools_to_go_on = 0;
     pthread_mutex_unlock(&lock);
+    if (are_pools_due && profi_sampler_trace_pools(&why) != PROF_OK)
+        profi_notice("pools are not on the timeline: %s", why.message);
     if (is_gpu_due)
         profi_gpu_look();
     if (is_gpu_due && profi_gpu_start(&config, &why) != PROF_OK)
@@ -141,6 +145,7 @@ static void after_fork_in_child(void)
         profi_sampler_forget();
         profi_gpu_forget();
         is_gpu_to_go_on = config.gpu != PROFI_GPU_NEVER && !config.is_forced_off && !is_for_nvtx;
+        are_pools_to_go_on = config.keeps_events && start_count != 0 && !config.is_forced_off && !is_for_nvtx;
         is_paused = is_started_outside = 0;
         profi_saver_wish(saver_is_wanted);
         save_waiters = 0;
@@ -272,6 +277,22 @@ static void start_companions(int is_new)
         profi_notice("GPU work is not traced: %s", why.message);
 }
 
+/* Under the lock. */
+static void trace_pools(void)
+{
+    prof_error why = PROF_ERROR_INIT;
+    if (start_count != 0 && config.keeps_events && !config.is_forced_off && !is_for_nvtx && profi_pool_count() != 0 &&
+        profi_sampler_trace_pools(&why) != PROF_OK)
+        profi_notice("pools are not on the timeline: %s", why.message);
+}
+
+void profi_recorder_trace_pools(void)
+{
+    pthread_mutex_lock(&lock);
+    trace_pools();
+    pthread_mutex_unlock(&lock);
+}
+
 typedef enum starter { STARTED_BY_PROGRAM, STARTED_FROM_OUTSIDE, STARTED_FOR_NVTX } starter;
 
 static prof_status start(const prof_options *options, starter by, prof_error *err)
@@ -293,6 +314,8 @@ static prof_status start(const prof_options *options, starter by, prof_error *er
     }
     if (status == PROF_OK)
         start_count++;
+    if (status == PROF_OK)
+        trace_pools(); /* when it has begun: no point is of before */
     pthread_mutex_unlock(&lock);
     leave_save(cancel_state);
     return status;
@@ -320,6 +343,7 @@ prof_status prof_stop(prof_error *err)
     PROFI_KEEP_ERRNO;
     PROFI_NO_CANCELLATION;
     profi_gpu_settle(); /* as long as its spans are recorded */
+    profi_sampler_settle_pools();
     pthread_mutex_lock(&lock);
     if (start_count == 0 || is_for_nvtx) {
         pthread_mutex_unlock(&lock);
@@ -507,6 +531,7 @@ unsigned profi_recorder_pool(const char *name, int is_late)
     unsigned found = profi_pool_of(name, is_late);
     if (found != PROFI_POOLS_MOST)
         profi_probe_wish_all(PROF_SITE_POOLS, 0);
+    trace_pools();
     pthread_mutex_unlock(&lock);
     return found;
 }

@@ -22,6 +22,9 @@ unsigned profi_recorder_memory(const char *name);
 /* The same of a pool: PROFI_POOLS_MOST where there is no room. */
 unsigned profi_recorder_pool(const char *name, int is_late);
 
+/* Shows pools on the timeline, where there are any and the recorder runs; any thread. */
+void profi_recorder_trace_pools(void);
+
 /* Sites measure pools from now on, though there is none yet. */
 void profi_recorder_pools_to_come(void);
 
@@ -59,6 +62,20 @@ prof_status profi_saver_make(prof_error *err);
 
 /* Starts the thread that samples memory and utilization, if the configuration asks for either; again: the new intervals. */
 prof_status profi_sampler_start(const profi_config *config, prof_error *err);
+
+/*
+ * Pools of memory on the timeline, from now on: on the sampler's thread, which
+ * is started; nothing where that is so already.  And has it written what there
+ * is by now, waiting a second at most: before a timeline is made.
+ */
+prof_status profi_sampler_trace_pools(prof_error *err);
+void profi_sampler_settle_pools(void);
+
+/* That on the timeline: begins, writes what has been noted, ends; and in a forked child. */
+void profi_pool_trace_begin(void);
+void profi_pool_trace_write(int is_last);
+void profi_pool_trace_end(void);
+void profi_pool_trace_forget(void);
 
 /* It sleeps until started again. */
 void profi_sampler_stop(void);

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The thread that samples while the recorder runs: resident memory, and how
- * busy processors and GPUs are, each at a rate of its own.  There is none
- * unless one was asked for; while the recorder is stopped it sleeps.
+ * busy processors and GPUs are, each at a rate of its own; and that writes what
+ * pools of memory hold over time.  There is none unless one was asked for, or
+ * there is a pool; while the recorder is stopped it sleeps.
  *
  * It gives the run's mean and peak, and scopes that measure memory a closer
  * bound of theirs (probe/rss.c).  Nobody waits for it: at the exit of the
@@ -15,26 +16,33 @@
 #include "../probe/probes.h"
 
 #include <semaphore.h>
+#include <time.h>
 
 /* What is done again and again. */
 typedef struct task {
     void (*begin)(void); /* where it starts anew; or NULL */
     void (*run)(uint32_t every_ms, uint64_t missed); /* `missed`: turns that passed unused since the last */
     uint32_t every_ms;   /* 0: not.  Set by whoever starts and stops, read by the thread */
+    uint32_t is_new;     /* likewise: it starts anew */
     uint64_t due_ns;     /* the thread's */
 } task;
 
+enum { POOLS_EVERY_MS = 100, SETTLE_NS = 1000000000, LOOK_NS = 100000 };
+
 static void sample_memory(uint32_t every_ms, uint64_t missed);
+static void write_pools(uint32_t every_ms, uint64_t missed);
 static void sample_utilization(uint32_t every_ms, uint64_t missed) { profi_utilization_sample(every_ms, missed); }
 
-enum { MEMORY, UTILIZATION, TASKS };
+enum { MEMORY, UTILIZATION, POOLS, TASKS };
 static task tasks[TASKS] = {
     [MEMORY] = { .run = sample_memory },
     [UTILIZATION] = { .begin = profi_utilization_begin, .run = sample_utilization },
+    [POOLS] = { .run = write_pools },
 };
 
 static sem_t wake;
-static int is_started;       /* under the recorder's lock */
+static uint32_t is_started;
+static uint32_t asked, answered; /* to write what pools hold by now; the latter by the thread */
 static uint32_t stated_ms;   /* how often memory is sampled: the last that was not 0 */
 static uint64_t count, sum, peak; /* written by the thread, read by snapshots: one sample's part stale at most */
 
@@ -50,8 +58,19 @@ static void sample_memory(uint32_t every_ms, uint64_t missed)
     PROFI_ADD(count, 1u);
 }
 
+static void write_pools(uint32_t every_ms, uint64_t missed)
+{
+    uint32_t ask = PROFI_ACQUIRE(asked);
+    (void)every_ms;
+    (void)missed;
+    profi_pool_trace_write(ask != answered);
+    PROFI_RELEASE(answered, ask);
+}
+
 static void begin(task *one, uint64_t now)
 {
+    if (__atomic_exchange_n(&one->is_new, 0u, __ATOMIC_ACQUIRE) == 0)
+        return;
     one->due_ns = now;
     if (one->begin != NULL && PROFI_GET(one->every_ms) != 0)
         one->begin();
@@ -87,36 +106,72 @@ static void *sampler_main(void *unused)
         uint64_t now = profi_clock_monotonic_ns();
         for (unsigned i = 0; i < TASKS && woken == PROFI_WAKE_POSTED; i++)
             begin(&tasks[i], now);
+        if (PROFI_ACQUIRE(asked) != answered)
+            write_pools(0, 0);
         for (unsigned i = 0; i < TASKS; i++)
             run_if_due(&tasks[i]);
     }
     return NULL;
 }
 
-prof_status profi_sampler_start(const profi_config *config, prof_error *err)
+static void set(task *one, uint32_t every_ms)
 {
-    if (config->rss_every_ms == 0 && config->utilization_every_ms == 0)
-        return PROF_OK;
-    PROFI_PUT(tasks[MEMORY].every_ms, config->rss_every_ms);
-    PROFI_PUT(tasks[UTILIZATION].every_ms, config->utilization_every_ms);
-    if (config->rss_every_ms != 0)
-        PROFI_PUT(stated_ms, config->rss_every_ms);
-    if (is_started) {
+    PROFI_PUT(one->every_ms, every_ms);
+    PROFI_RELEASE(one->is_new, 1u);
+}
+
+static prof_status wake_or_start(prof_error *err)
+{
+    if (__atomic_exchange_n(&is_started, 1u, __ATOMIC_ACQ_REL) != 0) {
         sem_post(&wake);
         return PROF_OK;
     }
     prof_status status = profi_thread_spawn_waiting(&wake, sampler_main, "profcore-sample", "samples memory and utilization", err);
-    is_started = status == PROF_OK;
+    if (status != PROF_OK)
+        PROFI_PUT(is_started, 0u);
     return status;
+}
+
+prof_status profi_sampler_start(const profi_config *config, prof_error *err)
+{
+    if (config->rss_every_ms == 0 && config->utilization_every_ms == 0)
+        return PROF_OK;
+    set(&tasks[MEMORY], config->rss_every_ms);
+    set(&tasks[UTILIZATION], config->utilization_every_ms);
+    if (config->rss_every_ms != 0)
+        PROFI_PUT(stated_ms, config->rss_every_ms);
+    return wake_or_start(err);
+}
+
+prof_status profi_sampler_trace_pools(prof_error *err)
+{
+    if (__atomic_exchange_n(&tasks[POOLS].every_ms, POOLS_EVERY_MS, __ATOMIC_ACQ_REL) != 0)
+        return PROF_OK;
+    PROFI_RELEASE(tasks[POOLS].is_new, 1u);
+    profi_pool_trace_begin();
+    return wake_or_start(err);
+}
+
+void profi_sampler_settle_pools(void)
+{
+    uint64_t until = profi_clock_monotonic_ns() + SETTLE_NS;
+    if (PROFI_GET(tasks[POOLS].every_ms) == 0 || PROFI_GET(is_started) == 0)
+        return;
+    uint32_t ask = __atomic_add_fetch(&asked, 1u, __ATOMIC_ACQ_REL);
+    sem_post(&wake);
+    while ((int32_t)(PROFI_ACQUIRE(answered) - ask) < 0 && profi_clock_monotonic_ns() < until)
+        nanosleep(&(struct timespec){ .tv_nsec = LOOK_NS }, NULL);
 }
 
 void profi_sampler_stop(void)
 {
-    if (PROFI_GET(tasks[MEMORY].every_ms) == 0 && PROFI_GET(tasks[UTILIZATION].every_ms) == 0)
-        return;
+    uint32_t were_running = 0;
     for (unsigned i = 0; i < TASKS; i++)
-        PROFI_PUT(tasks[i].every_ms, 0u);
-    if (is_started)
+        were_running |= __atomic_exchange_n(&tasks[i].every_ms, 0u, __ATOMIC_ACQ_REL);
+    if (were_running == 0)
+        return;
+    profi_pool_trace_end();
+    if (PROFI_GET(is_started) != 0)
         sem_post(&wake);
 }
 
@@ -130,10 +185,11 @@ void profi_sampler_facts(profi_run_facts *facts)
 
 void profi_sampler_forget(void)
 {
-    is_started = 0;
+    is_started = asked = answered = 0;
     stated_ms = 0;
     for (unsigned i = 0; i < TASKS; i++)
-        tasks[i].every_ms = 0;
+        tasks[i].every_ms = tasks[i].is_new = 0;
     count = sum = peak = 0;
     profi_utilization_forget();
+    profi_pool_trace_forget();
 }

@@ -205,6 +205,7 @@ prof_status profi_save_run(const profi_config *config, const profi_run_facts *fa
     if (kept == PROF_OK && occasion == PROFI_SAVE_LAST)
         profi_save_kept_give_up();
     profi_gpu_settle();
+    profi_sampler_settle_pools();
     prof_status status = profi_snapshot_take(facts, &snapshot, err);
     if (status != PROF_OK)
         return status;

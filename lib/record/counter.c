@@ -65,13 +65,22 @@ static void count(profi_thread *self, profi_counter *counter, double value)
 }
 
 /* The value of ours alone, which others add up. */
-void profi_counter_event(prof_site *handle, double value)
+void profi_counter_event(prof_site *handle, double value) { profi_counter_event_at(handle, value, profi_clock_now()); }
+
+void profi_counter_event_at(prof_site *handle, double value, uint64_t tick)
 {
     profi_thread *self = __atomic_load_n(&prof_active, __ATOMIC_ACQUIRE) ? profi_thread_attached() : NULL;
     profi_site *site = self != NULL && !profi_is_busy(self) ? profi_site_of(handle) : NULL;
     if (site != NULL)
         profi_ring_write(self, profi_event_what(PROFI_EVENT_COUNTER, profi_event_level_here(self), site->id),
-                         profi_double_bits(value), profi_clock_now());
+                         profi_double_bits(value), tick);
+}
+
+void profi_counter_events_lost(uint64_t count)
+{
+    profi_thread *self = profi_thread_attached();
+    if (self != NULL)
+        PROFI_RAISE(self->lost_values, count);
 }
 
 void prof_counter(prof_site *handle, double value)

@@ -73,9 +73,6 @@ void profi_level_logs_forget(int is_new_region);
 uint64_t profi_level_chunk_count(void);
 uint64_t profi_level_chunks_most(void);
 
-/* Of levels.c: puts in order what can be, unless somebody does; tried when a chunk is full. */
-void profi_levels_sweep_some(void);
-
 /* Has an open change of the pool closed. */
 void profi_pool_settle(unsigned pool);
 

@@ -343,6 +343,13 @@ static int has_next(source *from)
     return pool->next < pool->held.count;
 }
 
+/* What a level is now, for the timeline. */
+static void note_point(unsigned level, uint64_t tick)
+{
+    if (the_sweep.levels[level].last_unknown != UINT64_MAX)
+        profi_level_points_note(level, tick, the_sweep.levels[level].value);
+}
+
 static void apply_event(unsigned number)
 {
     struct pool *pool = &pools[number];
@@ -356,6 +363,7 @@ static void apply_event(unsigned number)
     }
     profi_sweep_level(&the_sweep, level, is_too_late && next->kind == PROFI_LEVEL_CHANGE && was_known ? PROFI_LEVEL_RESUME : next->kind,
                       next->amount);
+    note_point(level, next->tick);
 }
 
 static void apply_bound(profi_level_log *log)
@@ -456,8 +464,10 @@ static void see_again(unsigned number)
     while (pool->next < pool->held.count && pool->held.of[pool->next].tick < swept_until)
         apply_event(number);
     pool->is_blind = 0;
-    for (unsigned level = 0; pool->was_known && level < PROFI_POOL_LEVELS; level++)
+    for (unsigned level = 0; pool->was_known && level < PROFI_POOL_LEVELS; level++) {
         profi_sweep_level(&the_sweep, number * PROFI_POOL_LEVELS + level, PROFI_LEVEL_RESUME, 0);
+        note_point(number * PROFI_POOL_LEVELS + level, swept_until);
+    }
 }
 
 /* Threads that have come since. */
@@ -563,6 +573,36 @@ void profi_levels_sweep(void)
 void profi_levels_lock(void) { pthread_mutex_lock(&sweep_lock); }
 void profi_levels_unlock(void) { pthread_mutex_unlock(&sweep_lock); }
 
+/* ---- the timeline ---- */
+
+void profi_levels_trace(uint64_t interval_ticks)
+{
+    if (interval_ticks != 0)
+        profi_levels_sweep();
+    pthread_mutex_lock(&sweep_lock);
+    uint64_t now = profi_clock_now_ordered();
+    profi_level_points_begin(now, interval_ticks);
+    for (unsigned level = 0; level < pool_count * PROFI_POOL_LEVELS; level++)
+        note_point(level, now);
+    pthread_mutex_unlock(&sweep_lock);
+}
+
+size_t profi_levels_take_points(profi_level_point *into, size_t room)
+{
+    pthread_mutex_lock(&sweep_lock);
+    size_t count = profi_level_points_take(swept_until, into, room);
+    pthread_mutex_unlock(&sweep_lock);
+    return count;
+}
+
+uint64_t profi_levels_lost_points(void)
+{
+    pthread_mutex_lock(&sweep_lock);
+    uint64_t lost = profi_level_points_lost();
+    pthread_mutex_unlock(&sweep_lock);
+    return lost;
+}
+
 /* ---- pools ---- */
 
 unsigned profi_pool_of(const char *name, int is_late)
@@ -646,6 +686,7 @@ void profi_levels_forget(int is_new_region)
     for (profi_sweep_thread *thread; (thread = the_sweep.threads) != NULL; free(thread))
         profi_sweep_remove_thread(&the_sweep, thread);
     profi_level_logs_forget(is_new_region);
+    profi_level_points_begin(0, 0);
     profi_contexts_forget_calls();
     for (size_t i = 0; i < row_count; i++)
         for (unsigned level = 0; level < rows[i].count; level++)

@@ -22,6 +22,7 @@
 #ifndef PROFI_LEVELS_H
 #define PROFI_LEVELS_H
 
+#include "level_points.h"
 #include "level_sweep.h"
 
 enum { PROFI_POOLS_MOST = PROFI_LEVELS_MOST / 2, PROFI_POOL_NAME_ROOM = 32 };
@@ -64,6 +65,9 @@ void profi_pool_settle_by(unsigned pool, void (*settle)(void *user), void *user)
 /* Puts in order what can be: then the figures are those of all calls that have ended, as far as news have come. */
 void profi_levels_sweep(void);
 
+/* The same, without closing open changes, unless somebody does: tried now and then, such as when a chunk is full. */
+void profi_levels_sweep_some(void);
+
 /* What the calls of a context had of a level. */
 typedef struct profi_level_figures {
     uint64_t calls, failed_calls; /* the latter: the level was not known all the time */
@@ -97,6 +101,14 @@ profi_pool_view profi_pool_at(unsigned pool);
 /* After loading: what holds now is shown beside the peaks. */
 void profi_pools_mark(void);
 int profi_pools_are_marked(void);
+
+/*
+ * Notes the levels over time from now on, for the timeline: see level_points.h.
+ * And takes what was noted, up to where all has been put in order.
+ */
+void profi_levels_trace(uint64_t interval_ticks);
+size_t profi_levels_take_points(profi_level_point *into, size_t room);
+uint64_t profi_levels_lost_points(void);
 
 /* Calls of which nothing was told, since there was no memory. */
 uint64_t profi_levels_lost_calls(void);

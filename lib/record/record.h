@@ -69,6 +69,10 @@ prof_site *profi_record_site(const char *name, size_t name_bytes, const char *fi
 /* A counter's value on the timeline, and nowhere else: one of ours, on a thread of ours. */
 void profi_counter_event(prof_site *site, double value);
 
+/* The same of a past moment: on a thread without scopes, in the order of time.  And some that are lost. */
+void profi_counter_event_at(prof_site *site, double value, uint64_t tick);
+void profi_counter_events_lost(uint64_t count);
+
 /* A site as a reader sees it; the address lives as long as the process. */
 typedef struct profi_site_view {
     const char *name, *file, *unit; /* file and unit may be NULL */

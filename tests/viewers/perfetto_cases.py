@@ -110,6 +110,18 @@ class Perfetto(Timelines):
         if not {"CPU process (%)", "CPU machine (%)"} <= set(values):
             raise Failure(f"counters are {list(values)}")
 
+    def perfetto_shows_what_a_pool_held_over_time(self):
+        trace = self.shows("pools")
+        rows, = self.read(trace, "select name, ts - 123456789012345 as at, value from counter join counter_track t on track_id = t.id"
+                                 " order by ts, counter.id")[1:]  # fmt: skip
+        allocated, reserved = ([(row["at"], row["value"]) for row in rows if row["name"] == f"cuda:0 {level} (bytes)"]
+                               for level in ("allocated", "reserved"))  # fmt: skip
+        if len(allocated) + len(reserved) != len(rows) or not 4 <= len(allocated) < 200 or reserved[-1] != (1000000, 4000):
+            raise Failure(f"counters are {rows}")
+        if max(allocated, key=lambda one: one[1]) != (4003000, 3000) or allocated[-1] != (27000000, 700) or \
+                allocated[-2][1] != 1000:  # fmt: skip
+            raise Failure(f"allocated is {allocated}")
+
     def perfetto_shows_what_a_dump_found_open_and_why_it_was_made(self):
         trace = self.shows("dump")
         args = ("trigger", "reason", "scope", "limit_ns", "age_ns", "skipped_before")
@@ -196,6 +208,7 @@ class Perfetto(Timelines):
         (Timelines.need_perfetto, perfetto_shows_the_newest_events_and_how_many_are_lost),
         (Timelines.need_perfetto, perfetto_shows_instants_counters_spans_flows_arguments_and_requests),
         (Timelines.need_perfetto, perfetto_shows_the_samples_of_a_gpu_as_counters),
+        (Timelines.need_perfetto, perfetto_shows_what_a_pool_held_over_time),
         (Timelines.need_perfetto, perfetto_shows_what_a_dump_found_open_and_why_it_was_made),
         (Timelines.need_perfetto, perfetto_shows_the_streams_of_a_gpu_as_tracks_with_an_arrow_from_each_launch),
         (Timelines.need_perfetto, perfetto_shows_the_same_of_a_timeline_that_was_read_and_written_again),

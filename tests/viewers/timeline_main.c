@@ -13,6 +13,7 @@
 #include "base/clock.h"
 #include "record/work.h"
 #include <profcore/events.h>
+#include <profcore/memory.h>
 #include <profcore/snapshot.h>
 
 #include <errno.h>
@@ -311,6 +312,30 @@ static int gpu_case(const char *path)
     return save(path);
 }
 
+/* A pool of which what is held rises for a moment only, within an interval of points. */
+static int pools_case(const char *path)
+{
+    prof_pool *pool = NULL;
+    uint64_t start = now_ns;
+    if (prof_pool_open("cuda:0", &pool, NULL) != PROF_OK)
+        return 1;
+    prof_scope scope = begin("decode", "service.c", 30);
+    pass(1000000);
+    prof_pool_set(pool, 1000, 4000);
+    for (unsigned i = 0; i < 1000; i++) {
+        pass(3000);
+        prof_pool_change(pool, i == 500 ? 2000 : 10, 0);
+        pass(3000);
+        prof_pool_change(pool, i == 500 ? -2000 : -10, 0);
+    }
+    pass(20000000);
+    prof_pool_change(pool, -300, 0);
+    pass(1000000);
+    prof_end(scope);
+    expect("main", start, now_ns - start, 0, "decode", "service.c", 30);
+    return save(path);
+}
+
 int main(int argc, char **argv)
 {
     prof_options options = PROF_OPTIONS_INIT;
@@ -326,7 +351,7 @@ int main(int argc, char **argv)
         return 1;
     static const struct { const char *name; int (*run)(const char *path); } cases[] = {
         { "threads", threads_case }, { "losses", losses_case }, { "hostile", hostile_case }, { "beyond", beyond_case },
-        { "dump", dump_case },       { "gpu", gpu_case },
+        { "dump", dump_case },       { "gpu", gpu_case },             { "pools", pools_case },
     };
     for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++)
         if (strcmp(argv[1], cases[i].name) == 0)
