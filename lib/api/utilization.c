@@ -4,6 +4,7 @@
 
 #include "../base/error.h"
 #include "../base/usage.h"
+#include "../gpu/device_memory.h"
 #include "../gpu/nvml.h"
 #include "../probe/probes.h"
 #include "../record/record.h"
@@ -42,6 +43,8 @@ void profi_utilization_sample(uint64_t every_ms, uint64_t missed)
     profi_usage_began(every_ms, began);
     profi_cpu_sample();
     profi_nvml_sample();
+    if (!profi_nvml_tells_memory())
+        profi_device_memory_sample();
     for (unsigned i = 0, count = profi_usage_count(); i < count; i++)
         show(i);
     profi_usage_ended(profi_clock_monotonic_ns() - began, missed);

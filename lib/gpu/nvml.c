@@ -306,6 +306,15 @@ void profi_nvml_sample(void)
         sample_device(&devices[i]);
 }
 
+int profi_nvml_tells_memory(void)
+{
+    int tells = 0;
+    for (unsigned i = 0; i < device_count; i++)
+        for (size_t j = 0; j < PROFI_COUNT_OF(groups); j++)
+            tells |= groups[j].first == MEMORY_USED && !devices[i].is_lost && !(devices[i].refused >> j & 1);
+    return tells;
+}
+
 void profi_nvml_forget(void)
 {
     is_tried = 0;
@@ -319,6 +328,7 @@ void profi_nvml_sample(void)
     profi_usage_unavailable(profi_usage_add("machine", "", "GPUs"), "built without the headers of NVML");
 }
 
+int profi_nvml_tells_memory(void) { return 0; }
 void profi_nvml_forget(void) { }
 
 #endif

@@ -11,6 +11,9 @@
 /* One sample; the first opens the library, which may take a second.  On one thread. */
 void profi_nvml_sample(void);
 
+/* Whether it tells how much memory of a device is used: else the driver is asked (device_memory.h). */
+int profi_nvml_tells_memory(void);
+
 /* In a forked child: it opens the library anew. */
 void profi_nvml_forget(void);
 

@@ -309,6 +309,33 @@ def _(folder):
           (one["samples"] + two["samples"], 0), "samples")  # fmt: skip
 
 
+@case("where_nvml_does_not_tell_the_driver_is_asked_for_memory_of_devices_that_are_in_use")
+def _(folder):
+    library = USAGE_MAIN.parent.parent / "gpu" / "libcuda.so.1"
+    if not library.exists():
+        raise Skip("built without the headers of CUDA")
+    cuda = {"FAKE_CUDA_DEVICES": "2", "FAKE_CUDA_ACTIVE": "1", "FAKE_CUDA_MEMORY": "3000/8192", "LD_PRELOAD": str(library),
+            "ASAN_OPTIONS": "verify_asan_link_order=0:" + os.environ.get("ASAN_OPTIONS", "")}  # fmt: skip
+    name = "GPU 1 device memory used"
+    without = H200.replace("memory 1024/8192 4096/8192 2048/8192\n", "")
+    run(folder, "samples", 3, script=without, **cuda)
+    found = [row for row in summary(folder)["utilization"]["rows"] if row["of"].startswith("device-wide")]
+    equal([(row["name"], row["unit"], row["max"], row["limit"], row["of"]) for row in found],
+          [(name, "bytes", 5192, 8192, "device-wide, by cuMemGetInfo()")], "rows of the driver")  # fmt: skip
+    check("   device-wide, by cuMemGetInfo():" in table(folder), "it is not in the table")
+    for more, wanted in (({"FAKE_CUDA_UNUSED": "1"}, False), ({"FAKE_CUDA_ACTIVE": "7"}, False), ({"FAKE_CUDA_MEMORY": ""}, True)):
+        for old in pathlib.Path(folder).glob("run*"):
+            old.unlink()
+        run(folder, "samples", 3, script=without, **(cuda | more))
+        found = [row for row in summary(folder)["utilization"]["rows"] if row["of"].startswith("device-wide")]
+        equal([row["unavailable"]["values"] for row in found], ["cuMemGetInfo(): error 201 of the CUDA driver"] if wanted else [], more)
+    for old in pathlib.Path(folder).glob("run*"):
+        old.unlink()
+    run(folder, "samples", 3, script=H200, **cuda)
+    equal([row["of"] for row in summary(folder)["utilization"]["rows"] if row["name"].endswith("device memory used")],
+          ["NVIDIA H200, GPU-aaaa, NVML's 0"], "rows where NVML tells")  # fmt: skip
+
+
 @case("the_doctor_says_what_nvml_is")
 def _(folder):
     def nvml(**variables):
