@@ -454,8 +454,9 @@ typedef struct prof_pool_info {
     { (uint32_t)sizeof(prof_pool_info), 0u, NULL, 0u, 0u, 0u, 0u, 0u, 0u, 0u, 0u, 0u, 0u, 0u, 0u, 0u, 0u, NULL, NULL }
 
 /*
- * The number of pools: 0 in what was read, merged, or is a subtree or one
- * call.  What functions had of them is in probes, gauges named after the pool:
+ * The number of pools: 0 in a subtree, one call, and what was recovered.  Of
+ * what was merged they are added up by name, but for the peaks, which are the
+ * highest of one process.  What functions had of them is in probes, gauges named after the pool:
  * "torch.cuda:0.allocated" and "torch.cuda:0.reserved" (bytes), whose
  * prof_measure.peak is exact.  Since 0.1.
  */

@@ -262,6 +262,8 @@ prof_status profi_put_summary(const prof_snapshot *snapshot, int is_ascii, profi
     }
     if (snapshot->pool_count != 0)
         put_array(&f, "pools", snapshot, snapshot->pool_count, profi_pool_object);
+    if (snapshot->lost_level_calls != 0)
+        put_member(&f, "lost_pool_calls", profi_number(snapshot->lost_level_calls));
     put_array(&f, "edges", snapshot, snapshot->edge_count, profi_edge_of);
     if (snapshot->path_count != 0)
         put_array(&f, "paths", snapshot, snapshot->path_count, profi_path_of);

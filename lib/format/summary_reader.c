@@ -312,6 +312,7 @@ prof_status profi_read_json(const profi_input *input, profi_builder *builder, pr
         read_functions(&json, json.values);
         profi_read_spans(&json, json.values);
         profi_read_memory(&json, json.values);
+        profi_read_pools(&json, json.values);
         status = json.status;
     }
     profi_json_fini(&json);

@@ -51,6 +51,7 @@ void profi_read_spans(profi_json *json, const profi_json_value *root);
 
 /* Reads what allocators told, if they did. */
 void profi_read_memory(profi_json *json, const profi_json_value *root);
+void profi_read_pools(profi_json *json, const profi_json_value *root);
 
 /* Reads the call paths, or why there are none. */
 void profi_read_paths(profi_json *json, const profi_json_value *root, const profi_function_number *numbers, size_t count);

@@ -78,6 +78,12 @@ uint32_t profi_builder_memory(profi_builder *builder, const profi_memory_info *f
 /* Adds a place of that kind of memory; without effect for PROFI_NONE. */
 void profi_builder_place(profi_builder *builder, uint32_t memory, const profi_place_info *from);
 
+/* Pools that a snapshot has room for. */
+enum { PROFI_SNAPSHOT_POOLS = 64 };
+
+/* Adds a pool to the one of its name: what is held is added up, the peak is the highest of one process. */
+void profi_builder_pool(profi_builder *builder, const profi_pool_info *from);
+
 /* Makes one of those that are the same, in their order; for profi_builder_finish(). */
 void profi_builder_settle_places(profi_builder *builder);
 

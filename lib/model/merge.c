@@ -102,6 +102,15 @@ static void merge_memory(profi_builder *builder, const prof_snapshot *const *sna
     builder->snapshot->is_marked = is_marked && builder->snapshot->memory_count != 0;
 }
 
+static void merge_pools(profi_builder *builder, const prof_snapshot *const *snapshots, size_t count)
+{
+    for (size_t i = 0; i < count && !builder->out_of_memory; i++) {
+        for (uint32_t j = 0; j < snapshots[i]->pool_count; j++)
+            profi_builder_pool(builder, &snapshots[i]->pools[j]);
+        profi_builder_sum(builder, &builder->snapshot->lost_level_calls, snapshots[i]->lost_level_calls);
+    }
+}
+
 static void merge_threads(profi_builder *builder, const prof_snapshot *const *snapshots, size_t count)
 {
     size_t total = 0, used = 0;
@@ -305,6 +314,7 @@ prof_status prof_snapshot_merge(const prof_snapshot *const *snapshots, size_t co
     if (!builder.out_of_memory) {
         merge_all_facts(&builder, snapshots, count);
         merge_memory(&builder, snapshots, count);
+        merge_pools(&builder, snapshots, count);
         merge_threads(&builder, snapshots, count);
         merge_processes(&builder, snapshots, count);
     }

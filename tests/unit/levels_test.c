@@ -652,12 +652,32 @@ static int gather(void *user, const void *data, size_t bytes)
     return 0;
 }
 
+static prof_pool_info pool_in(const prof_snapshot *snapshot, const char *name)
+{
+    prof_pool_info info = PROF_POOL_INFO_INIT;
+    for (uint32_t i = 0; i < prof_snapshot_pool_count(snapshot); i++) {
+        CHECK_I64(prof_snapshot_pool(snapshot, i, &info, &err), PROF_OK);
+        if (strcmp(info.name, name) == 0)
+            return info;
+    }
+    CHECK(!"there is no such pool");
+    return (prof_pool_info)PROF_POOL_INFO_INIT;
+}
+
 TEST(the_table_and_the_summary_show_it_and_it_is_read_back_and_merged)
 {
     enum { MIB = 1 << 20 };
-    static char table[1 << 20], summary[1 << 20], again_text[1 << 20];
+    static char table[1 << 20], summary[1 << 20], again_text[1 << 20], summary_again[1 << 20];
     prof_pool *pool = pool_of("cuda:1");
     start();
+    unsigned unknown = profi_pool_of("unknown", 1);
+    profi_pool_lose_at(unknown, now_ns);
+    profi_pool_promise(unknown, UINT64_MAX); /* nobody waits for it */
+    prof_pool_set(pool, 2 * MIB, 0);
+    pass(100);
+    prof_memory_mark();
+    prof_pool_set(pool, 0, 0);
+    prof_pool_retry(pool, 3);
     prof_pool_change(pool, 3 * MIB, 8 * MIB);
     prof_scope outer = prof_begin(site("shown")), inner;
     prof_pool_change(pool, 4 * MIB, 0);
@@ -675,7 +695,7 @@ TEST(the_table_and_the_summary_show_it_and_it_is_read_back_and_merged)
     CHECK_I64(prof_snapshot_write(snapshot, "txt", NULL, gather, table, &err), PROF_OK);
     CHECK_I64(prof_snapshot_write(snapshot, "json", NULL, gather, summary, &err), PROF_OK);
     CHECK_HAS(table, "Memory of cuda:1, which all threads share, as it was told: 6.0 MiB now, 8.0 MiB reserved, of which 25.0 % idle; "
-                     "peak 8.0 MiB, 8.0 MiB reserved");
+                     "peak 8.0 MiB, 8.0 MiB reserved; 2.0 MiB at prof_memory_mark()");
     CHECK_HAS(table, "   Out of memory: 5.0 MiB could not be had in shown\n");
     CHECK_HAS(table, "           1      7.0 MiB    \xe2\x89\xa5 8.0 MiB      6.0 MiB      1.0 MiB     -1.0 MiB        \xe2\x89\xa5 8.0 MiB "
                      "levels_test.c:1(shown)\n");
@@ -697,6 +717,23 @@ TEST(the_table_and_the_summary_show_it_and_it_is_read_back_and_merged)
     CHECK_U64(read.rise, MIB);
     CHECK_I64(read.sum, -2 * MIB);
     CHECK_I64(prof_snapshot_write(again, "txt", NULL, gather, again_text, &err), PROF_OK);
+    CHECK_HAS(again_text, "Memory of cuda:1, which all threads share, as it was told: 6.0 MiB now, 8.0 MiB reserved, of which 25.0 % idle; "
+                          "peak 8.0 MiB, 8.0 MiB reserved; 2.0 MiB at prof_memory_mark(); 3 retries\n"
+                          "   Out of memory: 5.0 MiB could not be had in shown\n");
+    CHECK_HAS(again_text, "Memory of refused unavailable: for no stated reason\n");
+    CHECK_HAS(again_text, "Memory of unknown, which all threads share, as it was told: unavailable now");
+    memset(summary_again, 0, sizeof(summary_again));
+    CHECK_I64(prof_snapshot_write(again, "json", NULL, gather, summary_again, &err), PROF_OK);
+    CHECK_STR(strstr(summary_again, "\"pools\":"), strstr(summary, "\"pools\":"));
+    prof_pool_info info = pool_in(both, "cuda:1");
+    CHECK_U64(info.allocated_bytes, 12 * MIB);
+    CHECK_U64(info.allocated_peak_bytes, 8 * MIB);
+    CHECK_U64(info.allocated_mark_bytes, 4 * MIB);
+    CHECK_U64(info.retry_count, 6);
+    CHECK_U64(info.exhausted_count, 2);
+    CHECK(info.is_known && info.is_marked && info.reason == NULL);
+    CHECK(!pool_in(both, "unknown").is_known);
+    CHECK_STR(pool_in(both, "refused").reason, "for no stated reason");
     CHECK_HAS(again_text, "    \xe2\x89\xa5 8.0 MiB      6.0 MiB      1.0 MiB     -1.0 MiB        \xe2\x89\xa5 8.0 MiB levels_test.c:1(shown)\n");
     prof_snapshot_close(both);
     prof_snapshot_close(again);
