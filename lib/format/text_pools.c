@@ -61,10 +61,10 @@ static void put_pool(profi_output *out, const profi_pool_info *pool)
                                  "unavailable\n", pool->change_count, pool->lost_change_count, pool->late_change_count);
 }
 
-/* Nothing was ever told of it: it is not worth a line. */
+/* Nothing was ever told of it: it is not worth a line.  Why one that somebody awaits is not there is. */
 static int is_idle(const profi_pool_info *pool)
 {
-    return pool->change_count == 0 && pool->retry_count == 0 && pool->exhausted_count == 0;
+    return pool->reason[0] == '\0' && pool->change_count == 0 && pool->retry_count == 0 && pool->exhausted_count == 0;
 }
 
 void profi_text_pools(profi_output *out, const prof_snapshot *snapshot)

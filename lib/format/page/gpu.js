@@ -4,8 +4,8 @@
 const gpu = run.gpu || null, pools = run.pools || [], utilization = run.utilization || null;
 const isTraced = gpu !== null && gpu.kernels !== undefined;
 
-/* A pool of which nothing was ever told: its probes and itself are not worth a line. */
-const isIdle = (pool) => ![pool.changes, pool.retries, pool.exhausted].some(Number);
+/* A pool of which nothing was ever told: its probes and itself are not worth a line.  Why one that is awaited is not there is. */
+const isIdle = (pool) => !pool.reason && ![pool.changes, pool.retries, pool.exhausted].some(Number);
 const isTold = (probe) => !pools.some((pool) => isIdle(pool) && probe.name.startsWith(pool.name + '.'));
 
 /* What marks a figure of GPU work: a bound, an estimate, or both bounds, which is neither. */
@@ -72,6 +72,7 @@ function gpuText() {
 }
 
 function poolLine(pool) {
+  if (pool.reason) return line(pool.name, absent(pool.reason), '', '', '', '', '', '');
   const some = (value) => (value === null ? absent(whyNot(pool, 'values') || 'what was told of it has gaps') : bytes(value));
   const sites = pool.exhaustions.map(({ bytes: wanted, path }) => bytes(wanted) + ' in ' + (path || '(outside all scopes)')).join('\n');
   return line(pool.name, some(pool.allocated_bytes), some(pool.reserved_bytes), (pool.peak_is_bound ? '\u2265 ' : '') + bytes(pool.allocated_peak_bytes),
