@@ -231,7 +231,8 @@ void prof_torch_model_close(prof_torch_model *model)
 {
     if (!profi_torch::handle_check_aloud(model, "prof_torch_model_close"))
         return;
-    if (profi_torch::checks_lifetimes && model != nullptr && model->use_count != 0)
+    int32_t none = 0; /* and from then on none gets hold of it */
+    if (profi_torch::checks_lifetimes && model != nullptr && !model->use_count.compare_exchange_strong(none, -1))
         std::fprintf(stderr, "profcore: prof_torch_model_close: a call on the model is running; it stays open\n");
     else
         delete model;

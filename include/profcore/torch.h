@@ -25,9 +25,10 @@
  *     prof_torch_value_close(result);
  *     prof_torch_model_close(model);
  *
- * A handle must not be used after it was closed.  Builds for debugging and with
- * sanitizers check that, and say so: as PROF_E_INVALID, or on stderr where a
- * function returns no status, and then do nothing.  All others do not.
+ * A handle must not be used after it was closed, and not be closed while a
+ * call uses it.  Builds for debugging and with sanitizers check that, and say
+ * so: as PROF_E_INVALID, or on stderr where a function returns no status, and
+ * then do nothing.  All others do not, and what happens is undefined.
  *
  * No C++ type crosses this header and no exception leaves the library: every
  * failure is a status and a text.  Outputs are written only on success.  The
@@ -257,9 +258,12 @@ PROF_API prof_status prof_torch_model_to(prof_torch_model *model, const char *de
                                          prof_error *err);
 
 /*
- * Closes a model.  Values that it returned stay valid, and so do its clones.
+ * Closes a model.  Values that it returned stay valid, and so do its clones:
+ * calls on those may be running.
  *
- *   model    NULL is ignored.  No call on it may be running.
+ *   model    NULL is ignored.  No call on this very handle may be running, on
+ *            no thread: wait for them first.  A build that checks says so on
+ *            stderr and leaves the model open.
  *   threads  Any.
  *   since    0.1
  */

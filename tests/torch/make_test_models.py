@@ -283,6 +283,15 @@ class Forks(torch.nn.Module):
         return torch.jit.wait(one) + x * 3
 
 
+class Waits(torch.nn.Module):
+    """Runs until the caller's `flag` is no longer 0.  What is random is read anew in each round."""
+
+    def forward(self, flag: Tensor) -> Tensor:
+        while int(flag * torch.randint(1, 2, [1])) == 0:
+            pass
+        return flag + 1
+
+
 class Dropout(torch.nn.Module):
     def __init__(self):
         super().__init__()
@@ -409,7 +418,7 @@ def main():
 
     for name, module in (("inputs", Inputs()), ("outputs", Outputs()), ("picky", Picky()), ("cache", Cache()),
                          ("encoder", Encoder()), ("forks", Forks()), ("training", Dropout()), ("stateful", Stateful()),
-                         ("leaks", Leaks()), ("views", Views())):
+                         ("leaks", Leaks()), ("views", Views()), ("waits", Waits())):
         torch.jit.script(module).save(path(name + ".pt"))
     with open(path("encoder.operators"), "w", encoding="utf-8") as file:
         file.writelines(f"{name} {count}\n" for name, count in sorted(profiled(path("encoder.pt")).items()))

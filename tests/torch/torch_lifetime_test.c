@@ -5,6 +5,9 @@
  */
 #include "torch_test.h"
 
+#include <pthread.h>
+#include <time.h>
+
 #ifndef PROFI_CHECK_LIFETIMES
 #define NEED_CHECKS() SKIP("only debug and sanitized builds check lifetimes")
 #else
@@ -101,6 +104,99 @@ TEST(closed_handles_are_forgotten_in_the_end_and_open_ones_never)
     CHECK_I64(prof_torch_value_kind(kept), PROF_TORCH_TENSOR);
     prof_torch_value_close(kept);
     prof_torch_model_close(model);
+}
+
+/* ---- calls that run ---- */
+
+/* A run that waits for its input to become 1. */
+typedef struct waiting_run {
+    prof_torch_model *model;
+    int64_t flag, found;
+    prof_status status;
+    pthread_t thread;
+} waiting_run;
+
+static void *wait_in_run(void *argument)
+{
+    waiting_run *run = argument;
+    static const int64_t shape[] = { 1 };
+    const prof_torch_tensor flag = PROF_TORCH_TENSOR_OF(PROF_TORCH_INT64, 1, shape, &run->flag);
+    const prof_torch_input input = PROF_TORCH_INPUT_TENSOR(&flag);
+    prof_torch_tensor result = PROF_TORCH_TENSOR_INIT;
+    prof_torch_value *value = NULL;
+    do {
+        run->status = prof_torch_run(run->model, NULL, &input, 1, &value, NULL);
+    } while (run->status == PROF_E_BUSY); /* it was looked at in this moment */
+    if (run->status == PROF_OK && prof_torch_value_tensor(value, 0, &result, NULL) == PROF_OK)
+        run->found = *(const int64_t *)result.data;
+    prof_torch_value_close(value);
+    return NULL;
+}
+
+static int begin_waiting(waiting_run *run, prof_torch_model *model)
+{
+    const struct timespec pause = { 0, 1000000 };
+    run->model = model;
+    if (pthread_create(&run->thread, NULL, wait_in_run, run) != 0)
+        return 0;
+    for (int i = 0; i < 30000; i++) {
+        if (prof_torch_model_to(model, NULL, 0, NULL) == PROF_E_BUSY)
+            return 1; /* the run has it */
+        nanosleep(&pause, NULL);
+    }
+    return 0;
+}
+
+static void end_waiting(waiting_run *run)
+{
+    __atomic_store_n(&run->flag, 1, __ATOMIC_RELEASE);
+    pthread_join(run->thread, NULL);
+    CHECK_I64(run->status, PROF_OK);
+    CHECK_I64(run->found, 2);
+}
+
+/* Closes a model; `said` receives what that says on stderr. */
+static void close_aloud(prof_torch_model *model, char *said, size_t room)
+{
+    FILE *file = tmpfile();
+    const int kept = dup(STDERR_FILENO);
+    REQUIRE(file != NULL && kept >= 0 && dup2(fileno(file), STDERR_FILENO) >= 0);
+    prof_torch_model_close(model);
+    fflush(stderr);
+    dup2(kept, STDERR_FILENO);
+    close(kept);
+    rewind(file);
+    said[fread(said, 1, room - 1, file)] = '\0';
+    fclose(file);
+}
+
+TEST(a_model_is_closed_while_a_call_on_its_clone_runs)
+{
+    OPEN(model, "waits.pt");
+    prof_torch_model *clone = NULL;
+    waiting_run run = { 0 };
+    CHECK_OK(prof_torch_model_clone(model, &clone, &err));
+    REQUIRE(begin_waiting(&run, clone));
+    prof_torch_model_close(model);
+    end_waiting(&run);
+    prof_torch_model_close(clone);
+}
+
+TEST(a_model_is_not_closed_while_a_call_on_it_runs)
+{
+    prof_torch_value *value = NULL;
+    char said[300] = "";
+    NEED_CHECKS();
+    OPEN(model, "waits.pt");
+    waiting_run run = { 0 };
+    REQUIRE(begin_waiting(&run, model));
+    close_aloud(model, said, sizeof(said));
+    CHECK_HAS(said, "prof_torch_model_close: a call on the model is running; it stays open");
+    CHECK_U64(prof_torch_model_method_count(model), 1);
+    end_waiting(&run);
+    close_aloud(model, said, sizeof(said));
+    CHECK_STR(said, "");
+    CHECK_FAILS(prof_torch_run(model, NULL, NULL, 0, &value, &err), PROF_E_INVALID, "the model has been closed");
 }
 
 int main(int argc, char **argv)
