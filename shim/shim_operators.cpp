@@ -27,6 +27,7 @@ using profi_torch::guarded;
 using profi_torch::task;
 
 prof_operators *profi_torch::operators_source;
+std::atomic<bool> profi_torch::records_operators{ false };
 
 namespace {
 
@@ -156,6 +157,7 @@ void remove_installed()
             at::removeCallback(one);
         one = at::INVALID_CALLBACK_HANDLE;
     }
+    profi_torch::records_operators.store(false, std::memory_order_release);
 }
 
 /* All but TorchScript's methods, which have callbacks of their own. */
@@ -198,6 +200,8 @@ prof_status start(uint32_t flags, prof_error *err)
         installed[0] = at::addGlobalCallback(
             at::RecordFunctionCallback(is_shaped ? begin_shaped : begin, end).needsInputs(is_shaped).scopes(operator_scopes()));
         installed[1] = at::addGlobalCallback(profi_torch::method_callback(is_shaped));
+        profi_torch::runners_record();
+        profi_torch::records_operators.store(true, std::memory_order_release);
         return static_cast<prof_status>(PROF_OK);
     });
 }

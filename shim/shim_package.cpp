@@ -7,6 +7,7 @@
  * would start a compiler for a package without a library: the archive has
  * been judged, and such packages are refused, before it sees the file.
  */
+#include "shim_operators.hpp"
 #include "shim_package.hpp"
 
 #ifdef PROFI_TORCH_PACKAGES
@@ -112,6 +113,7 @@ prof_status package_open(const char *path, const archive &contents, bool is_aske
         return status;
     /* Without this the compiled code believes shapes and types, and reads beyond what it is given. */
     setenv("AOTI_RUNTIME_CHECK_INPUTS", "1", 0);
+    runners_record(); /* so that operators may be asked for later */
     auto made = std::make_shared<compiled>(path, name, *device);
     const std::string device_name = made->device();
     c10::Device compiled_for(c10::kCPU);

@@ -2,6 +2,8 @@
 /* Packages that AOTInductor compiled, behind the same handle as TorchScript models. */
 #include "torch_test.h"
 
+#include <profcore/snapshot.h>
+
 #include <pthread.h>
 #include <stdatomic.h>
 
@@ -168,6 +170,49 @@ TEST(a_package_for_the_cpu_is_not_opened_for_a_gpu)
     options.device = "cpu";
     CHECK_OK(prof_torch_model_open(model_path("compiled.pt2"), &options, &none, &err));
     prof_torch_model_close(none);
+    prof_torch_model_close(model);
+}
+
+/* The calls that were recorded of packages. */
+static uint64_t calls_of_package(void)
+{
+    prof_snapshot *snapshot = NULL;
+    prof_function row = PROF_FUNCTION_INIT;
+    uint64_t calls = 0;
+    CHECK_I64(prof_snapshot_take(&snapshot, NULL), PROF_OK);
+    for (uint32_t i = 0; i < prof_snapshot_function_count(snapshot); i++) {
+        CHECK_I64(prof_snapshot_function(snapshot, i, &row, NULL), PROF_OK);
+        if (strcmp(row.name, "AOTInductor: model") == 0)
+            calls += row.calls;
+    }
+    prof_snapshot_close(snapshot);
+    return calls;
+}
+
+TEST(each_run_of_a_package_is_a_scope_while_operators_are_recorded_also_one_that_is_refused)
+{
+    prof_options options = PROF_OPTIONS_INIT;
+    options.flags = PROF_NO_FILES;
+#ifndef PROFI_TORCH_RUNNERS
+    SKIP("this libtorch has no table of what runs packages");
+#endif
+    OPEN_PACKAGE(model);
+    int64_t two_by_three[] = { 2, 3 };
+    const prof_torch_tensor narrow[] = { x_of(two_by_three), FLOATS(three, ten_twenty_thirty) };
+    CHECK_I64(prof_start(&options, NULL), PROF_OK);
+    check_runs(model);
+    CHECK_U64(calls_of_package(), 0);
+    CHECK_OK(prof_torch_operators_start(0, &err));
+    for (int i = 0; i < 3; i++)
+        check_runs(model);
+    refused(model, narrow, 2, "expected: 4, but got: 3"); /* two runs: afterwards it works */
+    prof_stats stats = PROF_STATS_INIT;
+    CHECK_I64(prof_stats_get(&stats, NULL), PROF_OK);
+    CHECK_U64(stats.repaired_count, 0);
+    prof_torch_operators_stop();
+    check_runs(model);
+    CHECK_U64(calls_of_package(), 3 + 2);
+    prof_stop(NULL);
     prof_torch_model_close(model);
 }
 

@@ -2,8 +2,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """`profcore run --torch`: operators of programs that know nothing of libprofcore.
 
-usage: torch_preload_check.py PROFCORE PLAIN_MAIN MODELS TORCH_LIBRARY [PYTHON-WITH-TORCH]
+usage: torch_preload_check.py PROFCORE PLAIN_MAIN MODELS TORCH_LIBRARY HAS_RUNNERS [PYTHON-WITH-TORCH]
 """
+import functools
 import glob
 import json
 import os
@@ -15,7 +16,8 @@ from tap_cases import Skip, case, check, clean_environment, equal, finish
 
 tool, plain, models = (os.path.abspath(path) for path in sys.argv[1:4])
 torch_library = sys.argv[4]
-python = sys.argv[5] if len(sys.argv) > 5 else None
+has_runners = sys.argv[5] == "yes"  # libtorch lets others make what runs a package
+python = sys.argv[6] if len(sys.argv) > 6 else None
 GUARD_S = 100
 
 
@@ -35,10 +37,20 @@ def profile_in(folder):
     return None
 
 
+@functools.lru_cache(None)
+def has_python_this_libtorch():
+    """Test models may be made by another torch than the one that the library was built with."""
+    code = f"import ctypes, os, torch\nctypes.CDLL({torch_library!r}, mode=os.RTLD_NOLOAD)\n"
+    return subprocess.run([python, "-W", "ignore", "-c", code], capture_output=True, timeout=GUARD_S, env=clean_environment(),
+                          check=False).returncode == 0
+
+
 def run_python(folder, code, *arguments, name="script.py", options=("-W", "ignore"), **variables):
     """A script's run: how it ended, and the calls of operators and modules."""
     if python is None:
         raise Skip("no Python has torch")
+    if not has_python_this_libtorch():
+        raise Skip(f"the torch of {python} has another libtorch than {torch_library}")
     script = write(folder, name, code)
     return run(folder, "--", python, *options, script, *arguments, **variables)
 
@@ -82,6 +94,29 @@ def _(folder):
 def _(folder):
     done, calls = run(folder, "--set", "TORCH=shapes", "--", plain, os.path.join(models, "inputs.pt"), "3")
     equal((done.returncode, calls.get("aten::clone([2, 3])")), (0, 3), calls)
+
+
+def need_package():
+    package = os.path.join(models, "compiled.pt2")
+    if not os.path.exists(package):
+        raise Skip("torch could compile no package")
+    if not has_runners:
+        raise Skip("this libtorch has no table of what runs packages")
+    return package
+
+
+@case("each_run_of_a_package_that_a_service_loads_by_libtorch_is_a_scope")
+def _(folder):
+    done, calls = run(folder, "--", plain, need_package(), "7")
+    equal((done.returncode, calls and calls.get("AOTInductor: model")), (0, 7), f"{calls} {done.stderr}")
+
+
+@case("each_run_of_a_package_that_python_loads_is_a_scope")
+def _(folder):
+    code = ("import sys, torch\nmodel = torch._inductor.aoti_load_package(sys.argv[1])\n"
+            "for _ in range(5):\n    model(torch.ones(2, 4), torch.ones(3))\n")
+    done, calls = run_python(folder, code, need_package())
+    equal((done.returncode, calls and calls.get("AOTInductor: model")), (0, 5), f"{calls} {done.stderr}")
 
 
 @case("a_python_script_has_the_operators_of_the_torch_that_it_imports")
