@@ -153,6 +153,7 @@ prof_status prof_events_write(const char *format, prof_write_callback write, voi
         return status;
     if (!profi_recorder_facts(&facts))
         return profi_fail(err, PROF_E_INVALID, "nothing was recorded: prof_start() was never called");
+    profi_gpu_settle();
     profi_sampler_settle_pools();
     status = profi_streamer_events(facts.name, &events, err);
     if (status != PROF_OK)
