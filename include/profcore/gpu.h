@@ -16,7 +16,7 @@
  * CUDA forbids to wait.
  *
  * Tracing begins by itself, a tenth of a second after the process has
- * initialised CUDA; prof_gpu_start() begins it at once.  PROFCORE_GPU=0 keeps
+ * initialised CUDA, or up to a second where it has not for long; prof_gpu_start() begins it at once.  PROFCORE_GPU=0 keeps
  * it off.  A profiler that starts later in the same process finds CUPTI taken:
  * prof_gpu_stop() gives it free before.
  */

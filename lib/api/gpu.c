@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * GPU work, as long as the recorder runs: a thread that looks ten times a
- * second whether the process uses CUDA by now, and then fetches what the GPU
- * has done.  There is none on a machine without NVIDIA's driver.
+ * GPU work, as long as the recorder runs: a thread that looks whether the
+ * process uses CUDA by now, and then fetches what the GPU has done.  Ten times
+ * a second, and once where nothing has happened for long.  There is none on a
+ * machine without NVIDIA's driver.
  */
 #include "recorder.h"
 
@@ -10,11 +11,12 @@
 #include "../base/error.h"
 #include "../base/system.h"
 #include "../gpu/session.h"
+#include "../gpu/work.h"
 #include "../record/record.h"
 
 #include <semaphore.h>
 
-enum { EVERY_NS = 100000000 };
+enum { EVERY_NS = 100000000, MOST_NS = 1000000000 };
 
 static sem_t wake;
 static uint32_t is_started; /* the thread */
@@ -38,13 +40,27 @@ static prof_gpu_state try_to_begin(int is_asked)
     return state;
 }
 
+/* Until the next look: a tenth of the time for which nothing has happened, that is neither a launch nor another state. */
+static uint64_t patience(prof_gpu_state state)
+{
+    static prof_gpu_state state_before;
+    static uint64_t launches_before, since_ns;
+    uint64_t now_ns = profi_clock_monotonic_ns(), launches = profi_gpu_work_launches();
+    if (state != state_before || launches != launches_before || since_ns == 0)
+        since_ns = now_ns;
+    state_before = state;
+    launches_before = launches;
+    return profi_max_u64(EVERY_NS, profi_min_u64((now_ns - since_ns) / 10, MOST_NS));
+}
+
 static void *gpu_main(void *unused)
 {
     (void)unused;
     for (profi_wake woken = PROFI_WAKE_POSTED; woken != PROFI_WAKE_ALONE;) {
         prof_gpu_state state = try_to_begin(0);
         int is_over = state == PROF_GPU_OFF || state == PROF_GPU_UNAVAILABLE;
-        uint64_t next = state == PROF_GPU_ON ? profi_gpu_session_turn(EVERY_NS) : profi_clock_monotonic_ns() + EVERY_NS;
+        uint64_t every_ns = patience(state);
+        uint64_t next = state == PROF_GPU_ON ? profi_gpu_session_turn(every_ns) : profi_clock_monotonic_ns() + every_ns;
         woken = profi_thread_sleep_until(&wake, is_over ? 0 : next);
     }
     return NULL;
