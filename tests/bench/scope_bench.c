@@ -398,6 +398,29 @@ static void run_nvtx(const char *program)
     add_result("nvtx_tool", "flat with a tool that does nothing", tool_ns, tool_ratios, TRIES);
 }
 
+/* ---- a GPU ---- */
+
+/* By gpu_bench, in a process of its own, where both that and the fakes are built. */
+static void run_gpu(void)
+{
+    enum { TRIES = 15 };
+    static double launch_ns[TRIES], launch_ratios[TRIES], record_ns[TRIES], record_ratios[TRIES];
+    const char *program = getenv("BENCH_GPU"), *fakes = getenv("BENCH_GPU_FAKES");
+    char command[1200];
+    int count = 0;
+    if (program == NULL || fakes == NULL)
+        return;
+    snprintf(command, sizeof(command), "'%s' '%s' %d", program, fakes, (int)TRIES);
+    FILE *child = popen(command, "r");
+    while (child != NULL && count < TRIES && fscanf(child, "%lf %lf %lf %lf", &launch_ns[count], &launch_ratios[count],
+                                                    &record_ns[count], &record_ratios[count]) == 4)
+        count++;
+    if (child == NULL || pclose(child) != 0 || count != TRIES)
+        return;
+    add_result("gpu_launch", "a scope with a launch, GPU work traced; ratio to not traced", launch_ns, launch_ratios, TRIES);
+    add_result("gpu_record", "its record, when it comes back; ratio to that scope not traced", record_ns, record_ratios, TRIES);
+}
+
 /* ---- output ---- */
 
 static void read_instructions(const char *path)
@@ -527,6 +550,7 @@ int main(int argc, char **argv)
     run_tail(per_tick);
     run_cold(per_tick);
     run_nvtx(argv[0]);
+    run_gpu();
     for (int i = 1; i + 1 < argc; i += 2) {
         if (strcmp(argv[i], "--json") == 0)
             json = argv[i + 1];
