@@ -579,7 +579,7 @@ PROF_API prof_status prof_torch_value_string(const prof_torch_value *value, cons
  * when the library is loaded, PROFCORE_TORCH=shapes with PROF_TORCH_SHAPES.
  * torch's own profiler may run beside it.
  *
- * An operator costs some 755 instructions then, of which 525 are libtorch's
+ * An operator costs some 740 instructions then, of which 525 are libtorch's
  * 2.13: 1 to 1.8 % of a small model's forward beside the 0.9 to 3 % that
  * libtorch's part takes there (docs/performance.md).  While the recorder is
  * stopped, it costs libtorch's part.  Called again, it goes on with the new flags.
