@@ -1073,7 +1073,8 @@ static void hammer_starts(void)
             continue;
         CHECK_I64(prof_start(NULL, NULL), PROF_OK);
         pthread_barrier_wait(&round_ends);
-        CHECK(status().state == PROF_GPU_ON || status().state == PROF_GPU_WAITING);
+        const prof_gpu_info now = status();
+        CHECK_STR(now.state == PROF_GPU_ON || now.state == PROF_GPU_WAITING ? "" : now.reason, "");
     }
     pthread_join(thread, NULL);
     for (time_t end = time(NULL) + 60; status().state != PROF_GPU_ON && time(NULL) < end;)
