@@ -380,6 +380,8 @@ static int set_paused(int paused)
     if (has_changed) {
         is_paused = paused;
         profi_record_enable(start_count != 0 && !paused);
+        if (!paused)
+            profi_sampler_resume_pools();
     }
     int has_gpu = has_changed && start_count != 0;
     if (has_gpu && paused)

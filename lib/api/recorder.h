@@ -71,6 +71,9 @@ prof_status profi_sampler_start(const profi_config *config, prof_error *err);
 prof_status profi_sampler_trace_pools(prof_error *err);
 void profi_sampler_settle_pools(void);
 
+/* Recording goes on after a pause: what they hold now is a value, since those of meanwhile are nowhere. */
+void profi_sampler_resume_pools(void);
+
 /* That on the timeline: begins, writes what has been noted, ends; and in a forked child. */
 void profi_pool_trace_begin(void);
 void profi_pool_trace_write(int is_last);

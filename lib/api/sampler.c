@@ -111,6 +111,9 @@ static void *sampler_main(void *unused)
         for (unsigned i = 0; i < TASKS; i++)
             run_if_due(&tasks[i]);
     }
+    if (PROFI_GET(tasks[POOLS].every_ms) != 0)
+        write_pools(0, 0);
+    PROFI_PUT(is_started, 0u); /* the end of the process may be this thread's to see to, and nobody is to wait for it */
     return NULL;
 }
 
@@ -150,6 +153,12 @@ prof_status profi_sampler_trace_pools(prof_error *err)
     PROFI_RELEASE(tasks[POOLS].is_new, 1u);
     profi_pool_trace_begin();
     return wake_or_start(err);
+}
+
+void profi_sampler_resume_pools(void)
+{
+    if (PROFI_GET(tasks[POOLS].every_ms) != 0)
+        profi_pool_trace_begin();
 }
 
 void profi_sampler_settle_pools(void)

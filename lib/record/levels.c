@@ -577,9 +577,9 @@ void profi_levels_unlock(void) { pthread_mutex_unlock(&sweep_lock); }
 
 void profi_levels_trace(uint64_t interval_ticks)
 {
-    if (interval_ticks != 0)
-        profi_levels_sweep();
     pthread_mutex_lock(&sweep_lock);
+    while (interval_ticks != 0 && sweep(0))
+        ;
     uint64_t now = profi_clock_now_ordered();
     profi_level_points_begin(now, interval_ticks);
     for (unsigned level = 0; level < pool_count * PROFI_POOL_LEVELS; level++)
