@@ -28,14 +28,14 @@ enum { CPU_TIME, CPU_USER, CPU_SYSTEM, FAULTS_MINOR, FAULTS_MAJOR, VOLUNTARY, IN
 
 /* Whoever asks for the wait gets the time on a CPU with it: what remains of a call's duration was spent blocked. */
 static profi_probe rows[ROWS] = {
-    [CPU_TIME] = { "cpu.time", "ns", "thread", PROF_SITE_CPU | PROF_SITE_WAIT, 0, NULL, NULL, 0 },
-    [CPU_USER] = { "cpu.user", "ns", "thread", PROF_SITE_CPU, 0, NULL, NULL, 0 },
-    [CPU_SYSTEM] = { "cpu.system", "ns", "thread", PROF_SITE_CPU, 0, NULL, NULL, 0 },
-    [FAULTS_MINOR] = { "faults.minor", "faults", "thread", PROF_SITE_FAULTS, 0, NULL, NULL, 0 },
-    [FAULTS_MAJOR] = { "faults.major", "faults", "thread", PROF_SITE_FAULTS, 0, NULL, NULL, 0 },
-    [VOLUNTARY] = { "switches.voluntary", "switches", "thread", PROF_SITE_SWITCHES, 0, NULL, NULL, 0 },
-    [INVOLUNTARY] = { "switches.involuntary", "switches", "thread", PROF_SITE_SWITCHES, 0, NULL, NULL, 0 },
-    [WAIT_CPU] = { "wait.cpu", "ns", "thread", PROF_SITE_WAIT, 0, NULL, NULL, 0 },
+    [CPU_TIME] = { "cpu.time", "ns", "thread", PROF_SITE_CPU | PROF_SITE_WAIT, 0, NULL, NULL, 0, 0 },
+    [CPU_USER] = { "cpu.user", "ns", "thread", PROF_SITE_CPU, 0, NULL, NULL, 0, 0 },
+    [CPU_SYSTEM] = { "cpu.system", "ns", "thread", PROF_SITE_CPU, 0, NULL, NULL, 0, 0 },
+    [FAULTS_MINOR] = { "faults.minor", "faults", "thread", PROF_SITE_FAULTS, 0, NULL, NULL, 0, 0 },
+    [FAULTS_MAJOR] = { "faults.major", "faults", "thread", PROF_SITE_FAULTS, 0, NULL, NULL, 0, 0 },
+    [VOLUNTARY] = { "switches.voluntary", "switches", "thread", PROF_SITE_SWITCHES, 0, NULL, NULL, 0, 0 },
+    [INVOLUNTARY] = { "switches.involuntary", "switches", "thread", PROF_SITE_SWITCHES, 0, NULL, NULL, 0, 0 },
+    [WAIT_CPU] = { "wait.cpu", "ns", "thread", PROF_SITE_WAIT, 0, NULL, NULL, 0, 0 },
 };
 
 #define BIT(row) ((uint64_t)1 << (row))

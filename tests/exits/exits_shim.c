@@ -28,6 +28,7 @@ enum { HOST_FILES = 60, HOST_FIRST = 3, HOST_LAST = 1023 };
 
 static const char host_text[] = "4711 4711 the host's own bytes\n";
 static struct stat host_files[HOST_FILES];
+static int host_fds[HOST_FILES]; /* mostly from HOST_FIRST on: another thread of ours may open a file at that moment */
 static long steps, syncs;
 static int is_taken;
 extern int exits_is_stuck;
@@ -52,6 +53,7 @@ static void take_descriptors(void)
         char name[32];
         snprintf(name, sizeof(name), "host_%d", i + HOST_FIRST);
         int fd = REAL(open)(name, O_RDWR | O_CREAT | O_EXCL, 0600);
+        host_fds[i] = fd;
         if (fd < 0 || REAL(write)(fd, host_text, sizeof(host_text) - 1) < 0 || fstat(fd, &host_files[i]) != 0)
             printf("the host could not open %s\n", name);
     }
@@ -66,7 +68,7 @@ int exits_host_lost(void)
     int lost = 0;
     for (int i = 0; i < HOST_FILES && is_taken; i++) {
         struct stat now;
-        lost += fstat(i + HOST_FIRST, &now) != 0 || now.st_ino != host_files[i].st_ino ||
+        lost += fstat(host_fds[i], &now) != 0 || now.st_ino != host_files[i].st_ino ||
                 now.st_dev != host_files[i].st_dev || now.st_size != (off_t)sizeof(host_text) - 1;
     }
     return is_taken ? lost : -1;
