@@ -237,4 +237,8 @@ TEST(after_lost_records_calls_read_unavailable)
     CHECK_I64(status, PROF_E_UNAVAILABLE);
 }
 
-int main(int argc, char **argv) { return test_main(argc, argv); }
+int main(int argc, char **argv)
+{
+    setenv("PROFCORE_MODE", "tree", 1); /* else a thread that writes the timeline sweeps too, at any time */
+    return test_main(argc, argv);
+}

@@ -765,4 +765,8 @@ TEST(names_are_checked_and_there_are_sixteen_pools)
     CHECK_U64(measure_of("sixteen", "told.allocated").calls, 1);
 }
 
-int main(int argc, char **argv) { return test_main(argc, argv); }
+int main(int argc, char **argv)
+{
+    setenv("PROFCORE_MODE", "tree", 1); /* else a thread that writes the timeline sweeps too, at any time */
+    return test_main(argc, argv);
+}
