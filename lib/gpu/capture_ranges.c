@@ -129,7 +129,8 @@ static void count_lost(void)
 
 /* ---- pushes and pops ---- */
 
-enum { RANGES_MOST = 1 << 14, NONE = RANGES_MOST, POPPED = UINT32_MAX };
+enum { RANGES_MOST = 1 << 14, NONE = RANGES_MOST };
+#define POPPED UINT32_MAX
 
 typedef struct range {
     uint32_t domain; /* POPPED: it is over, below others that are not */

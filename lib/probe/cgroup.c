@@ -22,11 +22,11 @@
 enum { THROTTLED, THROTTLES, PRESSURE_CPU, PRESSURE_MEMORY, PRESSURE_IO, ROWS, PRESSURES = 3, PATH_BYTES = 4352 };
 
 static profi_probe rows[ROWS] = {
-    [THROTTLED] = { "cgroup.throttled", "ns", "cgroup", PROF_SITE_CGROUP, 0, NULL, NULL, 0, 0 },
-    [THROTTLES] = { "cgroup.throttles", "periods", "cgroup", PROF_SITE_CGROUP, 0, NULL, NULL, 0, 0 },
-    [PRESSURE_CPU] = { "pressure.cpu", "ns", "machine", PROF_SITE_CGROUP, 0, NULL, NULL, 0, 0 },
-    [PRESSURE_MEMORY] = { "pressure.memory", "ns", "machine", PROF_SITE_CGROUP, 0, NULL, NULL, 0, 0 },
-    [PRESSURE_IO] = { "pressure.io", "ns", "machine", PROF_SITE_CGROUP, 0, NULL, NULL, 0, 0 },
+    [THROTTLED] = { .name = "cgroup.throttled", .unit = "ns", .of = "cgroup", .site_flags = PROF_SITE_CGROUP },
+    [THROTTLES] = { .name = "cgroup.throttles", .unit = "periods", .of = "cgroup", .site_flags = PROF_SITE_CGROUP },
+    [PRESSURE_CPU] = { .name = "pressure.cpu", .unit = "ns", .of = "machine", .site_flags = PROF_SITE_CGROUP },
+    [PRESSURE_MEMORY] = { .name = "pressure.memory", .unit = "ns", .of = "machine", .site_flags = PROF_SITE_CGROUP },
+    [PRESSURE_IO] = { .name = "pressure.io", .unit = "ns", .of = "machine", .site_flags = PROF_SITE_CGROUP },
 };
 
 typedef struct counted_file {

@@ -28,14 +28,14 @@ enum { CPU_TIME, CPU_USER, CPU_SYSTEM, FAULTS_MINOR, FAULTS_MAJOR, VOLUNTARY, IN
 
 /* Whoever asks for the wait gets the time on a CPU with it: what remains of a call's duration was spent blocked. */
 static profi_probe rows[ROWS] = {
-    [CPU_TIME] = { "cpu.time", "ns", "thread", PROF_SITE_CPU | PROF_SITE_WAIT, 0, NULL, NULL, 0, 0 },
-    [CPU_USER] = { "cpu.user", "ns", "thread", PROF_SITE_CPU, 0, NULL, NULL, 0, 0 },
-    [CPU_SYSTEM] = { "cpu.system", "ns", "thread", PROF_SITE_CPU, 0, NULL, NULL, 0, 0 },
-    [FAULTS_MINOR] = { "faults.minor", "faults", "thread", PROF_SITE_FAULTS, 0, NULL, NULL, 0, 0 },
-    [FAULTS_MAJOR] = { "faults.major", "faults", "thread", PROF_SITE_FAULTS, 0, NULL, NULL, 0, 0 },
-    [VOLUNTARY] = { "switches.voluntary", "switches", "thread", PROF_SITE_SWITCHES, 0, NULL, NULL, 0, 0 },
-    [INVOLUNTARY] = { "switches.involuntary", "switches", "thread", PROF_SITE_SWITCHES, 0, NULL, NULL, 0, 0 },
-    [WAIT_CPU] = { "wait.cpu", "ns", "thread", PROF_SITE_WAIT, 0, NULL, NULL, 0, 0 },
+    [CPU_TIME] = { .name = "cpu.time", .unit = "ns", .of = "thread", .site_flags = PROF_SITE_CPU | PROF_SITE_WAIT },
+    [CPU_USER] = { .name = "cpu.user", .unit = "ns", .of = "thread", .site_flags = PROF_SITE_CPU },
+    [CPU_SYSTEM] = { .name = "cpu.system", .unit = "ns", .of = "thread", .site_flags = PROF_SITE_CPU },
+    [FAULTS_MINOR] = { .name = "faults.minor", .unit = "faults", .of = "thread", .site_flags = PROF_SITE_FAULTS },
+    [FAULTS_MAJOR] = { .name = "faults.major", .unit = "faults", .of = "thread", .site_flags = PROF_SITE_FAULTS },
+    [VOLUNTARY] = { .name = "switches.voluntary", .unit = "switches", .of = "thread", .site_flags = PROF_SITE_SWITCHES },
+    [INVOLUNTARY] = { .name = "switches.involuntary", .unit = "switches", .of = "thread", .site_flags = PROF_SITE_SWITCHES },
+    [WAIT_CPU] = { .name = "wait.cpu", .unit = "ns", .of = "thread", .site_flags = PROF_SITE_WAIT },
 };
 
 #define BIT(row) ((uint64_t)1 << (row))

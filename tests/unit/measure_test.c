@@ -36,8 +36,8 @@ static void rise_to(uint64_t value)
 }
 
 static profi_probe rows[ROWS] = {
-    [GAUGE] = { "level", "bytes", "process", 1, 1, highest_sample, NULL, 0 },
-    [COUNTER] = { "count", "things", "thread", 2, 0, NULL, NULL, 0 },
+    [GAUGE] = { .name = "level", .unit = "bytes", .of = "process", .site_flags = 1, .is_gauge = 1, .highest_since = highest_sample },
+    [COUNTER] = { .name = "count", .unit = "things", .of = "thread", .site_flags = 2 },
     [MAXIMUM] = { .name = "highest", .unit = "bytes", .of = "thread", .site_flags = 4, .is_plain = 1, .peak_begin = highest_begin,
                   .peak_end = highest_end },
 };

@@ -397,7 +397,7 @@ TEST(a_deep_place_is_cut_to_its_innermost_scopes)
     for (unsigned i = 0; i < 40; i++) {
         snprintf(name, sizeof(name), "deep %u", i);
         scopes[i] = prof_begin(site(name));
-        snprintf(path + strlen(path), sizeof(path) - strlen(path), i >= 16 ? " > %s" : "", name);
+        snprintf(path + strlen(path), sizeof(path) - strlen(path), "%s%s", i >= 16 ? " > " : "", i >= 16 ? name : "");
     }
     prof_memory_allocated(memory, block(1), 8);
     CHECK_U64(place_of(path).live_bytes, 8);

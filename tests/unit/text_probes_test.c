@@ -18,9 +18,9 @@ static profi_function function = { .name = "f", .calls = 4, .primitive_calls = 4
                                    .measures = measures };
 static struct prof_snapshot snapshot = {
     .functions = &function, .function_count = 1, .probe_count = 5,
-    .probes = { { "cpu.time", "ns", "thread", NULL, 0 }, { "cpu.user", "ns", "thread", NULL, 0 },
-                { "wait.cpu", "ns", "thread", NULL, 0 }, { "faults.minor", "faults", "thread", NULL, 0 },
-                { "my.pool", "bytes", "process", NULL, 1 } },
+    .probes = { { "cpu.time", "ns", "thread", NULL, 0, 0 }, { "cpu.user", "ns", "thread", NULL, 0, 0 },
+                { "wait.cpu", "ns", "thread", NULL, 0, 0 }, { "faults.minor", "faults", "thread", NULL, 0, 0 },
+                { "my.pool", "bytes", "process", NULL, 1, 0 } },
 };
 
 static const char *line(unsigned group)
