@@ -43,11 +43,11 @@ c10::DataPtr counted(c10::DataPtr data, size_t bytes)
     return data;
 }
 
-/* Up to libtorch 2.1 allocate() is const, and there is no copy_data(): what does not override stands beside. */
+/* Up to libtorch 2.1 allocate() is const, and there is no copy_data(): what does not override stands beside, so none is said to. */
 struct counted_allocator : c10::Allocator {
     c10::DataPtr allocate(size_t bytes) const { return counted(behind->allocate(bytes), bytes); }
     c10::DataPtr allocate(size_t bytes) { return counted(behind->allocate(bytes), bytes); }
-    c10::DeleterFnPtr raw_deleter() const override { return counted_free; }
+    c10::DeleterFnPtr raw_deleter() const { return counted_free; }
     void copy_data(void *into, const void *from, std::size_t bytes) const { std::memcpy(into, from, bytes); }
 };
 
