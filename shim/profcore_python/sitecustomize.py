@@ -68,11 +68,11 @@ def _make_room(torch):
     library, profiler = ctypes.CDLL(None), torch.autograd.profiler
     if not hasattr(library, "prof_gpu_stop"):
         return
-    cuda, state_is_on, stopped = torch.profiler.ProfilerActivity.CUDA, 2, []
+    cuda, wanted, stopped = torch.profiler.ProfilerActivity.CUDA, (1, 2), []  # it waits for CUDA, or is on
 
     def is_ours():
         info = (ctypes.c_uint32 * 68)(272)  # a prof_gpu_info of version 0.1: its size, the state, a text
-        return library.prof_gpu_status(info, None) == 0 and info[1] == state_is_on
+        return library.prof_gpu_status(info, None) == 0 and info[1] in wanted
 
     def making_room(begin):
         def begin_with_room(config, activities, *more, **named):

@@ -60,19 +60,38 @@ for activities in ["cpu"], ["cpu", "cuda"]:
     torch.autograd.profiler.profile(activities)
     print(state())
 """
+# The code that is profiled is the first to use CUDA.
+SCRIPT_BEFORE_CUDA = SCRIPT.split("if sys.argv")[0].replace("import ctypes, sys", "import ctypes, sys, time") + """
+def wait_for(wanted):
+    until = time.monotonic() + 30
+    while state() != wanted and time.monotonic() < until:
+        time.sleep(0.01)
+    print(state())
+
+profiler = torch.autograd.profiler
+profiler.gives_back = True
+wait_for("waiting")
+profiler._prepare_profiler(None, ["cpu", "cuda"])
+profiler._enable_profiler(None, ["cpu", "cuda"])
+driver.cuInit(0)
+time.sleep(0.5)
+print(state())
+print(profiler._disable_profiler())
+wait_for("on")
+"""
 GETS, TAKEN = "asks and gets 0", "asks and gets 39"
 
 
-def run(folder, how):
+def run(folder, how, script=SCRIPT, **more):
     for name, text in TORCH.items():
         path = os.path.join(folder, "torch", name)
         os.makedirs(os.path.dirname(path), exist_ok=True)
         with open(path, "w", encoding="utf-8") as file:
             file.write(text)
     with open(os.path.join(folder, "script.py"), "w", encoding="utf-8") as file:
-        file.write(SCRIPT)
+        file.write(script)
     environment = {**clean_environment(), "LD_PRELOAD": library, "LD_LIBRARY_PATH": fakes, "PYTHONPATH": hooks, "PROFCORE": "1",
-                   "PROFCORE_TORCH": "1", "PROFCORE_GPU": "1", "PROFCORE_GPU_BUDGET": "100%"}  # fmt: skip
+                   "PROFCORE_TORCH": "1", "PROFCORE_GPU": "1", "PROFCORE_GPU_BUDGET": "100%", **more}  # fmt: skip
     done = subprocess.run([sys.executable, "script.py", how], cwd=folder, env=environment, capture_output=True, text=True, timeout=120)
     equal(done.returncode, 0, done.stderr)
     return done.stdout.splitlines(), done.stderr
@@ -97,6 +116,12 @@ def _(folder):
     free = [GETS, "traces", "results", "off"]
     lines, said = run(folder, "let go")
     equal(lines, ["started 0", *free, *free], said)
+
+
+@case("where_cuda_is_first_used_while_torch_profiles_it_is_ours_afterwards")
+def _(folder):
+    lines, said = run(folder, "gives back", SCRIPT_BEFORE_CUDA, FAKE_CUDA_UNUSED="1")
+    equal(lines[1:], ["waiting", GETS, "traces", "off", "results", "on"], said)
 
 
 finish()
