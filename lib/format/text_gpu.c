@@ -24,7 +24,7 @@ static void put_totals(profi_output *out, const profi_gpu_info *gpu)
     profi_format_ns(cost, totals->cost_ns);
     profi_format_ns(begin, totals->begin_ns);
     profi_output_printf(out, "\n   GPU work: busy for %s%s of %s; %" PRIu64 " kernels, %" PRIu64 " copies, %" PRIu64 " sets\n",
-                        totals->flags & PROF_GPU_WORK_IS_BOUND ? "at least " : "", busy, elapsed, totals->kernel_count,
+                        totals->flags & PROF_GPU_WORK_IS_BOUND ? "at least " : totals->flags & PROF_GPU_WORK_IS_UPPER_BOUND ? "at most " : "", busy, elapsed, totals->kernel_count,
                         totals->copy_count, totals->set_count);
     if (totals->flags & PROF_GPU_WORK_IS_ESTIMATE) {
         profi_format_ns(traced, totals->traced_ns);

@@ -150,7 +150,7 @@ static int settle_functions(prof_snapshot *made, const prof_snapshot *from, cons
             *function->gpu = *whole;
         else
             settle_function(function, &from->functions[i], of_root != NULL ? of_root : whole);
-        if (only_path[new_id[i]] < SEVERAL)
+        if (only_path[new_id[i]] < SEVERAL && !(function->gpu->flags & PROF_GPU_WORK_IS_UNTRACED)) /* else its path knows more */
             made->path_works[made->paths[only_path[new_id[i]]].work - 1] = *function->gpu;
     }
     return 1;
@@ -174,16 +174,18 @@ static void cap_paths(prof_snapshot *made)
     }
 }
 
-static prof_gpu_totals totals_of_part(const prof_gpu_totals *from, const prof_gpu_work *root)
+/* `root` is what the function has in all, `on_paths` what its paths say: all that is counted where one of the merged was not traced. */
+static prof_gpu_totals totals_of_part(const prof_gpu_totals *from, const prof_gpu_work *root, const prof_gpu_work *on_paths)
 {
     const prof_gpu_work none = PROF_GPU_WORK_INIT, *work = root != NULL ? root : &none;
+    const prof_gpu_work *counted = !(work->flags & PROF_GPU_WORK_IS_UNTRACED) ? work : on_paths != NULL ? on_paths : &none;
     prof_gpu_totals totals = *from;
     totals.flags = work->flags;
-    totals.kernel_count = work->kernel_count;
-    totals.copy_count = work->copy_count;
-    totals.set_count = work->set_count;
+    totals.kernel_count = counted->kernel_count;
+    totals.copy_count = counted->copy_count;
+    totals.set_count = counted->set_count;
     totals.busy_ns = work->busy_ns;
-    totals.attributed_count = work->kernel_count + work->copy_count + work->set_count;
+    totals.attributed_count = counted->kernel_count + counted->copy_count + counted->set_count;
     totals.unattributed_count = 0;
     return totals;
 }
@@ -201,10 +203,11 @@ int profi_subtree_gpu(prof_snapshot *made, const prof_snapshot *from, const uint
     }
     *made->gpu = *from->gpu;
     made->gpu->reason = profi_snapshot_text(made, from->gpu->reason, &ok);
-    made->gpu->totals = totals_of_part(&from->gpu->totals, from->functions[root].gpu);
     for (uint32_t i = 0; i < made->function_count; i++)
         only_path[i] = PROFI_NONE;
-    ok = ok && add_to_functions(made, only_path) && settle_functions(made, from, new_id, root, only_path);
+    ok = ok && add_to_functions(made, only_path);
+    made->gpu->totals = totals_of_part(&from->gpu->totals, from->functions[root].gpu, made->functions[new_id[root]].gpu);
+    ok = ok && settle_functions(made, from, new_id, root, only_path);
     if (ok)
         cap_paths(made);
     free(only_path);
