@@ -156,5 +156,5 @@ prof_status profi_control_answer(const char *line, profi_output *out, prof_error
             profi_dump_unlock();
         return status;
     }
-    return profi_fail(err, PROF_E_INVALID, "there are: info, top, stacks [txt|json], dump [seconds], start, stop");
+    return profi_fail(err, PROF_E_INVALID, "there are: info, top, stacks [txt|json], dump [seconds], start, stop, gpu start|stop");
 }
