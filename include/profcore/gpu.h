@@ -74,7 +74,7 @@ PROF_API prof_status prof_gpu_start(prof_error *err);
  * this process that is about to start.  What was traced by then stays in the
  * figures, and the time since is none of theirs.  It stays so until
  * prof_gpu_start(), also when the recorder stops and starts, and in forked
- * children.  Returns when CUPTI is free, or after two seconds where a call of
+ * children.  Returns when CUPTI is free, or after four seconds where a call of
  * CUPTI does not return.
  *
  *   returns  PROF_OK, also where nothing was traced.

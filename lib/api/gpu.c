@@ -33,7 +33,7 @@ static void tell_if_unavailable(void)
 
 static prof_gpu_state try_to_begin(int is_asked)
 {
-    prof_gpu_state state = profi_gpu_session_is_wanted() ? profi_gpu_session_try(is_asked) : PROF_GPU_OFF;
+    prof_gpu_state state = profi_gpu_session_try(is_asked); /* also ends it where a stop could not */
     tell_if_unavailable();
     if (state == PROF_GPU_ON)
         profi_recorder_trace_pools(); /* the driver's */
@@ -130,8 +130,11 @@ prof_status prof_gpu_start(prof_error *err)
     prof_status status = profi_recorder_start_gpu(err); /* the driver may have come since */
     if (status != PROF_OK)
         return status;
-    if (try_to_begin(1) == PROF_GPU_ON)
+    if (try_to_begin(1) == PROF_GPU_ON) {
+        if (PROFI_GET(is_started) != 0)
+            sem_post(&wake); /* it may have given up */
         return PROF_OK;
+    }
     return profi_fail(err, PROF_E_UNAVAILABLE, "GPU work is not traced: %s", profi_gpu_session_now().reason);
 }
 

@@ -24,6 +24,8 @@ static const profi_library_symbol symbols[] = {
 static const char *const sonames[] = { "libcuda.so.1", NULL };
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER; /* over filling in the table, and nothing else */
+/* Held while the loader's list is gone along, which takes a lock of the loader's that a fork leaves to the child as it is. */
+static pthread_mutex_t walk_lock = PTHREAD_MUTEX_INITIALIZER;
 static uint32_t is_found;                                /* the table is filled; with release */
 static uint64_t loads_when_missing;                      /* of libraries into this process; relaxed, as those below */
 static uint32_t device_count, wait_count, refused_count;
@@ -42,7 +44,10 @@ static int find(char *reason)
     uint64_t loads = 0;
     if (PROFI_ACQUIRE(is_found))
         return 1;
-    dl_iterate_phdr(note_loads, &loads);
+    if (pthread_mutex_trylock(&walk_lock) == 0) { /* else it is looked for all the same: a handler may have interrupted this */
+        dl_iterate_phdr(note_loads, &loads);
+        pthread_mutex_unlock(&walk_lock);
+    }
     if ((loads != 0 && loads == PROFI_GET(loads_when_missing)) || !profi_library_open_loaded(&library)) {
         PROFI_PUT(loads_when_missing, loads);
         reason[0] = '\0';
@@ -101,6 +106,9 @@ void profi_driver_wait(void)
 }
 
 int profi_driver_has_waited(void) { return PROFI_GET(wait_count) != 0 && PROFI_GET(refused_count) == 0; }
+
+void profi_driver_before_fork(void) { pthread_mutex_lock(&walk_lock); }
+void profi_driver_after_fork(void) { pthread_mutex_unlock(&walk_lock); }
 
 void profi_driver_forget(void)
 {

@@ -37,7 +37,9 @@ void profi_driver_wait(void);
  */
 int profi_driver_has_waited(void);
 
-/* In a forked child, which has not waited. */
+/* Around a fork; and in the child, which has not waited. */
+void profi_driver_before_fork(void);
+void profi_driver_after_fork(void);
 void profi_driver_forget(void);
 
 #endif

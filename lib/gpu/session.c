@@ -279,10 +279,12 @@ void profi_gpu_session_lock(void)
 {
     profi_gpu_work_lock();
     pthread_mutex_lock(&lock);
+    profi_driver_before_fork();
 }
 
 void profi_gpu_session_unlock(void)
 {
+    profi_driver_after_fork();
     pthread_mutex_unlock(&lock);
     profi_gpu_work_unlock();
 }

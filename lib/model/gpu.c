@@ -229,10 +229,11 @@ int profi_recorded_gpu(prof_snapshot *snapshot, const uint32_t *function_of_site
     return ok;
 }
 
-/* What a call has launched runs while it does, where it waits for the GPU before it ends. */
+/* What a call has launched runs while it does, where it waits for the GPU before it ends; one that another's end closes does not. */
 int profi_recorded_gpu_bounds(prof_snapshot *snapshot)
 {
     int ok = 1;
+    snapshot->gpu->has_bounds &= snapshot->stats.repaired_count == 0;
     for (uint32_t i = 0; ok && snapshot->gpu->has_bounds && i < snapshot->function_count; i++) {
         profi_function *function = &snapshot->functions[i];
         prof_gpu_work work = profi_gpu_at_most(function->cumulative_ns);

@@ -6,6 +6,7 @@
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 /* ---- what it answers ---- */
 
@@ -130,7 +131,8 @@ typedef union record {
 
 static record *waiting; /* under the lock */
 static unsigned waiting_count, waiting_room, dropped, buffers_out;
-static int delivers_on_flush = 1, is_rivals;
+static int delivers_on_flush = 1, is_rivals, holds_flushes;
+static unsigned flushes_held;
 static uint8_t enabled[CUPTI_ACTIVITY_KIND_COUNT];
 static CUpti_BuffersCallbackRequestFunc request;
 static CUpti_BuffersCallbackCompleteFunc complete;
@@ -307,12 +309,18 @@ static void deliver(unsigned records_most, int backwards)
 CUptiResult CUPTIAPI cuptiActivityFlushAll(uint32_t flag)
 {
     (void)flag;
+    __atomic_fetch_add(&flushes_held, 1u, __ATOMIC_RELAXED);
+    while (__atomic_load_n(&holds_flushes, __ATOMIC_RELAXED))
+        usleep(1000);
+    __atomic_fetch_sub(&flushes_held, 1u, __ATOMIC_RELAXED);
     if (__atomic_load_n(&delivers_on_flush, __ATOMIC_RELAXED))
         deliver(0, 0);
     return refuses(__func__);
 }
 
 static void deliver_on_flush(int yes) { __atomic_store_n(&delivers_on_flush, yes, __ATOMIC_RELAXED); }
+static void hold_flushes(int yes) { __atomic_store_n(&holds_flushes, yes, __ATOMIC_RELAXED); }
+static unsigned flushes_now_held(void) { return __atomic_load_n(&flushes_held, __ATOMIC_RELAXED); }
 static void give_buffers_to_rival(void) { __atomic_store_n(&is_rivals, 1, __ATOMIC_RELEASE); }
 static unsigned subscriber_count(void) { return subscribers; }
 static unsigned buffers_at_fake(void) { return __atomic_load_n(&buffers_out, __ATOMIC_RELAXED); }
@@ -337,7 +345,7 @@ static unsigned count_of_functions(void)
 const fake_gpu *fake_gpu_get_1(void);
 const fake_gpu *fake_gpu_get_1(void)
 {
-    static const fake_gpu functions_of_fake = { call, kernel, copy, set, memory, wait_for, deliver, deliver_on_flush, refuse, give_buffers_to_rival, subscriber_count,
-                                                count_of_kinds, count_of_functions, buffers_at_fake, clock_now };
+    static const fake_gpu functions_of_fake = { call, kernel, copy, set, memory, wait_for, deliver, deliver_on_flush, refuse, give_buffers_to_rival,
+                                                hold_flushes, flushes_now_held, subscriber_count, count_of_kinds, count_of_functions, buffers_at_fake, clock_now };
     return &functions_of_fake;
 }

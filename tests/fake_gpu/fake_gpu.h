@@ -36,6 +36,9 @@ typedef struct fake_gpu {
     void (*refuse)(const char *function);
     /* Another tool registers its buffers, which get what is delivered from now on. */
     void (*rival)(void);
+    /* From now on flushes do not return, until told otherwise; and how many are in the middle of it. */
+    void (*hold_flushes)(int yes);
+    unsigned (*flushes_held)(void);
     /* What the library has asked for. */
     unsigned (*subscribers)(void);
     unsigned (*enabled_kinds)(void);

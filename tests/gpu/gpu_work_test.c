@@ -796,6 +796,89 @@ CASE(where_a_wait_was_refused_there_is_no_bound)
     prof_snapshot_close(snapshot);
 }
 
+CASE(where_a_call_was_ended_by_the_end_of_another_there_is_no_bound)
+{
+    setenv("FAKE_CUPTI_TAKEN", "1", 1);
+    CHECK_I64(begin(), PROF_E_UNAVAILABLE);
+    prof_site *asks = site_with("asks", PROF_SITE_GPU_SYNC);
+    prof_end(prof_begin(asks));
+    prof_scope around = prof_begin(site("around"));
+    prof_begin(asks);
+    prof_begin(site("inside"));
+    prof_end(around);
+    CHECK_U64(waits_of_driver(), 1);
+    prof_snapshot *snapshot = take();
+    check_unbounded(snapshot, "asks", "in use by another tool");
+    prof_snapshot_close(snapshot);
+}
+
+/* "work", below which "gemm" is called. */
+#define RUN(gpu, work, paths)                                                                                              \
+    "{\"schema\":\"profcore.summary/1\",\"name\":\"run\",\"gpu\":{" gpu "},\"paths\":[[null,0,1,900]],\"functions\":[{\"id\":0,"  \
+    "\"name\":\"work\",\"file\":\"a.c\",\"line\":1,\"calls\":1,\"primitive_calls\":1,\"self_ns\":900,\"cumulative_ns\":900,"    \
+    "\"gpu\":{" work "}}]" paths "}"
+
+CASE(a_part_of_merged_runs_of_which_one_was_not_traced_counts_what_the_other_has)
+{
+    static const char *const texts[] = {
+        RUN("\"status\":\"on\",\"traced_ns\":1000,\"elapsed_ns\":1000,\"kernels\":10,\"busy_ns\":100,\"attributed\":10",
+            "\"launches\":10,\"kernels\":10,\"busy_ns\":100,\"self_busy_ns\":100",
+            ",\"gpu_paths\":[{\"path\":0,\"launches\":10,\"kernels\":10,\"busy_ns\":100,\"self_busy_ns\":100}]"),
+        RUN("\"status\":\"unavailable\",\"reason\":\"in use\"",
+            "\"busy_ns\":500,\"is_untraced\":true,\"is_upper_bound\":true,\"is_waited\":true", ""),
+    };
+    static char text[1 << 20];
+    prof_snapshot *runs[2] = { NULL, NULL }, *merged = NULL;
+    prof_gpu_totals read = PROF_GPU_TOTALS_INIT;
+    for (unsigned i = 0; i < 2; i++)
+        CHECK_I64(prof_snapshot_read(texts[i], strlen(texts[i]), "a run", &runs[i], NULL), PROF_OK);
+    CHECK_I64(prof_snapshot_merge((const prof_snapshot *const *)runs, 2, &merged, NULL), PROF_OK);
+    prof_snapshot *part = part_of(merged, "work");
+    check_bound(part, "work", 600);
+    CHECK_I64(prof_snapshot_gpu_totals(part, &read, NULL), PROF_OK);
+    CHECK_U64(read.kernel_count, 10);
+    CHECK_U64(read.attributed_count, 10);
+    CHECK(PATH(part, "work") != NULL && PATH(part, "work")->kernel_count == 10);
+    CHECK_I64(prof_snapshot_write(part, "txt", NULL, append, text, NULL), PROF_OK);
+    CHECK_HAS(text, "GPU work: busy for at most 600 ns of ");
+    prof_snapshot_close(part);
+    prof_snapshot_close(merged);
+    prof_snapshot_close(runs[0]);
+    prof_snapshot_close(runs[1]);
+}
+
+static uint32_t is_enough;
+
+static void *end_calls_that_wait(void *asks)
+{
+    while (!__atomic_load_n(&is_enough, __ATOMIC_RELAXED))
+        prof_end(prof_begin(asks));
+    return NULL;
+}
+
+/* Each such end looks for the driver, as long as it is not loaded. */
+CASE(forks_beside_calls_that_look_for_the_driver_leave_children_a_loader_that_works)
+{
+#ifdef __SANITIZE_ADDRESS__
+    SKIP("gcc's AddressSanitizer leaves its own locks to the child as they were; the plain build runs this case");
+#endif
+    enum { FORKS = 150 };
+    pthread_t thread;
+    start();
+    CHECK_I64(pthread_create(&thread, NULL, end_calls_that_wait, site_with("asks", PROF_SITE_GPU_SYNC)), 0);
+    for (unsigned i = 0; i < FORKS && !test_failed; i++) {
+        int how = -1;
+        pid_t child = fork();
+        if (child == 0) {
+            alarm(20);
+            _exit(dlopen("libm.so.6", RTLD_NOW) == NULL || dlopen("libanl.so.1", RTLD_NOW) == NULL);
+        }
+        CHECK(waitpid(child, &how, 0) == child && how == 0);
+    }
+    __atomic_store_n(&is_enough, 1u, __ATOMIC_RELAXED);
+    pthread_join(thread, NULL);
+}
+
 CASE(a_call_waits_as_soon_as_the_process_uses_cuda_and_not_before)
 {
     prof_site *asks = site_with("asks", PROF_SITE_GPU_SYNC);
@@ -1099,6 +1182,39 @@ CASE(a_stop_that_gets_to_its_end_after_a_start_ends_nothing)
     profi_gpu_session_end();
     CHECK_I64(status().state, PROF_GPU_OFF);
     CHECK_U64(gpu->subscribers(), 0);
+}
+
+/* 30 s are a hang. */
+#define WAIT_UNTIL(condition)                                                      \
+    do {                                                                           \
+        for (time_t end = time(NULL) + 30; !(condition) && time(NULL) < end;)      \
+            usleep(1000);                                                          \
+        CHECK(condition);                                                          \
+    } while (0)
+
+CASE(a_stop_that_cannot_wait_for_a_long_call_of_cupti_is_carried_out_when_that_is_over)
+{
+    CHECK_I64(begin(), PROF_OK);
+    gpu->hold_flushes(1);
+    WAIT_UNTIL(gpu->flushes_held() == 1); /* the library's thread */
+    CHECK_I64(prof_gpu_stop(NULL), PROF_OK);
+    CHECK_U64(gpu->subscribers(), 1);
+    gpu->hold_flushes(0);
+    WAIT_UNTIL(status().state == PROF_GPU_OFF);
+    CHECK_U64(gpu->subscribers(), 0);
+    CHECK_U64(gpu->enabled_kinds(), 0);
+}
+
+CASE(what_was_unavailable_and_is_started_anew_is_looked_after_again)
+{
+    setenv("FAKE_CUPTI_TAKEN", "1", 1);
+    CHECK_I64(begin(), PROF_E_UNAVAILABLE);
+    usleep(300000); /* in which the library's thread gives up */
+    setenv("FAKE_CUPTI_TAKEN", "0", 1);
+    CHECK_I64(prof_gpu_start(NULL), PROF_OK);
+    launch_in("afterwards", now_ns + 10, now_ns + 20);
+    uint64_t events = stats().event_count;
+    WAIT_UNTIL(stats().event_count > events); /* the kernel's span, which nobody but that thread writes here */
 }
 
 static void *start_and_stop(void *unused)
