@@ -268,7 +268,11 @@ static CUpti_SubscriberHandle subscriber;
 enum { FUNCTIONS_MOST = 4096, LISTENED_MOST = 256 };
 static struct { CUpti_CallbackDomain domain; CUpti_CallbackId function; } listened[LISTENED_MOST];
 static unsigned listened_count;
-/* Of the driver's functions, and the runtime's: it starts nothing; it returns when the GPU has done it.  Fixed before any is told of. */
+/*
+ * Of the driver's functions, and the runtime's: it starts nothing; it returns
+ * when the GPU has done it.  Relaxed: found anew at each start, when a call
+ * that was told of before the last stop may still be under way.
+ */
 static uint8_t is_wait[2][FUNCTIONS_MOST], is_blocking[2][FUNCTIONS_MOST];
 
 static void CUPTIAPI on_call(void *unused, CUpti_CallbackDomain domain, CUpti_CallbackId function, const void *data)
@@ -279,8 +283,8 @@ static void CUPTIAPI on_call(void *unused, CUpti_CallbackDomain domain, CUpti_Ca
     if (function >= FUNCTIONS_MOST)
         return;
     if (call->callbackSite == CUPTI_API_ENTER)
-        profi_gpu_work_launched(call->correlationId, !is_wait[is_runtime][function]);
-    else if (is_blocking[is_runtime][function])
+        profi_gpu_work_launched(call->correlationId, !PROFI_GET(is_wait[is_runtime][function]));
+    else if (PROFI_GET(is_blocking[is_runtime][function]))
         note_unanswered();
 }
 
@@ -292,9 +296,10 @@ static void find_functions(CUpti_CallbackDomain domain)
             break;
         if (is_of_interest(name)) {
             int is_runtime = domain == CUPTI_CB_DOMAIN_RUNTIME_API;
-            is_wait[is_runtime][function] = strstr(name, "Synchronize") != NULL;
-            is_blocking[is_runtime][function] =
-                is_wait[is_runtime][function] || (strstr(name, "Memcpy") != NULL && strstr(name, "Async") == NULL);
+            int waits = strstr(name, "Synchronize") != NULL;
+            int blocks = waits || (strstr(name, "Memcpy") != NULL && strstr(name, "Async") == NULL);
+            PROFI_PUT(is_wait[is_runtime][function], (uint8_t)waits);
+            PROFI_PUT(is_blocking[is_runtime][function], (uint8_t)blocks);
             listened[listened_count].domain = domain;
             listened[listened_count++].function = function;
         }

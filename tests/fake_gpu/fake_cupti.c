@@ -62,7 +62,7 @@ CUptiResult CUPTIAPI cuptiSubscribe(CUpti_SubscriberHandle *subscriber, CUpti_Ca
     if (refuses(__func__) != CUPTI_SUCCESS)
         return CUPTI_ERROR_UNKNOWN;
     subscribers = 1;
-    callback_data = data;
+    __atomic_store_n(&callback_data, data, __ATOMIC_RELAXED);
     __atomic_store_n(&callback, function, __ATOMIC_RELEASE);
     *subscriber = (CUpti_SubscriberHandle)(void *)&callback;
     return CUPTI_SUCCESS;
@@ -104,7 +104,7 @@ static void call_back(unsigned number, CUpti_ApiCallbackSite site, uint32_t corr
     data.correlationId = correlation;
     CUpti_CallbackFunc listener = __atomic_load_n(&callback, __ATOMIC_ACQUIRE); /* one that unsubscribes now may still be told */
     if (listener != NULL)
-        listener(callback_data, CUPTI_CB_DOMAIN_RUNTIME_API, number + 1, &data);
+        listener(__atomic_load_n(&callback_data, __ATOMIC_RELAXED), CUPTI_CB_DOMAIN_RUNTIME_API, number + 1, &data);
 }
 
 static uint32_t call(const char *function)

@@ -859,8 +859,8 @@ static void *end_calls_that_wait(void *asks)
 /* Each such end looks for the driver, as long as it is not loaded. */
 CASE(forks_beside_calls_that_look_for_the_driver_leave_children_a_loader_that_works)
 {
-#ifdef __SANITIZE_ADDRESS__
-    SKIP("gcc's AddressSanitizer leaves its own locks to the child as they were; the plain build runs this case");
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+    SKIP("the sanitizers leave their own locks to the child as they were; the plain build runs this case");
 #endif
     enum { FORKS = 150 };
     pthread_t thread;
