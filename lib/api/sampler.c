@@ -41,7 +41,7 @@ static task tasks[TASKS] = {
 };
 
 static sem_t wake;
-static uint32_t is_started;
+static uint32_t is_started, has_ended; /* the latter: with the process, and never to be started anew in it */
 static uint32_t asked, answered; /* to write what pools hold by now; the latter by the thread */
 static uint32_t stated_ms;   /* how often memory is sampled: the last that was not 0 */
 static uint64_t count, sum, peak; /* written by the thread, read by snapshots: one sample's part stale at most */
@@ -113,7 +113,7 @@ static void *sampler_main(void *unused)
     }
     if (PROFI_GET(tasks[POOLS].every_ms) != 0)
         write_pools(0, 0);
-    PROFI_PUT(is_started, 0u); /* the end of the process may be this thread's to see to, and nobody is to wait for it */
+    PROFI_PUT(has_ended, 1u); /* the end of the process may be this thread's to see to, and nobody is to wait for it */
     return NULL;
 }
 
@@ -164,7 +164,7 @@ void profi_sampler_resume_pools(void)
 void profi_sampler_settle_pools(void)
 {
     uint64_t until = profi_clock_monotonic_ns() + SETTLE_NS;
-    if (PROFI_GET(tasks[POOLS].every_ms) == 0 || PROFI_GET(is_started) == 0)
+    if (PROFI_GET(tasks[POOLS].every_ms) == 0 || PROFI_GET(is_started) == 0 || PROFI_GET(has_ended) != 0)
         return;
     uint32_t ask = __atomic_add_fetch(&asked, 1u, __ATOMIC_ACQ_REL);
     sem_post(&wake);
@@ -194,7 +194,7 @@ void profi_sampler_facts(profi_run_facts *facts)
 
 void profi_sampler_forget(void)
 {
-    is_started = asked = answered = 0;
+    is_started = has_ended = asked = answered = 0;
     stated_ms = 0;
     for (unsigned i = 0; i < TASKS; i++)
         tasks[i].every_ms = tasks[i].is_new = 0;
