@@ -205,7 +205,7 @@ int profi_subtree_gpu(prof_snapshot *made, const prof_snapshot *from, const uint
     made->gpu->reason = profi_snapshot_text(made, from->gpu->reason, &ok);
     for (uint32_t i = 0; i < made->function_count; i++)
         only_path[i] = PROFI_NONE;
-    ok = ok && add_to_functions(made, only_path);
+    ok = ok && (!from->gpu->is_traced || add_to_functions(made, only_path)); /* else no path has any, whatever a file says */
     made->gpu->totals = totals_of_part(&from->gpu->totals, from->functions[root].gpu, made->functions[new_id[root]].gpu);
     ok = ok && settle_functions(made, from, new_id, root, only_path);
     if (ok)

@@ -70,7 +70,7 @@ static inline void fuzz_walk(const prof_snapshot *snapshot)
     prof_gpu_totals totals = PROF_GPU_TOTALS_INIT;
     int has_gpu = prof_snapshot_gpu_totals(snapshot, &totals, NULL) == PROF_OK;
     for (uint32_t i = 0; i < prof_snapshot_function_count(snapshot); i++) {
-        MUST((prof_snapshot_gpu_work(snapshot, i, &work, NULL) == PROF_OK) == has_gpu);
+        MUST(prof_snapshot_gpu_work(snapshot, i, &work, NULL) == PROF_OK || !has_gpu); /* without, some may have bounds */
         MUST(prof_snapshot_function(snapshot, i, &row, NULL) == PROF_OK);
         MUST(row.name != NULL && row.calls >= row.open_calls);
         if (prof_snapshot_percentile(snapshot, i, 0.5, &ns, NULL) == PROF_OK && row.has & PROF_FUNCTION_HAS_EXTREMES &&
