@@ -48,7 +48,7 @@ class NsightSystems(Timelines):
 
     def live(self, name, *command, **variables):
         """Runs a program under nsys: its ranges, and the rows of its own table by the name."""
-        folder = self.folder / f"nsys-{name}"  # other cases have programs of such names there
+        folder = self.folder / f"nsys-{name}"
         folder.mkdir()
         variables = {"PROFCORE_DIR": str(folder), "PROFCORE_NAME": name, "PROFCORE_FORMATS": "json", **variables}
         ranges = nsight_check.profile(command, self.nsys, folder, **variables)

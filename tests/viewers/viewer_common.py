@@ -53,10 +53,15 @@ def profile(program, folder, extension="prof", *others, **environment):
 
 
 class Maker:
-    """Makes files in `folder` with what lies in the folder `build`."""
+    """Makes files in `folder`, which is each case's own, with what lies in the folder `build`."""
 
-    def __init__(self, build, folder, screenshots):
-        self.build, self.folder, self.screenshots = build, folder, screenshots
+    def __init__(self, build, screenshots):
+        self.build, self.folder, self.screenshots = build, None, screenshots
+
+    def start(self, folder):
+        """Begins a case, whose files go into a folder that nobody else has."""
+        folder.mkdir()
+        self.folder = folder
 
     def compile(self, source, program):
         library = self.build / "lib"
@@ -79,8 +84,6 @@ class Maker:
     def hostile(self):
         """The same of a program that records hostile names."""
         program = self.folder / "hostile_tables"
-        if not program.exists():
-            self.compile(HERE / "hostile_names.c", program)
-            profile(program, self.folder, "json", "pprof", "collapsed", "callgrind")
-        (found,) = (self.folder / "profiling_results").glob("hostile_tables_*.json")
+        self.compile(HERE / "hostile_names.c", program)
+        found = profile(program, self.folder, "json", "pprof", "collapsed", "callgrind")
         return found.with_suffix(""), functions_of(json.loads(found.read_text()))
