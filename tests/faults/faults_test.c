@@ -72,9 +72,10 @@ static int count_descriptors(void)
 /* For good: a thread of the library's has one open for a moment when it looks once a second whether it is alone. */
 static int are_more_open_than(int most)
 {
-    for (int i = 0; i < 500 && count_descriptors() > most; i++)
-        usleep(10000);
-    return count_descriptors() > most;
+    for (int i = 0; i < 500; i++, usleep(10000))
+        if (count_descriptors() <= most)
+            return 0;
+    return 1;
 }
 
 /* A protobuf message is fields to its last byte: a tag, and a number, or a length and so many bytes. */
