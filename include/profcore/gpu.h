@@ -132,7 +132,7 @@ typedef struct prof_gpu_totals {
     uint64_t attributed_count;    /* of them: launched inside scopes */
     uint64_t unattributed_count;  /* outside, or by a launch that is not known any more */
     uint64_t cut_count;           /* launches in more than 32 functions: the outermost lack their work */
-    uint64_t dropped_count;       /* records for which CUPTI, or the library, had no room, and launches whose records another tool got: in no figure */
+    uint64_t dropped_count;       /* in no figure: CUPTI, or the library, had no room for it, or no times, or another tool got it */
     uint64_t busy_ns;             /* while any GPU did any of it */
     uint64_t traced_ns, elapsed_ns; /* since tracing began: while it was not paused, and in all */
     uint64_t cost_ns;             /* that tracing took of the processors, as far as it is known, but for beginning */

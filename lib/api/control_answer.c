@@ -35,7 +35,7 @@ static prof_status answer_top(const char *argument, profi_output *out, prof_erro
     profi_run_facts facts;
     (void)argument;
     prof_status status = facts_of_run(&facts, err);
-    profi_gpu_settle();
+    profi_gpu_settle(0);
     if (status == PROF_OK)
         status = profi_snapshot_take(&facts, &snapshot, err);
     if (status != PROF_OK)

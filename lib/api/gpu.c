@@ -95,10 +95,10 @@ void profi_gpu_unwant(void) { profi_gpu_session_unwant(); }
 
 void profi_gpu_stop(void) { profi_gpu_session_end(); }
 
-void profi_gpu_settle(void)
+void profi_gpu_settle(int is_last)
 {
     if (profi_gpu_session_is_wanted())
-        profi_gpu_session_settle();
+        profi_gpu_session_settle(is_last);
 }
 
 void profi_gpu_forget(void)
@@ -143,7 +143,7 @@ prof_status prof_gpu_stop(prof_error *err)
     PROFI_KEEP_ERRNO;
     PROFI_NO_CANCELLATION;
     (void)err;
-    profi_gpu_settle(); /* as long as tracing is wanted */
+    profi_gpu_settle(1); /* as long as tracing is wanted */
     profi_gpu_session_let_go(1);
     profi_gpu_session_end();
     return PROF_OK;

@@ -338,12 +338,21 @@ prof_status profi_recorder_start_gpu(prof_error *err)
     return status;
 }
 
+/* Fetches what the GPU and the pools did, as long as that is recorded; so many starts are about to be taken back. */
+static void settle(uint64_t stops)
+{
+    pthread_mutex_lock(&lock);
+    int is_last = start_count <= stops;
+    pthread_mutex_unlock(&lock);
+    profi_gpu_settle(is_last);
+    profi_sampler_settle_pools();
+}
+
 prof_status prof_stop(prof_error *err)
 {
     PROFI_KEEP_ERRNO;
     PROFI_NO_CANCELLATION;
-    profi_gpu_settle(); /* as long as its spans are recorded */
-    profi_sampler_settle_pools();
+    settle(1);
     pthread_mutex_lock(&lock);
     if (start_count == 0 || is_for_nvtx) {
         pthread_mutex_unlock(&lock);
@@ -375,6 +384,8 @@ prof_status prof_stop(prof_error *err)
 static int set_paused(int paused)
 {
     prof_error why = PROF_ERROR_INIT;
+    if (paused)
+        settle(UINT64_MAX);
     pthread_mutex_lock(&lock);
     int has_changed = is_paused != paused && (!paused || start_count != 0);
     if (has_changed) {

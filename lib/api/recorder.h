@@ -105,7 +105,7 @@ prof_status profi_gpu_start(const profi_config *config, prof_error *err);
 void profi_gpu_unwant(void);
 void profi_gpu_stop(void);
 prof_status profi_recorder_start_gpu(prof_error *err); /* the first of these, while the recorder runs */
-void profi_gpu_settle(void);
+void profi_gpu_settle(int is_last);
 
 /* In a forked child, to which neither the thread nor CUDA has come along. */
 void profi_gpu_forget(void);

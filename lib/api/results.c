@@ -25,7 +25,7 @@ prof_status prof_snapshot_take(prof_snapshot **snapshot, prof_error *err)
         return profi_fail(err, PROF_E_INVALID, "prof_snapshot_take: snapshot is NULL");
     if (!profi_recorder_facts(&facts))
         return profi_fail(err, PROF_E_INVALID, "nothing was recorded: prof_start() was never called");
-    profi_gpu_settle();
+    profi_gpu_settle(0);
     return profi_snapshot_take(&facts, snapshot, err);
 }
 
@@ -153,7 +153,7 @@ prof_status prof_events_write(const char *format, prof_write_callback write, voi
         return status;
     if (!profi_recorder_facts(&facts))
         return profi_fail(err, PROF_E_INVALID, "nothing was recorded: prof_start() was never called");
-    profi_gpu_settle();
+    profi_gpu_settle(0);
     profi_sampler_settle_pools();
     status = profi_streamer_events(facts.name, &events, err);
     if (status != PROF_OK)

@@ -204,7 +204,7 @@ prof_status profi_save_run(const profi_config *config, const profi_run_facts *fa
     prof_status kept = profi_save_kept(config, facts, profi_clock_monotonic_ns() + KEPT_TIME_NS, NULL, &why);
     if (kept == PROF_OK && occasion == PROFI_SAVE_LAST)
         profi_save_kept_give_up();
-    profi_gpu_settle();
+    profi_gpu_settle(0);
     profi_sampler_settle_pools();
     prof_status status = profi_snapshot_take(facts, &snapshot, err);
     if (status != PROF_OK)

@@ -39,7 +39,7 @@ static void put_totals(profi_output *out, const profi_gpu_info *gpu)
     if (gpu->without_path != 0)
         profi_output_printf(out, "   %" PRIu64 " of them are in no call path, for want of memory: functions have them all the same\n", gpu->without_path);
     if (totals->dropped_count != 0)
-        profi_output_printf(out, "   %" PRIu64 " more were lost, for want of room or to another tool: in no figure\n", totals->dropped_count);
+        profi_output_printf(out, "   %" PRIu64 " more were lost, without room or times for them or to another tool: in no figure\n", totals->dropped_count);
     if (gpu->reason[0] != '\0')
         profi_output_printf(out, "   Not traced any more: %s\n", gpu->reason);
 }

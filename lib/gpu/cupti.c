@@ -71,7 +71,8 @@ static uint64_t time_of(uint64_t cuptis) { return (uint64_t)((int64_t)cuptis + b
  * to us any more, without a word.  So calls are counted that return only when
  * the GPU has done something, of which there is a record then: a flush after
  * that many hands over something, unless a kernel that runs on and on has its
- * record in the same buffer, which is what the patience is for.
+ * record in the same buffer.  That one is asked for all the same after a
+ * while, once: then a tool that has the buffers gets one kernel half.
  */
 enum { UNANSWERED_MOST = 16 };
 static const uint64_t patience_for_answers_ns = 3000000000u;
@@ -153,32 +154,44 @@ static profi_gpu_way way_of(unsigned copy_kind)
     }
 }
 
+/* Without both times it had not ended when its buffer was asked for, or CUPTI had none. */
+static void take_work(profi_gpu_record work, uint64_t start, uint64_t end)
+{
+    if (start == 0 || end == 0) {
+        profi_gpu_work_dropped(work.kind != PROFI_GPU_WAIT);
+        return;
+    }
+    work.start_ns = time_of(start);
+    work.end_ns = time_of(end);
+    profi_gpu_work_add(&work);
+}
+
 static void take_kernel(const CUpti_ActivityKernel10 *from)
 {
-    profi_gpu_work_add(&(profi_gpu_record){
-        .kind = PROFI_GPU_KERNEL, .device = from->deviceId, .stream = from->streamId, .correlation = from->correlationId,
-        .start_ns = time_of(from->start), .end_ns = time_of(from->end), .graph_node = from->graphNodeId, .name = from->name });
+    take_work((profi_gpu_record){ .kind = PROFI_GPU_KERNEL, .device = from->deviceId, .stream = from->streamId,
+                                  .correlation = from->correlationId, .graph_node = from->graphNodeId, .name = from->name },
+              from->start, from->end);
 }
 
 static void take_copy(const CUpti_ActivityMemcpy6 *from)
 {
-    profi_gpu_work_add(&(profi_gpu_record){
-        .kind = PROFI_GPU_COPY, .way = way_of(from->copyKind), .device = from->deviceId, .stream = from->streamId,
-        .correlation = from->correlationId, .start_ns = time_of(from->start), .end_ns = time_of(from->end), .bytes = from->bytes });
+    take_work((profi_gpu_record){ .kind = PROFI_GPU_COPY, .way = way_of(from->copyKind), .device = from->deviceId,
+                                  .stream = from->streamId, .correlation = from->correlationId, .bytes = from->bytes },
+              from->start, from->end);
 }
 
 static void take_copy_between(const CUpti_ActivityMemcpyPtoP4 *from)
 {
-    profi_gpu_work_add(&(profi_gpu_record){
-        .kind = PROFI_GPU_COPY, .way = PROFI_GPU_ON_DEVICE, .device = from->deviceId, .stream = from->streamId,
-        .correlation = from->correlationId, .start_ns = time_of(from->start), .end_ns = time_of(from->end), .bytes = from->bytes });
+    take_work((profi_gpu_record){ .kind = PROFI_GPU_COPY, .way = PROFI_GPU_ON_DEVICE, .device = from->deviceId,
+                                  .stream = from->streamId, .correlation = from->correlationId, .bytes = from->bytes },
+              from->start, from->end);
 }
 
 static void take_set(const CUpti_ActivityMemset4 *from)
 {
-    profi_gpu_work_add(&(profi_gpu_record){
-        .kind = PROFI_GPU_SET, .device = from->deviceId, .stream = from->streamId, .correlation = from->correlationId,
-        .start_ns = time_of(from->start), .end_ns = time_of(from->end), .bytes = from->bytes });
+    take_work((profi_gpu_record){ .kind = PROFI_GPU_SET, .device = from->deviceId, .stream = from->streamId,
+                                  .correlation = from->correlationId, .bytes = from->bytes },
+              from->start, from->end);
 }
 
 /* Of a thread; a stream's for an event is none. */
@@ -186,8 +199,8 @@ static void take_wait(const CUpti_ActivitySynchronization2 *from)
 {
     if (from->type == CUPTI_ACTIVITY_SYNCHRONIZATION_TYPE_STREAM_WAIT_EVENT)
         return;
-    profi_gpu_work_add(&(profi_gpu_record){ .kind = PROFI_GPU_WAIT, .stream = from->streamId, .correlation = from->correlationId,
-                                            .start_ns = time_of(from->start), .end_ns = time_of(from->end) });
+    take_work((profi_gpu_record){ .kind = PROFI_GPU_WAIT, .stream = from->streamId, .correlation = from->correlationId },
+              from->start, from->end);
 }
 
 static void take_overhead(const CUpti_ActivityOverhead3 *from)
@@ -469,24 +482,25 @@ profi_gpu_found profi_cupti_start(char reason[PROFI_GPU_REASON])
 
 /*
  * A record may wait in one buffer with a kernel's that still runs.  So what is
- * complete is taken to be a little older, where more flushes will follow.
+ * complete is taken to be a little older, where more flushes will follow; and
+ * where none will, such a buffer is asked for too, or all of it were lost.
  */
-static void flush(uint64_t patience_ns)
+static void flush(uint64_t patience_ns, uint32_t flags)
 {
     const profi_clock_scale scale = profi_clock_scale_so_far();
     uint64_t patience = profi_clock_to_ticks(&scale, patience_ns), now = profi_clock_now();
-    cupti.flush_all(0);
+    cupti.flush_all(flags);
     if (now - PROFI_GET(complete_tick) > patience) {
         PROFI_PUT(complete_tick, now - patience);
         profi_cupti_memory_complete(now - patience);
     }
 }
 
-void profi_cupti_flush(int is_final)
+void profi_cupti_flush(profi_cupti_need need)
 {
     enum { PATIENCE_NS = 200000000 };
     if (PROFI_GET(is_running))
-        flush(is_final ? 0 : PATIENCE_NS);
+        flush(need == PROFI_CUPTI_REGULAR ? PATIENCE_NS : 0, need == PROFI_CUPTI_LAST ? CUPTI_ACTIVITY_FLAG_FLUSH_FORCED : 0);
 }
 
 profi_gpu_found profi_cupti_pause(int yes, char reason[PROFI_GPU_REASON])
@@ -495,7 +509,7 @@ profi_gpu_found profi_cupti_pause(int yes, char reason[PROFI_GPU_REASON])
         return PROFI_GPU_NOT_YET;
     if (!yes)
         return go_on(reason);
-    profi_cupti_flush(0);
+    profi_cupti_flush(PROFI_CUPTI_REGULAR);
     pause_all();
     return PROFI_GPU_RUNS;
 }
@@ -504,15 +518,23 @@ void profi_cupti_stop(void)
 {
     if (!PROFI_GET(is_running))
         return;
-    flush(0);
+    profi_cupti_flush(PROFI_CUPTI_LAST);
     PROFI_PUT(is_running, 0u);
     give_up();
 }
 
+static int is_without_answer(void)
+{
+    return PROFI_GET(unanswered) >= UNANSWERED_MOST &&
+           profi_clock_monotonic_ns() - PROFI_GET(unanswered_since_ns) >= patience_for_answers_ns;
+}
+
 int profi_cupti_is_taken(char reason[PROFI_GPU_REASON])
 {
-    if (!PROFI_GET(is_running) || PROFI_GET(unanswered) < UNANSWERED_MOST ||
-        profi_clock_monotonic_ns() - PROFI_GET(unanswered_since_ns) < patience_for_answers_ns)
+    if (!PROFI_GET(is_running) || !is_without_answer())
+        return 0;
+    profi_cupti_flush(PROFI_CUPTI_LAST);
+    if (!is_without_answer())
         return 0;
     snprintf(reason, PROFI_GPU_REASON, "CUPTI hands over nothing any more: another tool has taken its buffers");
     return 1;

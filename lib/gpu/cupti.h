@@ -13,8 +13,15 @@
 /* Begins to trace, in a process that uses CUDA: profi_driver_look().  One caller at a time, as of all that follows but for the last. */
 profi_gpu_found profi_cupti_start(char reason[PROFI_GPU_REASON]);
 
-/* Asks for what is complete by now; it has come when this returns.  is_final: what a snapshot is to show, also of memory. */
-void profi_cupti_flush(int is_final);
+/* What a flush is for. */
+typedef enum profi_cupti_need {
+    PROFI_CUPTI_REGULAR, /* the next one is to come soon */
+    PROFI_CUPTI_SHOWN,   /* a snapshot is to show what is complete by now, also of memory */
+    PROFI_CUPTI_LAST     /* nothing is asked for later: also what shares a buffer with work that is not complete, which is lost */
+} profi_cupti_need;
+
+/* Asks for what is complete by now; it has come when this returns. */
+void profi_cupti_flush(profi_cupti_need need);
 
 /* Stops tracing for a while, or goes on; CUPTI stays ours. */
 profi_gpu_found profi_cupti_pause(int yes, char reason[PROFI_GPU_REASON]);

@@ -10,7 +10,7 @@ profi_gpu_found profi_cupti_start(char reason[PROFI_GPU_REASON])
     return PROFI_GPU_FAILED;
 }
 
-void profi_cupti_flush(int is_final) { (void)is_final; }
+void profi_cupti_flush(profi_cupti_need need) { (void)need; }
 void profi_cupti_stop(void) {}
 void profi_cupti_leave(void) {}
 

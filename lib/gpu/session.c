@@ -215,19 +215,19 @@ prof_gpu_state profi_gpu_session_try(int is_asked)
     return state_now();
 }
 
-static void settle(int is_final)
+static void settle(profi_cupti_need need)
 {
     if (!take_turn())
         return;
     if (state_now() == PROF_GPU_ON)
-        profi_cupti_flush(is_final);
+        profi_cupti_flush(need);
     pthread_mutex_unlock(&turn);
     profi_gpu_work_settle();
 }
 
 uint64_t profi_gpu_session_turn(uint64_t every_ns)
 {
-    settle(0);
+    settle(PROFI_CUPTI_REGULAR);
     pthread_mutex_lock(&turn);
     stop_if_taken();
     uint64_t next = state_now() == PROF_GPU_ON ? govern(every_ns) : profi_clock_monotonic_ns() + every_ns;
@@ -235,7 +235,7 @@ uint64_t profi_gpu_session_turn(uint64_t every_ns)
     return next;
 }
 
-void profi_gpu_session_settle(void) { settle(1); }
+void profi_gpu_session_settle(int is_last) { settle(is_last ? PROFI_CUPTI_LAST : PROFI_CUPTI_SHOWN); }
 
 void profi_gpu_session_end(void)
 {

@@ -38,8 +38,8 @@ prof_gpu_state profi_gpu_session_try(int is_asked);
 /* What is due now: fetches, pauses or goes on, as the budget says; when to come again, `every_ns` later at the latest. */
 uint64_t profi_gpu_session_turn(uint64_t every_ns);
 
-/* Fetches what the GPU has done by now and counts it; nothing where nothing is traced. */
-void profi_gpu_session_settle(void);
+/* Fetches what the GPU has done by now and counts it; nothing where nothing is traced.  is_last: tracing is about to end. */
+void profi_gpu_session_settle(int is_last);
 
 /* Tracing is wanted no more: then profi_gpu_session_end() ends it, unless it is wanted again by then. */
 void profi_gpu_session_unwant(void);

@@ -308,12 +308,11 @@ static void deliver(unsigned records_most, int backwards)
 
 CUptiResult CUPTIAPI cuptiActivityFlushAll(uint32_t flag)
 {
-    (void)flag;
     __atomic_fetch_add(&flushes_held, 1u, __ATOMIC_RELAXED);
     while (__atomic_load_n(&holds_flushes, __ATOMIC_RELAXED))
         usleep(1000);
     __atomic_fetch_sub(&flushes_held, 1u, __ATOMIC_RELAXED);
-    if (__atomic_load_n(&delivers_on_flush, __ATOMIC_RELAXED))
+    if (__atomic_load_n(&delivers_on_flush, __ATOMIC_RELAXED) || flag == CUPTI_ACTIVITY_FLAG_FLUSH_FORCED)
         deliver(0, 0);
     return refuses(__func__);
 }

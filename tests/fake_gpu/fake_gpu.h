@@ -20,7 +20,7 @@
 typedef struct fake_gpu {
     /* A call of a function of the runtime, such as "cudaLaunchKernel": its correlation id. */
     uint32_t (*call)(const char *function);
-    /* Work that is over, in nanoseconds; it waits until it is delivered. */
+    /* Work that is over, in nanoseconds, or with the end 0 is not; it waits until it is delivered. */
     void (*kernel)(uint32_t correlation, uint32_t device, uint32_t stream, uint64_t start, uint64_t end, const char *name,
                    uint64_t graph_node);
     void (*copy)(uint32_t correlation, unsigned way, uint64_t bytes, uint64_t start, uint64_t end);
@@ -30,7 +30,7 @@ typedef struct fake_gpu {
     void (*wait)(uint32_t correlation, uint64_t start, uint64_t end); /* of a thread, for the GPU */
     /* Hands over what waits, in buffers of so many records at most, 0: as many as fit; the last first if `backwards`. */
     void (*deliver)(unsigned records_most, int backwards);
-    /* Whether cuptiActivityFlushAll() delivers, which it does unless told otherwise. */
+    /* Whether cuptiActivityFlushAll() delivers without force, which it does unless told otherwise: as while some work is not over. */
     void (*deliver_on_flush)(int yes);
     /* From now on this function fails, as with FAKE_CUPTI_REFUSES. */
     void (*refuse)(const char *function);

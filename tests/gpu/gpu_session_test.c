@@ -80,16 +80,67 @@ CASE(where_another_tool_takes_the_buffers_tracing_ends_says_so_and_counts_what_w
     CHECK_U64(work_of("again").kernel_count, 1);
 }
 
+/* Its record keeps a buffer from being handed over. */
+static void launch_one_that_runs_on(void)
+{
+    gpu->deliver_on_flush(0);
+    launch_in("on and on", now_ns, 0);
+}
+
+/* What others do is over soon; they go on for longer than the patience. */
+static void launch_beside(int do_wait)
+{
+    for (unsigned i = 0; i < 45; i++, usleep(100000)) {
+        launch_in("beside", now_ns, now_ns + 9);
+        if (do_wait)
+            gpu->wait(gpu->call("cudaStreamSynchronize"), now_ns, now_ns + 9);
+    }
+    CHECK_I64(status().state, PROF_GPU_ON);
+}
+
 CASE(a_kernel_that_runs_on_while_nobody_waits_is_no_sign_of_another_tool)
 {
     CHECK_I64(begin(), PROF_OK);
-    gpu->deliver_on_flush(0);
-    for (unsigned i = 0; i < 45; i++, usleep(100000))
-        launch_in("long", now_ns, now_ns + 9);
-    CHECK_I64(status().state, PROF_GPU_ON);
+    launch_one_that_runs_on();
+    launch_beside(0);
+    CHECK_U64(totals().kernel_count, 0);
     gpu->deliver(0, 0);
-    CHECK_U64(work_of("long").kernel_count, 45);
+    CHECK_U64(work_of("beside").kernel_count, 45);
 }
+
+CASE(a_kernel_that_runs_on_while_others_wait_is_no_sign_of_another_tool_either)
+{
+    CHECK_I64(begin(), PROF_OK);
+    launch_one_that_runs_on();
+    launch_beside(1);
+    CHECK(totals().kernel_count >= 16); /* they were asked for, to be sure */
+    CHECK_U64(totals().dropped_count, 1);
+    gpu->deliver(0, 0);
+    CHECK_U64(work_of("beside").kernel_count, 45);
+}
+
+/* Also on the timeline. */
+static void check_end_beside(void (*end)(void))
+{
+    static char timeline[100000];
+    CHECK_I64(begin(), PROF_OK);
+    launch_one_that_runs_on();
+    launch_in("beside", now_ns, now_ns + 9);
+    CHECK_U64(totals().kernel_count, 0);
+    end();
+    CHECK_U64(work_of("beside").kernel_count, 1);
+    CHECK_U64(work_of("beside").busy_ns, 9);
+    CHECK_U64(totals().kernel_count, 1);
+    CHECK_U64(totals().busy_ns, 9);
+    CHECK_U64(totals().dropped_count, 1);
+    CHECK_I64(prof_events_write("chrome", append, timeline, NULL), PROF_OK);
+    CHECK_HAS(timeline, "saxpy");
+}
+
+static void stop_gpu(void) { CHECK_I64(prof_gpu_stop(NULL), PROF_OK); }
+
+CASE(what_was_done_beside_a_kernel_that_runs_on_is_not_lost_at_a_stop) { check_end_beside(stop); }
+CASE(what_was_done_beside_a_kernel_that_runs_on_is_not_lost_when_cupti_is_given_free) { check_end_beside(stop_gpu); }
 
 CASE(starts_that_nest_leave_tracing_as_it_is)
 {

@@ -65,7 +65,7 @@ function gpuText() {
   if (gpu.is_estimate) list.push('traced for ' + time(gpu.traced_ns) + ' of that, to keep the budget: sums are estimates (\u2248)');
   if (Number(gpu.unattributed)) list.push(count(gpu.unattributed) + ' launched outside of scopes, or too long before');
   if (Number(gpu.cut)) list.push(plural(gpu.cut, 'launch').replace(/launchs$/, 'launches') + ' inside more than 32 functions');
-  if (Number(gpu.lost)) list.push(count(gpu.lost) + ' more lost for want of room, or to another tool');
+  if (Number(gpu.lost)) list.push(count(gpu.lost) + ' more lost, without room or times for them or to another tool');
   list.push('tracing took ' + time(gpu.cost_ns) + ' of the processors, and ' + time(gpu.begin_ns) + ' to begin');
   if (gpu.status === 'unavailable') list.push('not traced any more: ' + gpu.reason);
   return list.join('; ');
