@@ -17,19 +17,19 @@ static const struct sort_key {
 } sort_keys[] = {
     { "tottime", DIFF_SELF }, { "self", DIFF_SELF }, { "percall", DIFF_SELF_PER_CALL }, { "cumtime", DIFF_CUMULATIVE },
     { "cumulative", DIFF_CUMULATIVE }, { "cumpercall", DIFF_CUMULATIVE_PER_CALL }, { "calls", DIFF_CALLS },
-    { "p50", DIFF_P50 }, { "p99", DIFF_P99 }, { "name", -1 },
+    { "p50", DIFF_P50 }, { "p99", DIFF_P99 }, { "gpu", DIFF_GPU }, { "name", -1 },
 };
 enum { SORT_KEYS = sizeof(sort_keys) / sizeof(sort_keys[0]) };
 
 static int sort_figure = DIFF_SELF; /* as asked for, of functions */
 static int list_figure;             /* for qsort: of the list at hand */
 
-/* Spans have no self time, counters no time at all. */
+/* Spans have no self time and none of a GPU, counters no time at all. */
 static int figure_for(diff_kind kind)
 {
     if (kind == DIFF_COUNTERS && sort_figure > DIFF_CALLS)
         return DIFF_MEAN;
-    if (kind == DIFF_SPANS && sort_figure == DIFF_SELF)
+    if (kind == DIFF_SPANS && (sort_figure == DIFF_SELF || sort_figure == DIFF_GPU))
         return DIFF_CUMULATIVE;
     return kind == DIFF_SPANS && sort_figure == DIFF_SELF_PER_CALL ? DIFF_CUMULATIVE_PER_CALL : sort_figure;
 }
@@ -73,7 +73,7 @@ enum { SORT, LIMIT, JSON, COLOR };
 
 static const cli_option options[] = {
     { "sort", 's', "KEY", "the largest change first, of: tottime (the default), percall,\n"
-                          "cumtime, cumpercall, calls, p50, p99; or by name" },
+                          "cumtime, cumpercall, calls, p50, p99, gpu; or by name" },
     { "limit", 'l', "LIMIT", "list less, as for report: 20, 0.25, or a pattern" },
     { "json", 0, NULL, "for programs: profcore.diff/1, times in nanoseconds" },
     { "color", 0, "WHEN", "auto, always or never" },
@@ -164,10 +164,10 @@ static int run(const cli_command *command, int argc, char **argv)
 const cli_command command_diff = {
     "diff", "compare two profiles, function by function", "[OPTION]... OLD NEW",
     "OLD and NEW are .json files that libprofcore wrote, or any .prof.  Each function has its\n"
-    "calls, self and cumulative time, in total and per call, and percentiles where both have\n"
-    "them: old, new, change, percent.  A function is found again also where its line or the\n"
-    "folder of its file is another.  Spans follow in the same way, and of counters the last\n"
-    "value and the mean.\n\n"
+    "calls, self and cumulative time, in total and per call, percentiles where both have them,\n"
+    "and how long the GPU was busy with its work: old, new, change, percent.  A function is\n"
+    "found again also where its line or the folder of its file is another.  Spans follow in\n"
+    "the same way, and of counters the last value and the mean.\n\n"
     "A difference is not a verdict: two runs of the same build differ too.\n",
     options, 0, run,
 };

@@ -10,8 +10,8 @@
 #include "cli.h"
 
 /* What is compared of a function, in the order of the tables. */
-enum { DIFF_CALLS, DIFF_SELF, DIFF_SELF_PER_CALL, DIFF_CUMULATIVE, DIFF_CUMULATIVE_PER_CALL, DIFF_P50, DIFF_P99, DIFF_LAST, DIFF_MEAN,
-       DIFF_FIGURES };
+enum { DIFF_CALLS, DIFF_SELF, DIFF_SELF_PER_CALL, DIFF_CUMULATIVE, DIFF_CUMULATIVE_PER_CALL, DIFF_P50, DIFF_P99,
+       DIFF_GPU, DIFF_GPU_PER_CALL, DIFF_LAST, DIFF_MEAN, DIFF_FIGURES };
 
 /* What is paired: each kind has a list of its own. */
 typedef enum diff_kind { DIFF_FUNCTIONS, DIFF_SPANS, DIFF_COUNTERS, DIFF_KINDS } diff_kind;
@@ -20,6 +20,7 @@ typedef enum diff_kind { DIFF_FUNCTIONS, DIFF_SPANS, DIFF_COUNTERS, DIFF_KINDS }
 typedef struct diff_side {
     int is_there;
     prof_function row;          /* its text belongs to the snapshot; of a counter, text and as calls the values */
+    int gpu_is_rough;           /* a bound, or an estimate */
     int has[DIFF_FIGURES];
     double value[DIFF_FIGURES]; /* nanoseconds, calls, or what a counter counts */
 } diff_side;

@@ -41,6 +41,8 @@ static void put_calls(json_t *object, const diff_side *side)
     json_object_set_new(object, "primitive_calls", exact(side->row.primitive_calls));
     json_object_set_new(object, "self_ns", exact(side->row.self_ns));
     json_object_set_new(object, "cumulative_ns", exact(side->row.cumulative_ns));
+    json_object_set_new(object, "gpu_busy_ns", nanoseconds(side, DIFF_GPU));
+    json_object_set_new(object, "gpu_is_rough", json_boolean(side->gpu_is_rough));
 }
 
 static json_t *figures_of(const diff_side *side, diff_kind kind)

@@ -2,6 +2,8 @@
 /* Which functions of two profiles are one: see diff.h. */
 #include "diff.h"
 
+#include <profcore/gpu.h>
+
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -79,6 +81,18 @@ static void read_counter(diff_side *side, const prof_snapshot *snapshot, uint32_
     set_figure(side, DIFF_MEAN, counter.sum / (double)counter.count);
 }
 
+/* Of a call that was only seen to wait nothing is known. */
+static void read_gpu(diff_side *side, const prof_snapshot *snapshot, uint32_t id)
+{
+    prof_gpu_work work = PROF_GPU_WORK_INIT;
+    if (prof_snapshot_gpu_work(snapshot, id, &work, NULL) != PROF_OK || work.flags & PROF_GPU_WORK_IS_UNTRACED)
+        return;
+    side->gpu_is_rough = (work.flags & (PROF_GPU_WORK_IS_BOUND | PROF_GPU_WORK_IS_UPPER_BOUND | PROF_GPU_WORK_IS_ESTIMATE)) != 0;
+    set_figure(side, DIFF_GPU, (double)work.busy_ns);
+    if (side->row.primitive_calls != 0)
+        set_figure(side, DIFF_GPU_PER_CALL, (double)work.busy_ns / (double)side->row.primitive_calls);
+}
+
 static void read_times(diff_side *side, diff_kind kind, const prof_snapshot *snapshot, uint32_t id)
 {
     static const double shares[] = { 0.5, 0.99 };
@@ -88,6 +102,7 @@ static void read_times(diff_side *side, diff_kind kind, const prof_snapshot *sna
         set_figure(side, DIFF_SELF, (double)row->self_ns);
         if (row->calls != 0)
             set_figure(side, DIFF_SELF_PER_CALL, (double)row->self_ns / (double)row->calls);
+        read_gpu(side, snapshot, id);
     }
     set_figure(side, DIFF_CUMULATIVE, (double)row->cumulative_ns);
     if (row->primitive_calls != 0)

@@ -79,23 +79,28 @@ static const struct table {
     const char *title;
     int figures[2];
     const char *labels[2];
-    int needs_both; /* rows without figures on both sides are left out */
+    enum { ALL, OF_BOTH, NOT_ZERO } rows; /* that have the first figure on both sides; that have it, and not 0, on one */
 } tables[] = {
-    { DIFF_FUNCTIONS, "Calls", { DIFF_CALLS, -1 }, { "calls", NULL }, 0 },
-    { DIFF_FUNCTIONS, "Self time", { DIFF_SELF, DIFF_SELF_PER_CALL }, { "in total", "per call" }, 0 },
-    { DIFF_FUNCTIONS, "Cumulative time", { DIFF_CUMULATIVE, DIFF_CUMULATIVE_PER_CALL }, { "in total", "per call" }, 0 },
-    { DIFF_FUNCTIONS, "Percentiles of a call, of functions that have them in both", { DIFF_P50, DIFF_P99 }, { "p50", "p99" }, 1 },
-    { DIFF_SPANS, "Spans that ended", { DIFF_CALLS, -1 }, { "ended", NULL }, 0 },
-    { DIFF_SPANS, "Time of spans", { DIFF_CUMULATIVE, DIFF_CUMULATIVE_PER_CALL }, { "in total", "mean" }, 0 },
-    { DIFF_SPANS, "Percentiles of spans that have them in both", { DIFF_P50, DIFF_P99 }, { "p50", "p99" }, 1 },
-    { DIFF_COUNTERS, "Counters", { DIFF_LAST, DIFF_MEAN }, { "last", "mean" }, 0 },
+    { DIFF_FUNCTIONS, "Calls", { DIFF_CALLS, -1 }, { "calls", NULL }, ALL },
+    { DIFF_FUNCTIONS, "Self time", { DIFF_SELF, DIFF_SELF_PER_CALL }, { "in total", "per call" }, ALL },
+    { DIFF_FUNCTIONS, "Cumulative time", { DIFF_CUMULATIVE, DIFF_CUMULATIVE_PER_CALL }, { "in total", "per call" }, ALL },
+    { DIFF_FUNCTIONS, "Percentiles of a call, of functions that have them in both", { DIFF_P50, DIFF_P99 }, { "p50", "p99" }, OF_BOTH },
+    { DIFF_FUNCTIONS, "GPU busy, of functions that launched work", { DIFF_GPU, DIFF_GPU_PER_CALL }, { "in total", "per call" }, NOT_ZERO },
+    { DIFF_SPANS, "Spans that ended", { DIFF_CALLS, -1 }, { "ended", NULL }, ALL },
+    { DIFF_SPANS, "Time of spans", { DIFF_CUMULATIVE, DIFF_CUMULATIVE_PER_CALL }, { "in total", "mean" }, ALL },
+    { DIFF_SPANS, "Percentiles of spans that have them in both", { DIFF_P50, DIFF_P99 }, { "p50", "p99" }, OF_BOTH },
+    { DIFF_COUNTERS, "Counters", { DIFF_LAST, DIFF_MEAN }, { "last", "mean" }, ALL },
 };
 
 static const char *const row_labels[DIFF_KINDS] = { "function", "span", "counter" };
 
 static int belongs(const diff_pair *pair, const struct table *table)
 {
-    return !table->needs_both || (pair->side[0].has[table->figures[0]] && pair->side[1].has[table->figures[0]]);
+    const diff_side *old = &pair->side[0], *new_ = &pair->side[1];
+    int figure = table->figures[0], has_old = old->has[figure], has_new = new_->has[figure];
+    if (table->rows == NOT_ZERO)
+        return (has_old && old->value[figure] != 0.0) || (has_new && new_->value[figure] != 0.0);
+    return table->rows == ALL || (has_old && has_new);
 }
 
 static void put_table(const diff_list *list, const struct table *table, int has_color)
@@ -151,6 +156,14 @@ static void put_profile(const char *label, const char *path, const prof_snapshot
     printf("\n");
 }
 
+static int has_rough(const diff_list *functions)
+{
+    for (size_t i = 0; i < functions->count; i++)
+        if (functions->pairs[i].side[0].gpu_is_rough || functions->pairs[i].side[1].gpu_is_rough)
+            return 1;
+    return 0;
+}
+
 void diff_put_text(const diff_list lists[DIFF_KINDS], const char *const paths[2], prof_snapshot *const snapshots[2], int has_color)
 {
     put_profile("old", paths[0], snapshots[0]);
@@ -158,5 +171,7 @@ void diff_put_text(const diff_list lists[DIFF_KINDS], const char *const paths[2]
     printf("\n");
     for (size_t i = 0; i < sizeof(tables) / sizeof(tables[0]); i++)
         put_table(&lists[tables[i].kind], &tables[i], has_color);
+    if (has_rough(&lists[DIFF_FUNCTIONS]))
+        printf("Some of the GPU's times are bounds or estimates, as the profiles' own reports say.\n");
     printf("A difference is not a verdict: two runs of the same build differ too.\n");
 }

@@ -464,11 +464,11 @@ def _(folder):
     equal(sorted(os.listdir(folder)), before, "files")
 
 
-def summary(path, functions, spans=(), counters=(), memory=()):
+def summary(path, functions, spans=(), counters=(), memory=(), gpu=None):
     """A summary as the library writes it.
 
     Functions are (name, file, line, calls, self, cumulative, durations), spans (name, file, line, durations), counters
-    (name, values), memory (kind, path, bytes that are live).
+    (name, values), memory (kind, path, bytes that are live), gpu what functions have, by their place.
     """
     def histogram(durations):
         counts = {}
@@ -496,6 +496,10 @@ def summary(path, functions, spans=(), counters=(), memory=()):
                         "peak_bytes": 2 * size, "lost_count": 0, "unknown_count": 0} for kind, _, size in memory],
         "places": [{"memory": kind, "path": place, "scope": place, "operator": None, "live_bytes": size, "live_count": 1,
                     "new_count": 2, "grown_bytes": size, "grown_count": 1} for kind, place, size in memory]}
+    if gpu is not None:
+        document["gpu"] = {"status": "on", "traced_ns": 9, "elapsed_ns": 9}
+        for place, work in gpu.items():
+            document["functions"][place]["gpu"] = work
     with open(path, "w", encoding="utf-8") as text:
         json.dump(document, text)
 
@@ -591,6 +595,30 @@ def _(folder):
     only = json.loads(profcore("diff", "--json", "--limit", "queue", "--sort", "calls", old, new).out)
     equal([[row["name"] for row in only[kind]] for kind in ("functions", "spans", "counters")], [[], ["queue wait"], ["queue depth"]],
           "limits hold for each")
+
+
+@case("diff_compares_what_the_gpu_did")
+def _(folder):
+    paths = [os.path.join(folder, name) for name in ("old.json", "new.json", "without.json")]
+    functions = [(name, "a.c", line, 4, 9, 9, [9]) for line, name in enumerate(("same", "slower", "none", "waits"), 1)]
+    waited = {"busy_ns": 77, "is_untraced": True, "is_upper_bound": True, "is_waited": True}
+    summary(paths[0], functions, gpu={0: {"busy_ns": 4000}, 1: {"busy_ns": 8000}, 3: waited})
+    summary(paths[1], functions, gpu={0: {"busy_ns": 4000}, 1: {"busy_ns": 12000, "is_estimate": True}, 3: waited})
+    summary(paths[2], functions)
+    found = json.loads(profcore("diff", "--json", "--sort", "gpu", *paths[:2]).out)["functions"]
+    equal([(f["name"], f["old"]["gpu_busy_ns"], f["new"]["gpu_busy_ns"], f["old"]["gpu_is_rough"], f["new"]["gpu_is_rough"]) for f in found],
+          [("slower", 8000, 12000, False, True), ("same", 4000, 4000, False, False), ("none", 0, 0, False, False),
+           ("waits", None, None, False, False)], "by the GPU's time")
+    text = profcore("diff", *paths[:2]).out
+    table = text[text.index("GPU busy"):]
+    for line in (r"8.00 us +12.00 us +\+4.00 us +\+50.0 % +2.00 us +3.00 us +\+1.00 us +\+50.0 %  a.c:2\(slower\)\n",
+                 r"4.00 us +4.00 us +0 ns +\+0.0 %", "bounds or estimates"):
+        check(re.search(line, table), f"{line} in\n{text}")
+    check("none" not in table and "waits" not in table, table)
+    found = json.loads(profcore("diff", "--json", paths[0], paths[2]).out)["functions"]
+    equal({f["new"]["gpu_busy_ns"] for f in found}, {None}, "nothing was traced")
+    check(re.search(r"8.00 us +- +- +- .*slower", profcore("diff", paths[0], paths[2]).out), "on one side only")
+    check("GPU" not in profcore("diff", paths[2], paths[2]).out, "on none")
 
 
 @case("diff_reads_limits_as_report_does")
