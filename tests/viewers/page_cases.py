@@ -116,6 +116,10 @@ class Pages(Timelines):
                 raise Failure(f"rows: {shown}")
             if rows["request"]["cuda:0.allocated peak"] != "1.0 MiB":
                 raise Failure(f"memory: {rows['request']}")
+            seen.page.hover("#flame .frame[aria-label^='layer,']")
+            tip = seen.page.inner_text("#tip")
+            if "GPU busy 6.00 ms, 480 kernels" not in tip:
+                raise Failure(f"tip: {tip}")
             told = seen.page.inner_text("#gpu")
             for part in ("busy for 6.08 ms of ", "480 kernels, 40 copies, 0 sets", "cuda:0", "CPU process"):
                 if part not in told:

@@ -56,6 +56,13 @@ function gpuFigures(f) {
   return list;
 }
 
+/* Of a call path, with what lies below it. */
+const workByPath = new Map((run.gpu_paths || []).map((work) => [Number(work.path), work]));
+function gpuLine(path) {
+  const work = workByPath.get(path);
+  return work ? 'GPU busy ' + bound(work) + time(work.busy_ns || 0) + ', ' + plural(work.kernels || 0, 'kernel') : '';
+}
+
 /* ---- of the run ---- */
 
 function gpuText() {

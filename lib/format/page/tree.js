@@ -134,7 +134,7 @@ function linesOf({ path, rest, restNs }) {
   if (path < 0) return ['all call paths', all];
   const [parent, , calls = 0, , self = 0, open = 0, , estimated = 0] = paths[path];
   return [labelOf(path), place(functionOf(path)), plural(calls, 'call') + (Number(open) ? ', ' + count(open) + ' not ended' : ''),
-    'total ' + all + (Number(estimated) ? ', an estimate' : ''), 'self ' + time(self) + ', ' + percent(Number(self), ns) + ' of it',
+    'total ' + all + (Number(estimated) ? ', an estimate' : ''), 'self ' + time(self) + ', ' + percent(Number(self), ns) + ' of it', gpuLine(path),
     parent === null ? '' : percent(ns, totals[parent]) + ' of ' + labelOf(parent)];
 }
 
