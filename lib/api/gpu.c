@@ -125,9 +125,11 @@ prof_status prof_gpu_start(prof_error *err)
 {
     PROFI_KEEP_ERRNO;
     PROFI_NO_CANCELLATION;
-    profi_gpu_session_let_go(0);
+    int was_let_go = profi_gpu_session_let_go(0);
     profi_gpu_look();
     prof_status status = profi_recorder_start_gpu(err); /* the driver may have come since */
+    if (status != PROF_OK && was_let_go)
+        profi_gpu_session_let_go(1);
     if (status != PROF_OK)
         return status;
     if (try_to_begin(1) == PROF_GPU_ON) {

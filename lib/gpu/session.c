@@ -87,9 +87,10 @@ void profi_gpu_session_unwant(void)
     pthread_mutex_unlock(&lock);
 }
 
-void profi_gpu_session_let_go(int yes)
+int profi_gpu_session_let_go(int yes)
 {
     pthread_mutex_lock(&lock);
+    int was = session.is_let_go;
     session.is_let_go = yes;
     if (yes) {
         is_wanted = 0;
@@ -97,6 +98,7 @@ void profi_gpu_session_let_go(int yes)
             turn_off();
     }
     pthread_mutex_unlock(&lock);
+    return was;
 }
 
 /* Before CUDA's own handlers, which were registered when the process initialised it; after them nothing comes any more. */

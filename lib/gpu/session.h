@@ -45,8 +45,8 @@ void profi_gpu_session_settle(int is_last);
 void profi_gpu_session_unwant(void);
 void profi_gpu_session_end(void);
 
-/* The same, and will not be wanted by anyone, also in forked children; or may be again. */
-void profi_gpu_session_let_go(int yes);
+/* The same, and will not be wanted by anyone, also in forked children; or may be again.  Whether it was so. */
+int profi_gpu_session_let_go(int yes);
 
 profi_gpu_session profi_gpu_session_now(void);
 int profi_gpu_session_is_wanted(void);

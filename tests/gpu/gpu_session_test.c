@@ -203,6 +203,19 @@ CASE(a_forked_child_that_begins_before_its_first_scope_traces_and_ends)
     end_child(child);
 }
 
+CASE(a_start_that_is_refused_leaves_cupti_to_those_whom_it_was_given_to)
+{
+    CHECK_I64(begin(), PROF_OK);
+    CHECK_I64(prof_gpu_stop(NULL), PROF_OK);
+    stop();
+    CHECK_I64(prof_gpu_start(NULL), PROF_E_INVALID);
+    start();
+    usleep(300000); /* the thread that begins by itself looks meanwhile */
+    CHECK_U64(gpu->subscribers(), 0);
+    CHECK_I64(prof_gpu_start(NULL), PROF_OK);
+    CHECK_U64(gpu->subscribers(), 1);
+}
+
 CASE(a_forked_child_has_no_part_in_its_parents_gpu)
 {
 #ifdef __SANITIZE_THREAD__
