@@ -146,12 +146,12 @@ prof_status install(const task &doing, prof_error *err)
         return fail(err, PROF_E_UNSUPPORTED, doing, "its allocator is \"%s\", which has no trace", found->name().c_str());
     allocator_in_use = found;
     found->init(count); /* else what is attached before the first use is lost; it makes no context */
-    for (int device = 0; device < count && device < DEVICES; device++)
-        if (prof_status status = begin_device(device, err))
-            return status;
+    prof_status status = PROF_OK;
+    for (int device = 0; device < count && device < DEVICES && status == PROF_OK; device++)
+        status = begin_device(device, err); /* of those before it is told all the same, or what they held now would stand for ever */
     found->attachAllocatorTraceTracker(track);
     is_installed = true;
-    return PROF_OK;
+    return status;
 }
 
 /* Until 2.5 CUDA has a function of its own for it. */

@@ -131,10 +131,12 @@ typedef struct prof_pool prof_pool;
  * All sites but sampled ones and operators that are first used from now on
  * measure it, and any with PROF_SITE_POOLS.
  *
- *   name     Such as "cuda:0": UTF-8, 31 bytes at most.
+ *   name     Such as "kv cache": UTF-8, 31 bytes at most; not "cuda:0" to
+ *            "cuda:7", "cuda.managed" and "cuda.pinned", which are of what the
+ *            driver hands out.
  *   pool     Receives it, owned by the library.
- *   returns  PROF_OK; PROF_E_INVALID: a bad name; PROF_E_LIMIT for a
- *            seventeenth; PROF_E_NO_MEMORY.
+ *   returns  PROF_OK; PROF_E_INVALID: a bad name; PROF_E_LIMIT: there are 24
+ *            already; PROF_E_NO_MEMORY.
  *   threads  Any.
  *   memory   For boundaries of calls up to a sixteenth of the recorder's
  *            region; on the heap 24 bytes for each change that is not yet put

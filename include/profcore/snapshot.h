@@ -439,7 +439,7 @@ typedef struct prof_pool_info {
     uint64_t allocated_peak_bytes, reserved_peak_bytes; /* the most at any time */
     uint64_t allocated_mark_bytes, reserved_mark_bytes; /* at prof_memory_mark(), such as after loading */
     uint32_t is_marked;     /* 0: that was not called, and these two are 0 */
-    uint32_t reserved;      /* 0 */
+    uint32_t flags;         /* PROF_POOL_… */
     uint64_t change_count;  /* that were told */
     uint64_t lost_change_count; /* of these, for which there was no room: calls that were open then have no figures */
     uint64_t late_change_count; /* of these, that came after what they are of had been put in order; likewise */
@@ -449,6 +449,9 @@ typedef struct prof_pool_info {
     const char *exhausted_path; /* the scopes that were open then, "a > b"; NULL: never */
     const char *reason;         /* of pools that are awaited (prof_pool_await()): why they are not there, and all else is 0; NULL: it is there */
 } prof_pool_info;
+
+#define PROF_POOL_IS_TRACED 0x1u /* a driver's, of which GPU tracing tells: what was allocated before that began, or began anew, is not in it */
+#define PROF_POOL_HAS_ENDED 0x2u /* tracing has: what it holds now is what it held then */
 
 #define PROF_POOL_INFO_INIT \
     { (uint32_t)sizeof(prof_pool_info), 0u, NULL, 0u, 0u, 0u, 0u, 0u, 0u, 0u, 0u, 0u, 0u, 0u, 0u, 0u, 0u, NULL, NULL }

@@ -5,6 +5,7 @@
 #include "../base/error.h"
 #include "../base/system.h"
 #include "../base/text.h"
+#include "../gpu/cupti_memory.h"
 #include "../record/awaited.h"
 #include "../record/levels.h"
 
@@ -40,6 +41,8 @@ prof_status prof_pool_open(const char *name, prof_pool **pool, prof_error *err)
     prof_status status = take_name("prof_pool_open", name, clean, err);
     if (status != PROF_OK)
         return status;
+    if (profi_cupti_memory_has_name(clean))
+        return profi_fail(err, PROF_E_INVALID, "prof_pool_open: \"%s\" is the name of what the GPU's driver hands out", clean);
     unsigned found = profi_recorder_pool(clean, 0);
     if (found == PROFI_POOLS_MOST)
         return profi_fail(err, PROF_E_LIMIT, "prof_pool_open: there are %d pools already, and no room for \"%s\"", PROFI_POOLS_MOST,

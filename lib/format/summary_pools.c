@@ -27,6 +27,8 @@ json_t *profi_pool_object(const prof_snapshot *snapshot, uint32_t index, int *ok
     profi_set(object, "reserved_bytes", profi_number_if(pool->is_known, pool->reserved_bytes), ok);
     profi_set(object, "allocated_peak_bytes", profi_number(pool->allocated_peak_bytes), ok);
     profi_set(object, "reserved_peak_bytes", profi_number(pool->reserved_peak_bytes), ok);
+    profi_set(object, "is_traced", json_boolean(pool->flags & PROF_POOL_IS_TRACED), ok);
+    profi_set(object, "has_ended", json_boolean(pool->flags & PROF_POOL_HAS_ENDED), ok);
     profi_set(object, "peak_is_bound", json_boolean(pool->lost_change_count != 0), ok);
     profi_set(object, "allocated_mark_bytes", profi_number_if(pool->is_marked, pool->allocated_mark_bytes), ok);
     profi_set(object, "reserved_mark_bytes", profi_number_if(pool->is_marked, pool->reserved_mark_bytes), ok);

@@ -19,12 +19,21 @@ static void read_exhaustions(profi_json *j, const profi_json_value *object, prof
     }
 }
 
+static uint32_t read_flags(profi_json *j, const profi_json_value *object)
+{
+    int is_traced = 0, has_ended = 0;
+    profi_json_bool(j, object, "is_traced", &is_traced);
+    profi_json_bool(j, object, "has_ended", &has_ended);
+    return (is_traced ? PROF_POOL_IS_TRACED : 0) | (has_ended ? PROF_POOL_HAS_ENDED : 0);
+}
+
 static void read_pool(profi_json *j, const profi_json_value *object)
 {
     profi_pool_info pool = { .name = profi_json_text(j, object, "name"), .reason = profi_json_text(j, object, "reason") };
     if (pool.name == NULL)
         profi_json_fail(j, "name", "is missing");
     if (pool.reason == NULL) {
+        pool.flags = read_flags(j, object);
         pool.is_known = profi_json_count(j, object, "allocated_bytes", UINT64_MAX, &pool.allocated_bytes) &&
                         profi_json_count(j, object, "reserved_bytes", UINT64_MAX, &pool.reserved_bytes);
         pool.is_marked = profi_json_count(j, object, "allocated_mark_bytes", UINT64_MAX, &pool.allocated_mark_bytes) &&

@@ -44,9 +44,12 @@ static void put_pool(profi_output *out, const profi_pool_info *pool)
     profi_format_bytes(peak, (double)pool->allocated_peak_bytes, "");
     profi_format_bytes(peak_held, (double)pool->reserved_peak_bytes, "");
     profi_format_bytes(mark, (double)pool->allocated_mark_bytes, "");
-    profi_output_printf(out, "\n   Memory of %s, which all threads share, as it was told:", pool->name);
+    int has_ended = (pool->flags & PROF_POOL_HAS_ENDED) != 0;
+    profi_output_printf(out, "\n   Memory of %s, which all threads share, %s:", pool->name,
+                        !(pool->flags & PROF_POOL_IS_TRACED) ? "as it was told"
+                        : has_ended ? "allocated while GPU work was traced" : "allocated since GPU tracing began");
     if (pool->is_known) {
-        profi_output_printf(out, " %s now, %s reserved", now, held);
+        profi_output_printf(out, " %s %s, %s reserved", now, has_ended ? "at the end" : "now", held);
         put_fragmentation(out, pool);
     } else {
         profi_output_text(out, " unavailable now (what was told of it has gaps)");

@@ -402,7 +402,7 @@ static void watch_memory(void)
         result = cupti.enable(memory_kinds[i]);
     PROFI_PUT(complete_tick, now);
     if (result == CUPTI_SUCCESS)
-        profi_cupti_memory_start(profi_driver_device_count(), now);
+        profi_cupti_memory_start(profi_driver_device_count());
 }
 
 /* The clock before any kind, or records come with two. */
@@ -521,6 +521,7 @@ void profi_cupti_stop(void)
     profi_cupti_flush(PROFI_CUPTI_LAST);
     PROFI_PUT(is_running, 0u);
     give_up();
+    profi_cupti_memory_end(PROFI_GET(complete_tick));
 }
 
 static int is_without_answer(void)
@@ -550,6 +551,7 @@ void profi_cupti_leave(void)
     give_up_buffers();
     profi_gpu_work_dropped(profi_gpu_work_launches() - PROFI_GET(launches_at_last_sign));
     profi_cupti_memory_dropped(PROFI_GET(complete_tick));
+    profi_cupti_memory_end(PROFI_GET(complete_tick));
 }
 
 void profi_cupti_forget(void)

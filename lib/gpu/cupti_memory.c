@@ -7,6 +7,7 @@
 #include "cupti_memory.h"
 
 #include "../base/array.h"
+#include "../base/clock.h"
 #include "../base/number_map.h"
 #include "../base/probe_table.h"
 #include "../record/levels.h"
@@ -14,6 +15,7 @@
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 enum { RECORDS_MOST = 1 << 18, BLOCKS_FEW = 1 << 12, BLOCKS_MOST = 1 << 20, POOLS_OF_DRIVER = 64 };
 enum { MANAGED = PROFI_CUDA_DEVICES, PINNED, TARGETS };
@@ -30,7 +32,8 @@ typedef struct block {
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static unsigned pools[TARGETS]; /* PROFI_POOLS_MOST: there is none */
-static int is_started;
+static int is_started, has_pools; /* now; ever */
+static uint64_t start_tick; /* what is of before is in no pool */
 static kept *records;
 static size_t record_count, record_room;
 static uint64_t arrivals;
@@ -41,22 +44,53 @@ static struct { uint64_t address, bytes; uint32_t device; } driver_pools[POOLS_O
 static unsigned driver_pool_count;
 static profi_cupti_memory_stats stats;
 
-void profi_cupti_memory_start(unsigned device_count, uint64_t tick)
+static void name_of(unsigned target, char name[PROFI_POOL_NAME_ROOM])
 {
-    pthread_mutex_lock(&lock);
-    for (unsigned i = 0; !is_started && i < TARGETS; i++) {
-        char name[PROFI_POOL_NAME_ROOM];
-        snprintf(name, sizeof(name), i == MANAGED ? "cuda.managed" : i == PINNED ? "cuda.pinned" : "cuda:%u", i);
-        pools[i] = i < device_count || i >= PROFI_CUDA_DEVICES ? profi_pool_of(name, 1) : PROFI_POOLS_MOST;
-        if (pools[i] != PROFI_POOLS_MOST)
-            profi_pool_promise(pools[i], tick);
+    snprintf(name, PROFI_POOL_NAME_ROOM, target == MANAGED ? "cuda.managed" : target == PINNED ? "cuda.pinned" : "cuda:%u", target);
+}
+
+int profi_cupti_memory_has_name(const char *name)
+{
+    char own[PROFI_POOL_NAME_ROOM];
+    int is_own = 0;
+    for (unsigned i = 0; i < TARGETS && !is_own; i++) {
+        name_of(i, own);
+        is_own = strcmp(name, own) == 0;
     }
-    is_started = 1;
-    pthread_mutex_unlock(&lock);
-    profi_probe_wish_all(PROF_SITE_POOLS, 0);
+    return is_own;
 }
 
 /* ---- under the lock ---- */
+
+/* Nothing of before `tick` is to come. */
+static void promise(uint64_t tick)
+{
+    for (unsigned i = 0; is_started && i < TARGETS; i++)
+        if (pools[i] != PROFI_POOLS_MOST)
+            profi_pool_promise(pools[i], tick);
+}
+
+static void begin(unsigned device_count)
+{
+    start_tick = profi_clock_now();
+    for (unsigned i = 0; i < TARGETS; i++) {
+        char name[PROFI_POOL_NAME_ROOM];
+        name_of(i, name);
+        pools[i] = i < device_count || i >= PROFI_CUDA_DEVICES ? profi_pool_of(name, 1) : PROFI_POOLS_MOST;
+        if (pools[i] != PROFI_POOLS_MOST)
+            start_tick = profi_max_u64(start_tick, profi_pool_begin(pools[i]));
+    }
+    is_started = has_pools = 1;
+    promise(start_tick);
+}
+
+static void forget_blocks(void)
+{
+    record_count = block_count = 0;
+    tidy_at = BLOCKS_FEW;
+    driver_pool_count = 0;
+    profi_number_map_fini(&by_address);
+}
 
 static void tell(unsigned target, uint64_t tick, int64_t allocated, int64_t reserved)
 {
@@ -79,7 +113,7 @@ static unsigned target_of(const profi_cupti_memory *record)
     case PROFI_CUPTI_MANAGED_STATIC: return MANAGED;
     case PROFI_CUPTI_DEVICE:
     case PROFI_CUPTI_ARRAY:
-    case PROFI_CUPTI_DEVICE_STATIC: return record->device < PROFI_CUDA_DEVICES ? record->device : PROFI_CUDA_DEVICES - 1;
+    case PROFI_CUPTI_DEVICE_STATIC: return record->device < PROFI_CUDA_DEVICES ? record->device : TARGETS;
     default: return TARGETS;
     }
 }
@@ -88,6 +122,8 @@ static unsigned target_of(const profi_cupti_memory *record)
 static void note_driver_pool(uint64_t tick, uint64_t address, uint32_t device, uint64_t bytes)
 {
     unsigned i = 0;
+    if (device >= PROFI_CUDA_DEVICES)
+        return;
     while (i < driver_pool_count && (driver_pools[i].address != address || driver_pools[i].device != device))
         i++;
     if (i == POOLS_OF_DRIVER) {
@@ -99,7 +135,7 @@ static void note_driver_pool(uint64_t tick, uint64_t address, uint32_t device, u
         driver_pools[driver_pool_count].address = address;
         driver_pools[driver_pool_count++].device = device;
     }
-    tell(device < PROFI_CUDA_DEVICES ? device : PROFI_CUDA_DEVICES - 1, tick, 0, (int64_t)(bytes - driver_pools[i].bytes));
+    tell(device, tick, 0, (int64_t)(bytes - driver_pools[i].bytes));
     driver_pools[i].bytes = bytes;
 }
 
@@ -184,11 +220,31 @@ static int by_tick(const void *one, const void *other)
 
 /* ---- any thread ---- */
 
+void profi_cupti_memory_start(unsigned device_count)
+{
+    pthread_mutex_lock(&lock);
+    if (!is_started)
+        begin(device_count);
+    pthread_mutex_unlock(&lock);
+    profi_probe_wish_all(PROF_SITE_POOLS, 0);
+}
+
+void profi_cupti_memory_end(uint64_t tick)
+{
+    pthread_mutex_lock(&lock);
+    for (unsigned i = 0; is_started && i < TARGETS; i++)
+        if (pools[i] != PROFI_POOLS_MOST)
+            profi_pool_end(pools[i], tick);
+    is_started = 0;
+    forget_blocks();
+    pthread_mutex_unlock(&lock);
+}
+
 void profi_cupti_memory_add(const profi_cupti_memory *record)
 {
     pthread_mutex_lock(&lock);
     stats.record_count++;
-    if (!is_started) {
+    if (!is_started || record->tick < start_tick) {
         stats.dropped_count++;
     } else if (record_count < RECORDS_MOST && profi_array_grow(&records, &record_room, record_count, sizeof(*records))) {
         records[record_count++] = (kept){ *record, arrivals++ };
@@ -210,9 +266,7 @@ void profi_cupti_memory_complete(uint64_t tick)
     for (size_t i = done; i < record_count; i++)
         records[i - done] = records[i];
     record_count -= done;
-    for (unsigned i = 0; is_started && i < TARGETS; i++)
-        if (pools[i] != PROFI_POOLS_MOST)
-            profi_pool_promise(pools[i], tick);
+    promise(tick);
     pthread_mutex_unlock(&lock);
 }
 
@@ -236,10 +290,10 @@ profi_cupti_memory_stats profi_cupti_memory_stats_now(void)
 void profi_cupti_memory_forget(void)
 {
     lock = (pthread_mutex_t)PTHREAD_MUTEX_INITIALIZER; /* a thread of CUPTI's may have held it */
+    for (unsigned i = 0; has_pools && i < TARGETS; i++)
+        if (pools[i] != PROFI_POOLS_MOST)
+            profi_pool_forget(pools[i]);
     is_started = 0;
-    record_count = block_count = 0;
-    tidy_at = BLOCKS_FEW;
-    driver_pool_count = 0;
-    profi_number_map_fini(&by_address);
+    forget_blocks();
     stats = (profi_cupti_memory_stats){ 0 };
 }

@@ -11,9 +11,9 @@
  * allocated here; what of them it hands out is in its own pool.
  *
  * Records come in any order, some long after; so they are kept until it is
- * said what is complete.  Not counted: what was allocated before the first
- * record, and physical memory that is mapped by cuMemMap(), of which CUPTI
- * does not tell.  Knows no header of CUPTI: who decodes its buffers fills in
+ * said what is complete.  Not counted: what was allocated before it began, and
+ * so before it began anew, and physical memory that is mapped by cuMemMap(), of
+ * which CUPTI does not tell.  Knows no header of CUPTI: who decodes its buffers fills in
  * the struct below.
  */
 #ifndef PROFI_CUPTI_MEMORY_H
@@ -21,7 +21,7 @@
 
 #include "../base/base.h"
 
-enum { PROFI_CUDA_DEVICES = 8 }; /* those from there on are not told apart from the last */
+enum { PROFI_CUDA_DEVICES = 8 }; /* of those from there on nothing is told */
 
 /* Values are CUPTI's: CUpti_ActivityMemoryKind, …OperationType, …PoolOperationType. */
 enum { PROFI_CUPTI_PINNED = 2, PROFI_CUPTI_DEVICE = 3, PROFI_CUPTI_ARRAY = 4, PROFI_CUPTI_MANAGED = 5,
@@ -41,8 +41,14 @@ typedef struct profi_cupti_memory {
     uint64_t pool_address, pool_bytes; /* what the pool holds afterwards */
 } profi_cupti_memory;
 
-/* Opens the pools of so many devices: before the first record.  Any thread; so are those below. */
-void profi_cupti_memory_start(unsigned device_count, uint64_t tick);
+/* Opens the pools of so many devices, which hold nothing as of now.  Any thread; so are those below. */
+void profi_cupti_memory_start(unsigned device_count);
+
+/* Nothing is told from `tick` on: what the pools hold is forgotten. */
+void profi_cupti_memory_end(uint64_t tick);
+
+/* Whether these pools are called so, and no others may be. */
+int profi_cupti_memory_has_name(const char *name);
 
 /* Keeps a record. */
 void profi_cupti_memory_add(const profi_cupti_memory *record);

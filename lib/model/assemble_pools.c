@@ -49,6 +49,7 @@ void profi_builder_pool(profi_builder *builder, const profi_pool_info *from)
     if (!is_there)
         return;
     into->is_known &= from->is_known;
+    into->flags |= from->flags;
     into->is_marked &= from->is_marked;
     profi_builder_sum(builder, &into->allocated_bytes, from->allocated_bytes);
     profi_builder_sum(builder, &into->reserved_bytes, from->reserved_bytes);

@@ -124,6 +124,7 @@ static int describe_pool(prof_snapshot *snapshot, unsigned number)
     profi_pool_info *pool = &snapshot->pools[number];
     *pool = (profi_pool_info){ .name = profi_snapshot_text(snapshot, from.name, &ok), .reason = "", .is_known = from.is_known,
                                .is_marked = (uint32_t)profi_pools_are_marked(),
+                               .flags = (from.is_late ? PROF_POOL_IS_TRACED : 0) | (from.has_ended ? PROF_POOL_HAS_ENDED : 0),
                                .allocated_bytes = size_of(from.now[PROFI_POOL_ALLOCATED]),
                                .reserved_bytes = size_of(from.now[PROFI_POOL_RESERVED]),
                                .allocated_peak_bytes = size_of(from.high[PROFI_POOL_ALLOCATED]),
@@ -183,6 +184,7 @@ prof_status prof_snapshot_pool(const prof_snapshot *snapshot, uint32_t pool, pro
     const profi_pool_info *from = &snapshot->pools[pool];
     prof_pool_info full = PROF_POOL_INFO_INIT;
     full.is_known = from->is_known;
+    full.flags = from->flags;
     full.name = from->name;
     full.allocated_bytes = from->allocated_bytes;
     full.reserved_bytes = from->reserved_bytes;

@@ -121,7 +121,7 @@ enum { PROFI_POOL_SHOWN = 8 };
 typedef struct profi_pool_info {
     const char *name; /* in the snapshot's texts, as those below */
     const char *reason; /* why it is not there, and nothing below is; "": it is */
-    uint32_t is_known, is_marked;
+    uint32_t is_known, is_marked, flags; /* PROF_POOL_… */
     uint64_t allocated_bytes, reserved_bytes, allocated_peak_bytes, reserved_peak_bytes, allocated_mark_bytes, reserved_mark_bytes;
     uint64_t change_count, lost_change_count, late_change_count, retry_count, exhausted_count;
     uint32_t shown_count;

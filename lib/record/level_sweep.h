@@ -23,7 +23,7 @@
 #include "../base/base.h"
 
 enum {
-    PROFI_LEVELS_MOST = 32,
+    PROFI_LEVELS_MOST = 48,
     PROFI_LEVEL_DEPTH = 256 /* calls of a thread that may be open within each other */
 };
 

@@ -22,6 +22,7 @@
 #include <string.h>
 
 enum { EVENTS_MOST = 1 << 16, LATE_EVENTS_MOST = 1 << 18, LOOK_EVERY = 1 << 13, RESERVE = PROFI_POOL_LEVELS /* to say that more were lost */ };
+enum { ENDED = PROFI_LEVEL_RESUME + 1 }; /* what becomes of a level: nobody tells of it any more */
 
 typedef struct event {
     uint64_t tick;
@@ -54,13 +55,14 @@ static struct pool {
     events held; /* sorted */
     size_t next; /* of the held */
     int has_more_news; /* than there was room for among the held */
-    int was_known; /* before it was blind */
     int is_blind; /* the sweep has gone on without waiting for it */
+    int was_known; /* will be when it has caught up, where it is blind */
+    int has_ended, end_is_known; /* whether what it held then is */
     uint64_t late_event_count;
     int64_t at_mark[PROFI_POOL_LEVELS];
 #define EMPTY { .lock = PTHREAD_MUTEX_INITIALIZER }
-#define EMPTY_4 EMPTY, EMPTY, EMPTY, EMPTY
-} pools[PROFI_POOLS_MOST] = { EMPTY_4, EMPTY_4, EMPTY_4, EMPTY_4 };
+#define EMPTY_8 EMPTY, EMPTY, EMPTY, EMPTY, EMPTY, EMPTY, EMPTY, EMPTY
+} pools[PROFI_POOLS_MOST] = { EMPTY_8, EMPTY_8, EMPTY_8 };
 static unsigned pool_count; /* stored with release after its pool */
 
 static pthread_mutex_t sweep_lock = PTHREAD_MUTEX_INITIALIZER; /* before a pool's */
@@ -185,6 +187,38 @@ void profi_pool_lose_at(unsigned number, uint64_t tick)
     pool->is_lost = 1;
     for (unsigned level = 0; level < PROFI_POOL_LEVELS; level++)
         add(pool, tick, level, PROFI_LEVEL_UNKNOWN, 0);
+    leave(pool);
+}
+
+/* What it became, at all levels; no change that was told. */
+static void become(struct pool *pool, uint64_t tick, unsigned kind)
+{
+    uint64_t told = pool->event_count;
+    for (unsigned level = 0; level < PROFI_POOL_LEVELS; level++)
+        add(pool, tick, level, kind, 0);
+    pool->event_count = told;
+}
+
+uint64_t profi_pool_begin(unsigned number)
+{
+    struct pool *pool = &pools[number];
+    pthread_mutex_lock(&pool->lock);
+    uint64_t tick = next_tick(pool);
+    pool->promised = tick + 1;
+    pool->is_lost = 0;
+    become(pool, tick, PROFI_LEVEL_UNKNOWN);
+    become(pool, tick, PROFI_LEVEL_SET);
+    leave(pool);
+    return tick + 1;
+}
+
+void profi_pool_end(unsigned number, uint64_t tick)
+{
+    struct pool *pool = &pools[number];
+    pthread_mutex_lock(&pool->lock);
+    become(pool, tick, ENDED);
+    pool->is_lost = 1;
+    pool->promised = UINT64_MAX;
     leave(pool);
 }
 
@@ -350,19 +384,41 @@ static void note_point(unsigned level, uint64_t tick)
         profi_level_points_note(level, tick, the_sweep.levels[level].value);
 }
 
+static int is_known(unsigned number)
+{
+    int yes = 1;
+    for (unsigned level = 0; level < PROFI_POOL_LEVELS; level++)
+        yes &= the_sweep.levels[number * PROFI_POOL_LEVELS + level].last_unknown != UINT64_MAX;
+    return yes;
+}
+
+/* Takes note of how it stands with a pool; what becomes of the level. */
+static unsigned note_kind(unsigned number, unsigned kind)
+{
+    struct pool *pool = &pools[number];
+    if (kind == ENDED && !pool->has_ended)
+        pool->end_is_known = pool->is_blind ? pool->was_known : is_known(number);
+    pool->has_ended = kind == ENDED || (pool->has_ended && kind != PROFI_LEVEL_SET);
+    kind = kind == ENDED ? PROFI_LEVEL_UNKNOWN : kind;
+    if (kind != PROFI_LEVEL_CHANGE)
+        pool->was_known = kind != PROFI_LEVEL_UNKNOWN;
+    return kind;
+}
+
 static void apply_event(unsigned number)
 {
     struct pool *pool = &pools[number];
     const event *next = &pool->held.of[pool->next++];
-    unsigned level = number * PROFI_POOL_LEVELS + next->level;
+    unsigned level = number * PROFI_POOL_LEVELS + next->level, kind = note_kind(number, next->kind);
     int is_too_late = next->tick < swept_until && pool->is_late && !pool->is_blind;
     int was_known = the_sweep.levels[level].last_unknown != UINT64_MAX;
     if (is_too_late) { /* calls that are open now began before it, or after */
         pool->late_event_count++;
         profi_sweep_level(&the_sweep, level, PROFI_LEVEL_UNKNOWN, 0);
     }
-    profi_sweep_level(&the_sweep, level, is_too_late && next->kind == PROFI_LEVEL_CHANGE && was_known ? PROFI_LEVEL_RESUME : next->kind,
-                      next->amount);
+    profi_sweep_level(&the_sweep, level, is_too_late && kind == PROFI_LEVEL_CHANGE && was_known ? PROFI_LEVEL_RESUME : kind, next->amount);
+    if (pool->is_blind) /* what it is now, not then */
+        profi_sweep_level(&the_sweep, level, PROFI_LEVEL_UNKNOWN, 0);
     note_point(level, next->tick);
 }
 
@@ -452,7 +508,7 @@ static int prepare_heap(void)
 static void go_blind(unsigned number)
 {
     pools[number].is_blind = 1;
-    pools[number].was_known = the_sweep.levels[number * PROFI_POOL_LEVELS].last_unknown != UINT64_MAX;
+    pools[number].was_known = is_known(number);
     for (unsigned level = 0; level < PROFI_POOL_LEVELS; level++)
         profi_sweep_level(&the_sweep, number * PROFI_POOL_LEVELS + level, PROFI_LEVEL_UNKNOWN, 0);
 }
@@ -643,10 +699,11 @@ int profi_pools_are_marked(void) { return PROFI_GET(is_marked) != 0; }
 profi_pool_view profi_pool_at(unsigned number)
 {
     struct pool *pool = &pools[number];
-    profi_pool_view view = { .name = pool->name, .is_known = !pool->is_blind, .late_event_count = pool->late_event_count };
+    profi_pool_view view = { .name = pool->name, .is_late = (uint32_t)pool->is_late, .has_ended = (uint32_t)pool->has_ended,
+                             .is_known = (uint32_t)(pool->has_ended ? pool->end_is_known : !pool->is_blind && is_known(number)),
+                             .late_event_count = pool->late_event_count };
     for (unsigned level = 0; level < PROFI_POOL_LEVELS; level++) {
         const profi_swept_level *from = &the_sweep.levels[number * PROFI_POOL_LEVELS + level];
-        view.is_known &= from->last_unknown != UINT64_MAX;
         view.now[level] = from->value;
         view.high[level] = from->high;
         view.at_mark[level] = pool->at_mark[level];
@@ -679,6 +736,22 @@ void profi_levels_after_fork(void)
     for (unsigned i = pool_count; i-- > 0;)
         pthread_mutex_unlock(&pools[i].lock);
     pthread_mutex_unlock(&sweep_lock);
+}
+
+void profi_pool_forget(unsigned number)
+{
+    struct pool *pool = &pools[number];
+    pool->news.count = pool->held.count = pool->next = pool->look_at = 0;
+    pool->is_shut = pool->is_lost = pool->is_blind = pool->has_more_news = pool->has_ended = 0;
+    pool->promised = UINT64_MAX;
+    pool->event_count = pool->lost_event_count = pool->late_event_count = pool->retry_count = pool->exhausted_count = 0;
+    for (unsigned level = 0; level < PROFI_POOL_LEVELS; level++) {
+        profi_swept_level *of = &the_sweep.levels[number * PROFI_POOL_LEVELS + level];
+        pool->missed[level] = pool->at_mark[level] = 0;
+        of->value = of->high = 0;
+        of->count = 0;
+        of->last_unknown = the_sweep.boundaries;
+    }
 }
 
 void profi_levels_forget(int is_new_region)

@@ -50,6 +50,18 @@ void profi_pool_promise(unsigned pool, uint64_t tick);
 /* The same, by nobody knows how much: it is not known from then on, until it is set. */
 void profi_pool_lose_at(unsigned pool, uint64_t tick);
 
+/*
+ * Of such a pool: from now on somebody tells of it, and it holds nothing; no
+ * change is of before the tick that is returned.  From `tick` on nobody does:
+ * it is shown with what it held then, calls that go on have no figures, and
+ * others do not wait for it.
+ */
+uint64_t profi_pool_begin(unsigned pool);
+void profi_pool_end(unsigned pool, uint64_t tick);
+
+/* In a forked child, before it has threads: it never held anything, and nobody tells of it. */
+void profi_pool_forget(unsigned pool);
+
 /* How often it had to empty its cache and try again; and that it could not give `bytes`, to the scope of the calling thread. */
 void profi_pool_retry(unsigned pool, uint64_t times);
 void profi_pool_exhausted(unsigned pool, uint64_t bytes);
@@ -86,6 +98,7 @@ enum { PROFI_POOL_OOMS = 8 };
 typedef struct profi_pool_view {
     const char *name;
     uint32_t is_known; /* its levels are */
+    uint32_t is_late, has_ended; /* nobody tells of it any more: what follows was so then */
     int64_t now[PROFI_POOL_LEVELS], high[PROFI_POOL_LEVELS]; /* as told, also outside of scopes */
     int64_t at_mark[PROFI_POOL_LEVELS];
     uint64_t event_count, lost_event_count, late_event_count;

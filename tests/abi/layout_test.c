@@ -136,7 +136,7 @@ AT(prof_pool_info, reserved_peak_bytes, 40);
 AT(prof_pool_info, allocated_mark_bytes, 48);
 AT(prof_pool_info, reserved_mark_bytes, 56);
 AT(prof_pool_info, is_marked, 64);
-AT(prof_pool_info, reserved, 68);
+AT(prof_pool_info, flags, 68);
 AT(prof_pool_info, change_count, 72);
 AT(prof_pool_info, lost_change_count, 80);
 AT(prof_pool_info, late_change_count, 88);

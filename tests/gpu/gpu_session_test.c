@@ -203,6 +203,50 @@ CASE(a_forked_child_that_begins_before_its_first_scope_traces_and_ends)
     end_child(child);
 }
 
+static prof_pool_info pool_named(const char *name)
+{
+    prof_snapshot *snapshot = take();
+    prof_pool_info found = PROF_POOL_INFO_INIT;
+    for (uint32_t i = 0; found.name == NULL && i < prof_snapshot_pool_count(snapshot); i++) {
+        CHECK_I64(prof_snapshot_pool(snapshot, i, &found, NULL), PROF_OK);
+        found.name = strcmp(found.name, name) == 0 ? name : NULL;
+    }
+    CHECK(found.name != NULL);
+    prof_snapshot_close(snapshot);
+    return found;
+}
+
+CASE(what_devices_hold_is_of_the_time_since_tracing_began_and_is_shown_as_of_its_end)
+{
+    CHECK_I64(begin(), PROF_OK);
+    pass(1000);
+    gpu->memory(0, 0x1000, 4096, now_ns);
+    pass(1000);
+    CHECK_U64(pool_named("cuda:0").allocated_bytes, 4096);
+    CHECK_U64(pool_named("cuda:0").flags, PROF_POOL_IS_TRACED);
+    CHECK_I64(prof_gpu_stop(NULL), PROF_OK);
+    pass(1000);
+    CHECK_U64(pool_named("cuda:0").allocated_bytes, 4096);
+    CHECK_U64(pool_named("cuda:0").flags, PROF_POOL_IS_TRACED | PROF_POOL_HAS_ENDED);
+    CHECK_I64(prof_gpu_start(NULL), PROF_OK);
+    pass(1000);
+    gpu->memory(1, 0x1000, 4096, now_ns);
+    gpu->memory(0, 0x9000, 100, now_ns);
+    pass(1000);
+    CHECK_U64(pool_named("cuda:0").allocated_bytes, 100);
+    CHECK_U64(pool_named("cuda:0").allocated_peak_bytes, 4096);
+    CHECK_U64(pool_named("cuda:0").flags, PROF_POOL_IS_TRACED);
+    fflush(stdout);
+#ifndef __SANITIZE_THREAD__ /* which ends a child that starts threads */
+    pid_t child = fork();
+    if (child == 0) {
+        CHECK_U64(pool_named("cuda:0").allocated_bytes + pool_named("cuda:0").allocated_peak_bytes, 0);
+        _exit(test_failed);
+    }
+    end_child(child);
+#endif
+}
+
 CASE(a_start_that_is_refused_leaves_cupti_to_those_whom_it_was_given_to)
 {
     CHECK_I64(begin(), PROF_OK);

@@ -11,6 +11,7 @@
 #include "gpu/cupti_memory.h"
 #include "record/levels.h"
 
+#include <profcore/memory.h>
 #include <profcore/snapshot.h>
 
 #include <stdlib.h>
@@ -58,7 +59,7 @@ static uint64_t peak_of(const char *function, const char *level)
 static void begin_test(void)
 {
     pass(100);
-    profi_cupti_memory_start(DEVICES, now_ns);
+    profi_cupti_memory_start(DEVICES);
     start();
 }
 
@@ -210,6 +211,114 @@ TEST(a_release_of_what_was_there_before_is_counted_and_changes_nothing)
     prof_status status;
     CHECK_U64(profi_cupti_memory_stats_now().unknown_release_count - unknown, 1);
     CHECK_I64(measure_of("releases what was there", "cuda:0.allocated", &status, NULL).sum, 0);
+}
+
+static prof_pool_info pool_named(const char *name)
+{
+    prof_snapshot *snapshot = NULL;
+    prof_pool_info found = PROF_POOL_INFO_INIT;
+    CHECK_I64(prof_snapshot_take(&snapshot, NULL), PROF_OK);
+    for (uint32_t i = 0; i < prof_snapshot_pool_count(snapshot); i++) {
+        prof_pool_info info = PROF_POOL_INFO_INIT;
+        CHECK_I64(prof_snapshot_pool(snapshot, i, &info, NULL), PROF_OK);
+        if (strcmp(info.name, name) == 0)
+            found = info;
+    }
+    prof_snapshot_close(snapshot);
+    found.name = found.exhausted_path = found.reason = NULL; /* the snapshot's */
+    return found;
+}
+
+/* It is its own pool's as well: what one does not know is not the other's concern. */
+static void call_with(prof_pool *own, const char *name)
+{
+    pass(10);
+    prof_scope scope = prof_begin(site(name));
+    prof_pool_change(own, 5, 5);
+    pass(10);
+    prof_end(scope);
+    pass(10);
+}
+
+TEST(where_tracing_ends_pools_stay_as_they_were_and_others_go_on)
+{
+    prof_pool *own = NULL;
+    prof_status status;
+    begin_test();
+    CHECK_I64(prof_pool_open("own", &own, NULL), PROF_OK);
+    uint64_t before = pool_named("cuda:1").allocated_bytes, changes = pool_named("cuda:1").change_count;
+    note((profi_cupti_memory){ .address = 0xabc000, .bytes = 100, .kind = PROFI_CUPTI_DEVICE, .operation = PROFI_CUPTI_ALLOCATE, .device = 1 });
+    deliver();
+    pass(10);
+    prof_scope around = prof_begin(site("around the end"));
+    pass(10);
+    profi_cupti_memory_complete(now_ns);
+    profi_cupti_memory_end(now_ns);
+    pass(10);
+    prof_end(around);
+    call_with(own, "after the end");
+    prof_pool_info ended = pool_named("cuda:1");
+    CHECK(ended.is_known);
+    CHECK_U64(ended.allocated_bytes, before + 100);
+    CHECK_U64(ended.change_count, changes + 2); /* of both levels */
+    CHECK_U64(ended.lost_change_count, 0);
+    CHECK_U64(ended.flags, PROF_POOL_IS_TRACED | PROF_POOL_HAS_ENDED);
+    CHECK_U64(pool_named("own").flags, 0);
+    CHECK_U64(pool_named("own").allocated_bytes, 5);
+    CHECK_U64(peak_of("after the end", "own.allocated"), 5);
+    measure_of("around the end", "cuda:1.allocated", &status, NULL);
+    CHECK_I64(status, PROF_E_UNAVAILABLE);
+    measure_of("after the end", "cuda:1.allocated", &status, NULL);
+    CHECK_I64(status, PROF_E_UNAVAILABLE);
+    stop();
+}
+
+TEST(where_tracing_begins_anew_pools_hold_nothing_from_before)
+{
+    profi_cupti_memory_end(now_ns);
+    begin_test();
+    pass(10);
+    CHECK_U64(pool_named("cuda:1").flags, PROF_POOL_IS_TRACED);
+    CHECK(pool_named("cuda:1").is_known);
+    CHECK_U64(pool_named("cuda:1").allocated_bytes, 0);
+    prof_scope scope = prof_begin(site("begins anew"));
+    note((profi_cupti_memory){ .address = 0xabc000, .kind = PROFI_CUPTI_DEVICE, .operation = PROFI_CUPTI_RELEASE });
+    note((profi_cupti_memory){ .address = 0xdef000, .bytes = 7, .kind = PROFI_CUPTI_DEVICE, .operation = PROFI_CUPTI_ALLOCATE, .device = 1 });
+    note((profi_cupti_memory){ .address = 0xeef000, .bytes = 9, .kind = PROFI_CUPTI_DEVICE, .operation = PROFI_CUPTI_ALLOCATE, .device = 8 });
+    note((profi_cupti_memory){ .address = 0xdef000, .kind = PROFI_CUPTI_DEVICE, .operation = PROFI_CUPTI_RELEASE });
+    pass(10);
+    prof_end(scope);
+    deliver();
+    CHECK_U64(peak_of("begins anew", "cuda:1.allocated"), 7);
+    CHECK_U64(pool_named("cuda:1").allocated_bytes, 0);
+    stop();
+}
+
+TEST(in_a_forked_child_pools_of_devices_are_empty)
+{
+    begin_test();
+    note((profi_cupti_memory){ .address = 0xf0000, .bytes = 50, .kind = PROFI_CUPTI_DEVICE, .operation = PROFI_CUPTI_ALLOCATE });
+    deliver();
+    CHECK(pool_named("cuda:0").allocated_bytes >= 50);
+    profi_cupti_memory_forget(); /* as in the child */
+    prof_pool_info forgotten = pool_named("cuda:0");
+    CHECK(forgotten.is_known);
+    CHECK_U64(forgotten.allocated_bytes, 0);
+    CHECK_U64(forgotten.allocated_peak_bytes, 0);
+    CHECK_U64(forgotten.change_count, 0);
+    stop();
+}
+
+TEST(names_of_these_pools_are_nobody_elses)
+{
+    prof_pool *pool = NULL;
+    prof_error err = PROF_ERROR_INIT;
+    static const char *const names[] = { "cuda:0", "cuda:7", "cuda.managed", "cuda.pinned" };
+    for (unsigned i = 0; i < 4; i++) {
+        CHECK_I64(prof_pool_open(names[i], &pool, &err), PROF_E_INVALID);
+        CHECK_HAS(err.message, "is the name of what the GPU's driver hands out");
+    }
+    CHECK_I64(prof_pool_open("cuda:8", &pool, &err), PROF_OK);
 }
 
 /* The last: nothing is known afterwards. */

@@ -148,7 +148,7 @@ TEST(sites_of_before_sampled_ones_and_operators_do_without)
     CHECK_I64(prof_operators_open("torch", &runtime, NULL), PROF_OK);
     prof_site *early = site("early"), *asking = site_with("early and asking", PROF_SITE_POOLS);
     prof_end(prof_begin(early));
-    prof_pool *pool = pool_of("cuda:0");
+    prof_pool *pool = pool_of("gpu:0");
     prof_scope scopes[] = { prof_begin(early), prof_begin(asking), prof_begin(site_with("sampled", PROF_SITE_SAMPLED)),
                             prof_operator_begin(runtime, "aten::add"), prof_begin(site("late")) };
     pass(1);
@@ -157,11 +157,11 @@ TEST(sites_of_before_sampled_ones_and_operators_do_without)
     for (int i = 5; i-- > 0;)
         prof_end(scopes[i]);
     stop();
-    CHECK_I64(status_of("early", "cuda:0.allocated"), PROF_E_NOT_FOUND);
-    CHECK_I64(status_of("sampled", "cuda:0.allocated"), PROF_E_NOT_FOUND);
-    CHECK_I64(status_of("aten::add", "cuda:0.allocated"), PROF_E_NOT_FOUND);
-    CHECK_U64(measure_of("late", "cuda:0.allocated").peak, 64);
-    CHECK_U64(measure_of("early and asking", "cuda:0.reserved").peak, 128);
+    CHECK_I64(status_of("early", "gpu:0.allocated"), PROF_E_NOT_FOUND);
+    CHECK_I64(status_of("sampled", "gpu:0.allocated"), PROF_E_NOT_FOUND);
+    CHECK_I64(status_of("aten::add", "gpu:0.allocated"), PROF_E_NOT_FOUND);
+    CHECK_U64(measure_of("late", "gpu:0.allocated").peak, 64);
+    CHECK_U64(measure_of("early and asking", "gpu:0.reserved").peak, 128);
 }
 
 TEST(pools_to_come_are_asked_for_until_they_are_there_and_reports_say_why_not)
@@ -199,7 +199,7 @@ TEST(who_says_never_is_not_asked_again)
 
 TEST(a_call_has_what_was_allocated_at_its_begin_and_end_and_the_highest_in_between)
 {
-    prof_pool *pool = pool_of("cuda:0");
+    prof_pool *pool = pool_of("gpu:0");
     start();
     prof_pool_change(pool, 1000, 4096);
     prof_scope outer = prof_begin(site("outer")), inner;
@@ -216,7 +216,7 @@ TEST(a_call_has_what_was_allocated_at_its_begin_and_end_and_the_highest_in_betwe
     prof_end(outer);
     prof_pool_change(pool, -1050, -8192);
     stop();
-    prof_measure in_outer = measure_of("outer", "cuda:0.allocated"), in_inner = measure_of("inner", "cuda:0.allocated");
+    prof_measure in_outer = measure_of("outer", "gpu:0.allocated"), in_inner = measure_of("inner", "gpu:0.allocated");
     CHECK_U64(in_outer.calls, 1);
     CHECK_U64(in_outer.failed_calls, 0);
     CHECK_U64(in_outer.is_bound, 0);
@@ -231,8 +231,8 @@ TEST(a_call_has_what_was_allocated_at_its_begin_and_end_and_the_highest_in_betwe
     CHECK_U64(in_inner.peak_end, 1120);
     CHECK_U64(in_inner.rise, 700);
     CHECK_I64(in_inner.sum, 0);
-    CHECK_U64(measure_of("outer", "cuda:0.reserved").peak, 8192);
-    CHECK_I64(measure_of("outer", "cuda:0.reserved").sum, 4096);
+    CHECK_U64(measure_of("outer", "gpu:0.reserved").peak, 8192);
+    CHECK_I64(measure_of("outer", "gpu:0.reserved").sum, 4096);
 }
 
 /* ---- random histories ---- */
@@ -530,7 +530,7 @@ TEST(a_pool_that_keeps_all_waiting_is_left_behind_before_calls_are_lost)
 {
     enum { MANY = 300000 };
     unsigned slow = profi_pool_of("slow", 1);
-    prof_pool *pool = pool_of("cuda:0");
+    prof_pool *pool = pool_of("gpu:0");
     start();
     profi_pool_promise(slow, now_ns);
     uint64_t lost = profi_levels_lost_calls();
@@ -552,12 +552,51 @@ TEST(a_pool_that_keeps_all_waiting_is_left_behind_before_calls_are_lost)
     profi_pool_promise(slow, UINT64_MAX / 2);
     stop();
     CHECK_U64(profi_levels_lost_calls(), lost);
-    prof_measure in_many = measure_of("many calls", "cuda:0.allocated");
+    prof_measure in_many = measure_of("many calls", "gpu:0.allocated");
     CHECK_U64(in_many.calls, MANY);
     CHECK_U64(in_many.failed_calls, 0);
     CHECK_U64(in_many.rise, 5);
     CHECK(measure_of("many calls", "slow.allocated").failed_calls > 0);
     CHECK_U64(measure_of("when it is back", "slow.allocated").peak, 9);
+}
+
+TEST(a_pool_that_ends_while_it_is_left_behind_is_not_known_and_keeps_nobody_waiting)
+{
+    enum { MANY = 300000 };
+    unsigned slow = profi_pool_of("left behind", 1);
+    prof_pool *pool = pool_of("gpu:0");
+    start();
+    profi_pool_begin(slow);
+    pass(10);
+    profi_pool_change_at(slow, now_ns, 40, 40);
+    profi_pool_promise(slow, now_ns);
+    pass(10);
+    prof_site *many = site("many beside it");
+    for (unsigned i = 0; i < MANY; i++) {
+        pass(10);
+        prof_scope scope = prof_begin(many);
+        prof_pool_change(pool, 5, 0);
+        prof_pool_change(pool, -5, 0);
+        prof_end(scope);
+    }
+    pass(10);
+    profi_pool_lose_at(slow, now_ns - 9);
+    profi_pool_end(slow, now_ns - 5);
+    CHECK(!info_of("left behind").is_known);
+    CHECK_U64(info_of("left behind").flags, PROF_POOL_IS_TRACED | PROF_POOL_HAS_ENDED);
+    profi_pool_begin(slow);
+    pass(10);
+    profi_pool_change_at(slow, now_ns, 3, 3);
+    profi_pool_promise(slow, now_ns + 1);
+    pass(10);
+    CHECK(info_of("left behind").is_known);
+    CHECK_U64(info_of("left behind").allocated_bytes, 3);
+    CHECK_U64(info_of("left behind").flags, PROF_POOL_IS_TRACED);
+    profi_pool_end(slow, now_ns);
+    pass(10);
+    prof_end(prof_begin(site("beside one that has ended")));
+    stop();
+    CHECK_U64(measure_of("beside one that has ended", "gpu:0.allocated").calls, 1);
 }
 
 /* ---- pools ---- */
@@ -616,7 +655,7 @@ TEST(a_forked_child_measures_its_own_calls)
 
 TEST(a_subtree_has_the_figures_of_the_calls_below_it)
 {
-    prof_pool *pool = pool_of("cuda:0");
+    prof_pool *pool = pool_of("gpu:0");
     start();
     prof_scope lone = prof_begin(site("shared"));
     prof_pool_change(pool, 7000, 0);
@@ -633,10 +672,10 @@ TEST(a_subtree_has_the_figures_of_the_calls_below_it)
     prof_status status;
     CHECK_I64(prof_snapshot_find(snapshot, "top", &id, NULL), PROF_OK);
     CHECK_I64(prof_snapshot_subtree(snapshot, id, &subtree, NULL), PROF_OK);
-    CHECK_U64(measure_in(snapshot, "shared", "cuda:0.allocated", &status).calls, 2);
-    CHECK_U64(measure_in(snapshot, "shared", "cuda:0.allocated", &status).rise, 7000);
-    CHECK_U64(measure_in(subtree, "shared", "cuda:0.allocated", &status).calls, 1);
-    CHECK_U64(measure_in(subtree, "shared", "cuda:0.allocated", &status).rise, 70);
+    CHECK_U64(measure_in(snapshot, "shared", "gpu:0.allocated", &status).calls, 2);
+    CHECK_U64(measure_in(snapshot, "shared", "gpu:0.allocated", &status).rise, 7000);
+    CHECK_U64(measure_in(subtree, "shared", "gpu:0.allocated", &status).calls, 1);
+    CHECK_U64(measure_in(subtree, "shared", "gpu:0.allocated", &status).rise, 70);
     prof_snapshot_close(subtree);
     prof_snapshot_close(snapshot);
 }
@@ -668,7 +707,7 @@ TEST(the_table_and_the_summary_show_it_and_it_is_read_back_and_merged)
 {
     enum { MIB = 1 << 20 };
     static char table[1 << 20], summary[1 << 20], again_text[1 << 20], summary_again[1 << 20];
-    prof_pool *pool = pool_of("cuda:1");
+    prof_pool *pool = pool_of("gpu:1");
     start();
     unsigned unknown = profi_pool_of("unknown", 1);
     profi_pool_lose_at(unknown, now_ns);
@@ -694,22 +733,22 @@ TEST(the_table_and_the_summary_show_it_and_it_is_read_back_and_merged)
     prof_snapshot *snapshot = taken(), *again = NULL, *both = NULL;
     CHECK_I64(prof_snapshot_write(snapshot, "txt", NULL, gather, table, &err), PROF_OK);
     CHECK_I64(prof_snapshot_write(snapshot, "json", NULL, gather, summary, &err), PROF_OK);
-    CHECK_HAS(table, "Memory of cuda:1, which all threads share, as it was told: 6.0 MiB now, 8.0 MiB reserved, of which 25.0 % idle; "
+    CHECK_HAS(table, "Memory of gpu:1, which all threads share, as it was told: 6.0 MiB now, 8.0 MiB reserved, of which 25.0 % idle; "
                      "peak 8.0 MiB, 8.0 MiB reserved; 2.0 MiB at prof_memory_mark()");
     CHECK_HAS(table, "   Out of memory: 5.0 MiB could not be had in shown\n");
     CHECK_HAS(table, "           1      7.0 MiB    \xe2\x89\xa5 8.0 MiB      6.0 MiB      1.0 MiB     -1.0 MiB        \xe2\x89\xa5 8.0 MiB "
                      "levels_test.c:1(shown)\n");
     CHECK_HAS(table, "           0            -  unavailable            -            -            -                - "
                      "levels_test.c:1(fails)\n");
-    CHECK_HAS(summary, "\"cuda:1.allocated\":{\"calls\":1,\"failed_calls\":1,\"growth\":-1048576,\"peak\":8388608,\"peak_is_bound\":true,"
+    CHECK_HAS(summary, "\"gpu:1.allocated\":{\"calls\":1,\"failed_calls\":1,\"growth\":-1048576,\"peak\":8388608,\"peak_is_bound\":true,"
                        "\"peak_begin\":7340032,\"peak_end\":6291456,\"rise\":1048576}");
-    CHECK_HAS(summary, "{\"name\":\"cuda:1\",\"allocated_bytes\":6291456,\"reserved_bytes\":8388608,\"allocated_peak_bytes\":8388608");
+    CHECK_HAS(summary, "{\"name\":\"gpu:1\",\"allocated_bytes\":6291456,\"reserved_bytes\":8388608,\"allocated_peak_bytes\":8388608");
     CHECK_HAS(summary, "\"exhausted\":1,\"exhaustions\":[{\"bytes\":5242880,\"path\":\"shown\"}]}");
     CHECK_I64(prof_snapshot_read(summary, strlen(summary), "summary", &again, &err), PROF_OK);
     const prof_snapshot *parts[] = { again, again };
     CHECK_I64(prof_snapshot_merge(parts, 2, &both, &err), PROF_OK);
     prof_status status;
-    prof_measure read = measure_in(both, "shown", "cuda:1.allocated", &status);
+    prof_measure read = measure_in(both, "shown", "gpu:1.allocated", &status);
     CHECK_U64(read.calls, 2);
     CHECK_U64(read.peak, 8 * MIB);
     CHECK_U64(read.peak_begin, 7 * MIB);
@@ -717,15 +756,15 @@ TEST(the_table_and_the_summary_show_it_and_it_is_read_back_and_merged)
     CHECK_U64(read.rise, MIB);
     CHECK_I64(read.sum, -2 * MIB);
     CHECK_I64(prof_snapshot_write(again, "txt", NULL, gather, again_text, &err), PROF_OK);
-    CHECK_HAS(again_text, "Memory of cuda:1, which all threads share, as it was told: 6.0 MiB now, 8.0 MiB reserved, of which 25.0 % idle; "
+    CHECK_HAS(again_text, "Memory of gpu:1, which all threads share, as it was told: 6.0 MiB now, 8.0 MiB reserved, of which 25.0 % idle; "
                           "peak 8.0 MiB, 8.0 MiB reserved; 2.0 MiB at prof_memory_mark(); 3 retries\n"
                           "   Out of memory: 5.0 MiB could not be had in shown\n");
     CHECK_HAS(again_text, "Memory of refused unavailable: for no stated reason\n");
-    CHECK_HAS(again_text, "Memory of unknown, which all threads share, as it was told: unavailable now");
+    CHECK_HAS(again_text, "Memory of unknown, which all threads share, allocated since GPU tracing began: unavailable now");
     memset(summary_again, 0, sizeof(summary_again));
     CHECK_I64(prof_snapshot_write(again, "json", NULL, gather, summary_again, &err), PROF_OK);
     CHECK_STR(strstr(summary_again, "\"pools\":"), strstr(summary, "\"pools\":"));
-    prof_pool_info info = pool_in(both, "cuda:1");
+    prof_pool_info info = pool_in(both, "gpu:1");
     CHECK_U64(info.allocated_bytes, 12 * MIB);
     CHECK_U64(info.allocated_peak_bytes, 8 * MIB);
     CHECK_U64(info.allocated_mark_bytes, 4 * MIB);

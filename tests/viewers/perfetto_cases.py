@@ -114,7 +114,7 @@ class Perfetto(Timelines):
         trace = self.shows("pools")
         rows, = self.read(trace, "select name, ts - 123456789012345 as at, value from counter join counter_track t on track_id = t.id"
                                  " order by ts, counter.id")[1:]  # fmt: skip
-        allocated, reserved = ([(row["at"], row["value"]) for row in rows if row["name"] == f"cuda:0 {level} (bytes)"]
+        allocated, reserved = ([(row["at"], row["value"]) for row in rows if row["name"] == f"gpu:0 {level} (bytes)"]
                                for level in ("allocated", "reserved"))  # fmt: skip
         if len(allocated) + len(reserved) != len(rows) or not 4 <= len(allocated) < 200 or reserved[-1] != (1000000, 4000):
             raise Failure(f"counters are {rows}")

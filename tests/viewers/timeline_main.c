@@ -317,7 +317,7 @@ static int pools_case(const char *path)
 {
     prof_pool *pool = NULL;
     uint64_t start = now_ns;
-    if (prof_pool_open("cuda:0", &pool, NULL) != PROF_OK)
+    if (prof_pool_open("gpu:0", &pool, NULL) != PROF_OK)
         return 1;
     prof_scope scope = begin("decode", "service.c", 30);
     pass(1000000);

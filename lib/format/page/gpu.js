@@ -82,7 +82,8 @@ function poolLine(pool) {
   if (pool.reason) return line(pool.name, absent(pool.reason), '', '', '', '', '', '');
   const some = (value) => (value === null ? absent(whyNot(pool, 'values') || 'what was told of it has gaps') : bytes(value));
   const sites = pool.exhaustions.map(({ bytes: wanted, path }) => bytes(wanted) + ' in ' + (path || '(outside all scopes)')).join('\n');
-  return line(pool.name, some(pool.allocated_bytes), some(pool.reserved_bytes), (pool.peak_is_bound ? '\u2265 ' : '') + bytes(pool.allocated_peak_bytes),
+  const since = pool.has_ended ? 'allocated while GPU work was traced, as of its end' : pool.is_traced ? 'allocated since GPU tracing began' : null;
+  return line(make('span', { title: since }, pool.name), some(pool.allocated_bytes), some(pool.reserved_bytes), (pool.peak_is_bound ? '\u2265 ' : '') + bytes(pool.allocated_peak_bytes),
     bytes(pool.reserved_peak_bytes), pool.allocated_mark_bytes === null ? '' : bytes(pool.allocated_mark_bytes), count(pool.retries),
     make('span', { title: sites || null }, count(pool.exhausted)));
 }
