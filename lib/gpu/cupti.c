@@ -278,7 +278,7 @@ static int is_of_interest(const char *name)
 
 static CUpti_SubscriberHandle subscriber;
 
-enum { FUNCTIONS_MOST = 4096, LISTENED_MOST = 256 };
+enum { FUNCTIONS_MOST = 4096, LISTENED_MOST = 1024 };
 static struct { CUpti_CallbackDomain domain; CUpti_CallbackId function; } listened[LISTENED_MOST];
 static unsigned listened_count;
 /*
