@@ -105,12 +105,29 @@ const profi_captured_domain *profi_captured_domain_of(profi_captured_text name)
     return find_or_make(file);
 }
 
+/* ---- sites ---- */
+
+/* What an event's name leads to: a site as a program's own, so where there is no memory for what it says, the event counts as lost. */
+typedef struct named {
+    prof_site made;
+    char room[TEXT_ROOM];
+} named;
+
+static prof_site *site_named(named *into, const profi_captured_domain *domain, profi_captured_text text)
+{
+    if (text.site != NULL)
+        return text.site;
+    into->made = (prof_site)PROF_SITE_INIT(utf8_of(text, into->room), domain != NULL ? domain->file : "nvtx", 0, 0);
+    return &into->made;
+}
+
 prof_site *profi_captured_site(const profi_captured_domain *domain, profi_captured_text text)
 {
-    char room[TEXT_ROOM];
-    prof_site *site = text.site;
-    if (site == NULL)
-        prof_site_get(utf8_of(text, room), SIZE_MAX, domain != NULL ? domain->file : "nvtx", 0, 0, &site, NULL);
+    static prof_site without_room = PROF_SITE_INIT("(registered without room)", "nvtx", 0, 0);
+    named asked;
+    prof_site *site = &without_room;
+    const prof_site *as = site_named(&asked, domain, text);
+    prof_site_get(as->name, SIZE_MAX, as->file, 0, 0, &site, NULL);
     return site;
 }
 
@@ -190,10 +207,10 @@ static prof_arg payload_of(const profi_captured *event)
 
 static prof_scope begin(const profi_captured_domain *domain, const profi_captured *event)
 {
-    prof_site *site = PROFI_GET(prof_active) ? profi_captured_site(domain, event->text) : NULL;
-    if (site == NULL)
+    named what;
+    if (!PROFI_GET(prof_active))
         return PROF_SCOPE_NONE;
-    prof_scope scope = prof_begin(site);
+    prof_scope scope = prof_begin(site_named(&what, domain, event->text));
     prof_arg payload = payload_of(event);
     if (event->has_payload)
         prof_args(&payload, 1);
@@ -247,8 +264,8 @@ int profi_captured_pop(const profi_captured_domain *domain)
 
 uint64_t profi_captured_start(const profi_captured_domain *domain, profi_captured event)
 {
-    prof_site *site = PROFI_GET(prof_active) ? profi_captured_site(domain, event.text) : NULL;
-    prof_span span = site != NULL ? prof_span_begin(site) : PROF_SPAN_NONE;
+    named what;
+    prof_span span = PROFI_GET(prof_active) ? prof_span_begin(site_named(&what, domain, event.text)) : PROF_SPAN_NONE;
     uint32_t number = span.what != 0 ? profi_ticket_take(&spans, (const uint64_t[2]){ span.what, span.start }) : 0;
     if (span.what != 0 && number == 0)
         count_lost();
@@ -264,8 +281,8 @@ void profi_captured_end(uint64_t number)
 
 void profi_captured_mark(const profi_captured_domain *domain, profi_captured event)
 {
-    prof_site *site = PROFI_GET(prof_active) ? profi_captured_site(domain, event.text) : NULL;
+    named what;
     prof_arg payload = payload_of(&event);
-    if (site != NULL)
-        prof_instant(site, &payload, event.has_payload ? 1 : 0);
+    if (PROFI_GET(prof_active))
+        prof_instant(site_named(&what, domain, event.text), &payload, event.has_payload ? 1 : 0);
 }

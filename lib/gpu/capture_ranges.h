@@ -29,12 +29,13 @@ int profi_capture_ranges_open(void);
 /* A domain by its name; NULL, the default one, where memory is spent, or there are 1,024 already. */
 const profi_captured_domain *profi_captured_domain_of(profi_captured_text name);
 
-/* A site of a domain; NULL where memory is spent. */
+/* A site of a domain; where memory is spent, one that stands for all such. */
 prof_site *profi_captured_site(const profi_captured_domain *domain, profi_captured_text text);
 
 /*
  * Ranges of the calling thread, nested for each domain apart: how many are around it; negative: there was none to end.
- * Those that find 16,384 open on the thread are counted as not received, with their pops.
+ * Those that find 16,384 open on the thread are counted as not received, with their pops; those for whose name there is no
+ * memory are lost scopes, whose pops end them.
  */
 int profi_captured_push(const profi_captured_domain *domain, profi_captured range);
 int profi_captured_pop(const profi_captured_domain *domain);

@@ -30,9 +30,9 @@ def run(folder, *command, **variables):
     return done.stdout, done.stderr
 
 
-def captured(folder, **variables):
+def captured(folder, *arguments, **variables):
     """The summary of the program, which has the library preloaded, or None where nothing was recorded; and what it printed."""
-    said, notices = run(folder, capture_main, LD_PRELOAD=library, PROFCORE="1", **variables)
+    said, notices = run(folder, capture_main, *arguments, LD_PRELOAD=library, PROFCORE="1", **variables)
     found = glob.glob(os.path.join(folder, "*.json"))
     if not found:
         return None, said, notices
@@ -107,6 +107,40 @@ def _(folder):
     check(known - 8 <= of_their_own <= known, f"{of_their_own} domains")
     equal(calls(summary, "nvtx")["in many domains"], domains - of_their_own, "ranges in none")
     equal(notices.count("more than 1024 domains"), 1, notices)
+
+
+NAMES = 20000  # more than 2 MiB are enough for
+
+
+def named_without_end(folder, what):
+    """The summary of a program that makes a name for each of what it says through NVTX."""
+    summary = captured(folder, what, PROFCORE_MEMORY="2MiB", PROFCORE_FORMATS="json")[0]
+    equal((summary["losses"]["unmatched"], summary["losses"]["repaired"]), (0, 0), "unmatched and repaired")
+    return summary
+
+
+@case("ranges_for_whose_name_there_is_no_memory_are_lost_scopes_and_pops_end_the_right_ones")
+def _(folder):
+    summary = named_without_end(folder, "ranges")
+    found, lost = calls(summary, "nvtx:many"), summary["losses"]["lost"]
+    equal((found["around"], found["known"], found["(unnamed)"]), (2, 2, 1), "calls")
+    check(0 < lost < 2 * NAMES, f"{lost} lost")
+    equal(sum(function["calls"] for function in summary["functions"]) + lost, 2 * NAMES + 6, "recorded and lost")
+
+
+@case("spans_for_whose_name_there_is_no_memory_are_counted")
+def _(folder):
+    summary = named_without_end(folder, "spans")
+    lost = summary["losses"]["counter_values"]
+    check(0 < lost < NAMES, f"{lost} lost")
+    equal(sum(span["count"] for span in summary["spans"]) + lost, NAMES, "recorded and lost")
+
+
+@case("marks_for_whose_name_there_is_no_memory_are_counted")
+def _(folder):
+    losses = named_without_end(folder, "marks")["losses"]
+    check(0 < losses["counter_values"] < NAMES, f"losses {losses}")
+    equal(losses["events"] + losses["counter_values"], NAMES, "issued and lost")
 
 
 @case("without_being_asked_nothing_is_received")

@@ -10,7 +10,7 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { ROUNDS = 10, DEEP = 5000, OPEN = 6000, TOO_DEEP = 20000, DOMAINS = 3000, POPS = 200000 };
+enum { ROUNDS = 10, DEEP = 5000, OPEN = 6000, TOO_DEEP = 20000, DOMAINS = 3000, POPS = 200000, NAMES = 20000 };
 
 static nvtxEventAttributes_t event(void)
 {
@@ -162,10 +162,70 @@ static void hostile(void)
     nvtxDomainCreateA(name);
 }
 
-int main(void)
+/* A name for each, until there is no memory for more; what is around, and what follows under a name that was there before, is whole. */
+static void ranges_of_many_names(nvtxDomainHandle_t domain)
+{
+    char name[32];
+    nvtxEventAttributes_t around = named("around"), known = named("known"), nameless = event(), late = event(), one = named(name);
+    const nvtxEventAttributes_t *first[] = { &around, &known, &nameless };
+    for (int i = 0; i < 3; i++) {
+        nvtxDomainRangePushEx(domain, first[i]);
+        nvtxDomainRangePop(domain);
+    }
+    nvtxDomainRangePushEx(domain, &around);
+    for (int i = 0; i < NAMES; i++) {
+        snprintf(name, sizeof(name), "iteration %d", i);
+        nvtxDomainRangePushEx(domain, &one);
+        nvtxDomainRangePushEx(domain, &one);
+        nvtxDomainRangePop(domain);
+        nvtxDomainRangePop(domain);
+    }
+    nvtxDomainRangePop(domain);
+    late.messageType = NVTX_MESSAGE_TYPE_REGISTERED;
+    late.message.registered = nvtxDomainRegisterStringA(domain, "registered late");
+    nvtxDomainRangePushEx(domain, &late); /* is lost, not nameless */
+    nvtxDomainRangePop(domain);
+    nvtxDomainRangePushEx(domain, &known);
+    nvtxDomainRangePop(domain);
+}
+
+static void spans_of_many_names(void)
+{
+    char name[32];
+    for (int i = 0; i < NAMES; i++) {
+        snprintf(name, sizeof(name), "iteration %d", i);
+        nvtxRangeEnd(nvtxRangeStartA(name));
+    }
+}
+
+static void marks_of_many_names(void)
+{
+    char name[32];
+    for (int i = 0; i < NAMES; i++) {
+        snprintf(name, sizeof(name), "iteration %d", i);
+        nvtxMarkA(name);
+    }
+}
+
+static void of_many_names(const char *what)
+{
+    if (strcmp(what, "ranges") == 0)
+        ranges_of_many_names(nvtxDomainCreateA("many"));
+    else if (strcmp(what, "spans") == 0)
+        spans_of_many_names();
+    else
+        marks_of_many_names();
+}
+
+/* capture_main [ranges|spans|marks]: of those only, with a name for each. */
+int main(int argc, char **argv)
 {
     if (chdir("/") != 0) /* NVTX looks when it is first called */
         return 1;
+    if (argc > 1) {
+        of_many_names(argv[1]);
+        return 0;
+    }
     nvtxDomainHandle_t a = nvtxDomainCreateA("a"), b = nvtxDomainCreateW(L"b");
     if (a != nvtxDomainCreateA("a"))
         puts("another domain of the same name");
