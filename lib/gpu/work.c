@@ -195,11 +195,10 @@ static prof_site *site_of_node(void)
 
 static void make_span(const profi_gpu_record *record)
 {
-    prof_site *what = site_of(record), *track = track_of(record);
-    if (what != NULL && track != NULL)
-        profi_work_record(&(profi_work){ what, track, profi_clock_tick_of(&scale, record->start_ns),
-                                         profi_clock_tick_of(&scale, record->end_ns),
-                                         flow_of(record->correlation), record->graph_node != 0 ? site_of_node() : NULL, record->graph_node });
+    prof_site *what = site_of(record), *track = track_of(record); /* NULL: the span counts as lost */
+    profi_work_record(&(profi_work){ what, track, profi_clock_tick_of(&scale, record->start_ns),
+                                     profi_clock_tick_of(&scale, record->end_ns),
+                                     flow_of(record->correlation), record->graph_node != 0 ? site_of_node() : NULL, record->graph_node });
 }
 
 /* ---- records ---- */

@@ -42,6 +42,8 @@ uint32_t profi_event_level_here(const profi_thread *self)
     return profi_event_level(innermost(self)->event) + 1;
 }
 
+static profi_site *site_if_any(prof_site *handle) { return handle != NULL ? profi_site_of(handle) : NULL; }
+
 static void write_text(profi_thread *self, uint64_t what, const char *text)
 {
     enum { MOST_BYTES = 128 };
@@ -57,7 +59,7 @@ static void write_text(profi_thread *self, uint64_t what, const char *text)
 
 static void write_argument(profi_thread *self, uint32_t level, const prof_arg *arg)
 {
-    const profi_site *name = arg->name != NULL ? profi_site_of(arg->name) : NULL;
+    const profi_site *name = site_if_any(arg->name);
     if (name == NULL)
         return;
     if (arg->type == PROF_ARG_INT)
@@ -259,8 +261,8 @@ void profi_work_record(const profi_work *work)
     if (self == NULL)
         return;
     profi_step_away();
-    profi_site *site = profi_site_of(work->what);
-    const profi_site *track = profi_site_of(work->track), *name = work->argument != NULL ? profi_site_of(work->argument) : NULL;
+    profi_site *site = site_if_any(work->what);
+    const profi_site *track = site_if_any(work->track), *name = site_if_any(work->argument);
     if (site != NULL && track != NULL && profi_span_book(self, site, work->end - work->start)) {
         if (work->flow != 0)
             profi_ring_write_detail(self, profi_event_what(PROFI_DETAIL_FLOW_END, PROFI_EVENT_LEVEL_MAX, 0), work->flow, work->end);

@@ -37,14 +37,14 @@ profi_work_path profi_work_path_of(uint32_t context);
 
 /* Work that is over: a span of `what`, in ticks, on lanes of the track that `track` names. */
 typedef struct profi_work {
-    prof_site *what, *track;
+    prof_site *what, *track; /* NULL: there was no memory for it */
     uint64_t start, end;
     uint64_t flow;           /* that ends there, whose other end is prof_flow() in the scope that started it; 0: none */
     prof_site *argument;     /* names the value below; NULL: there is none */
     uint64_t argument_value;
 } profi_work;
 
-/* Books it.  On any thread; counted as lost where there is no memory for it. */
+/* Books it.  On any thread; counted as lost where there is no memory for it, or was none for its sites. */
 void profi_work_record(const profi_work *work);
 
 #endif

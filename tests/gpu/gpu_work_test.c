@@ -3,6 +3,7 @@
 #include "gpu_testing.h"
 
 #include "gpu/work.h"
+#include "model/snapshot.h"
 
 #include <pthread.h>
 #include <semaphore.h>
@@ -239,6 +240,68 @@ CASE(records_for_which_there_was_no_buffer_are_counted)
     CHECK_U64(read.kernel_count + read.dropped_count, KERNELS);
     CHECK(read.dropped_count > 0 && read.kernel_count > 100000);
     CHECK_U64(work_of("many").kernel_count, read.kernel_count);
+}
+
+static uint64_t span_count(const prof_snapshot *snapshot)
+{
+    uint64_t sum = 0;
+    for (uint32_t i = 0; i < prof_snapshot_span_count(snapshot); i++) {
+        prof_function row = PROF_FUNCTION_INIT;
+        CHECK_I64(prof_snapshot_span(snapshot, i, &row, NULL), PROF_OK);
+        sum += row.calls;
+    }
+    return sum;
+}
+
+/* The run's spans and those that it says were lost, in memory and in a file, are as many as these. */
+static void check_spans(uint64_t held, uint64_t lost)
+{
+    prof_snapshot *snapshot = take();
+    for (int i = 0; i < 2; i++) {
+        CHECK_U64(span_count(snapshot), held);
+        CHECK_U64(snapshot->lost_values, lost);
+        prof_snapshot *read = written_and_read(snapshot);
+        prof_snapshot_close(snapshot);
+        snapshot = read;
+    }
+    prof_snapshot_close(snapshot);
+}
+
+static void spend_memory(void)
+{
+    char name[64];
+    prof_site *made;
+    prof_status status = PROF_OK;
+    for (unsigned i = 0; status == PROF_OK; i++) {
+        snprintf(name, sizeof(name), "as long as a stream's %u", i);
+        status = prof_site_get(name, SIZE_MAX, "gpu", 0, 0, &made, NULL);
+    }
+    CHECK_I64(status, PROF_E_NO_MEMORY);
+}
+
+CASE(spans_for_whose_kernel_or_stream_there_is_no_memory_are_counted)
+{
+    enum { NAMES = 100, LAUNCHES = 3 };
+    static char names[NAMES][16]; /* as CUPTI's, they outlive their records */
+    setenv("PROFCORE_MEMORY", "1MiB", 1);
+    CHECK_I64(begin(), PROF_OK);
+    prof_scope scope = prof_begin(site("many"));
+    gpu->kernel(gpu->call("cudaLaunchKernel"), 0, 1, now_ns, now_ns + 5, "known", 0);
+    check_spans(1, 0);
+    spend_memory();
+    for (unsigned i = 0; i < LAUNCHES; i++) {
+        gpu->kernel(gpu->call("cudaLaunchKernel"), 0, 1, now_ns, now_ns + 5, "known", 0);
+        gpu->kernel(gpu->call("cudaLaunchKernel"), 0, 2, now_ns, now_ns + 5, "known", 0); /* of a stream that is new */
+    }
+    check_spans(1 + LAUNCHES, LAUNCHES);
+    for (unsigned i = 0; i < NAMES; i++) {
+        snprintf(names[i], sizeof(names[i]), "kernel %u", i);
+        gpu->kernel(gpu->call("cudaLaunchKernel"), 0, 1, now_ns, now_ns + 5, names[i], 0);
+    }
+    check_spans(1 + LAUNCHES, LAUNCHES + NAMES);
+    prof_end(scope);
+    CHECK_U64(work_of("many").kernel_count, 1 + 2 * LAUNCHES + NAMES);
+    CHECK_U64(totals().dropped_count, 0);
 }
 
 CASE(waits_are_counted_beside_the_work)
