@@ -267,15 +267,20 @@ static int copy_thread(copier *c, const profi_thread *thread)
     profi_thread_copy *into = &copy->threads[copy->thread_count++];
     *into = (profi_thread_copy){ .tid = thread->tid, .exited = thread->exited, .lost = PROFI_GET(thread->lost),
                                  .repaired = PROFI_GET(thread->repaired), .unmatched = PROFI_GET(thread->unmatched) };
-    copy->probe_ticks += PROFI_GET(thread->probe_ticks);
-    copy->lost_values += PROFI_GET(thread->lost_values);
-    copy->backward += PROFI_GET(thread->backward);
     c->failed_looks = 0;
     /* Histograms first: what a thread adds meanwhile is then missing in them, never twice. */
     int ok = copy_histograms(c, thread) && copy_tree(c, thread, &into->calls) && copy_counters(c, thread) &&
              copy_spans(c, thread);
     copy->thread_count -= thread->is_ours && profi_thread_copy_is_empty(into);
     return ok;
+}
+
+/* Also of exited threads that left nothing else. */
+static void add_counts(profi_record_copy *copy, const profi_thread *thread)
+{
+    copy->probe_ticks += PROFI_GET(thread->probe_ticks);
+    copy->lost_values += PROFI_GET(thread->lost_values);
+    copy->backward += PROFI_GET(thread->backward);
 }
 
 prof_status profi_record_take(profi_record_copy *copy, prof_error *err)
@@ -285,9 +290,11 @@ prof_status profi_record_take(profi_record_copy *copy, prof_error *err)
     int ok = 1;
     const profi_thread *thread = profi_registry_lock(); /* which may wait for another copy */
     copy->now = profi_clock_now();
-    for (; ok && thread != NULL; thread = thread->next)
+    for (; ok && thread != NULL; thread = thread->next) {
+        add_counts(copy, thread);
         if (!thread->exited || thread->root.first_child != NULL || thread->first_counter != NULL || thread->first_span != NULL)
             ok = copy_thread(&c, thread);
+    }
     /* Sites last: a node copied above may be of a site that was new a moment ago. */
     ok = ok && copy_sites(&copy->sites, &copy->site_count);
     copy->lost_values += PROFI_GET(profi_the_roots->unattached_values);

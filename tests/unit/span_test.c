@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Spans in snapshots, on the simulated clock, through the public functions: every figure is exact. */
+#include "child.h"
 #include "recording.h"
 #include "simulated.h"
 
@@ -452,15 +453,41 @@ TEST(without_memory_for_a_histogram_spans_are_counted_all_the_same)
     stop();
 }
 
+static void spend_memory(void)
+{
+    for (size_t bytes = 16; bytes <= 256; bytes += 16) /* what was freed is kept by size */
+        while (profi_region_alloc(bytes, PROFI_REGION_TREE) != NULL)
+            ;
+}
+
+static void *lose_spans(void *site)
+{
+    prof_instant(site, NULL, 0); /* the thread is attached, and has recorded nothing */
+    spend_memory();
+    for (int i = 0; i < 3; i++)
+        prof_span_end(prof_span_begin(site), NULL, 0);
+    return NULL;
+}
+
+CASE(what_a_thread_lost_is_counted_also_if_no_thread_that_exited_left_anything_else)
+{
+    pthread_t thread;
+    start();
+    CHECK_I64(pthread_create(&thread, NULL, lose_spans, site("lost by a thread")), 0);
+    pthread_join(thread, NULL);
+    prof_snapshot *snapshot = take();
+    CHECK_U64(find(snapshot, "lost by a thread"), UINT32_MAX);
+    CHECK_HAS(written(snapshot, "json"), "\"counter_values\":3");
+    prof_snapshot_close(snapshot);
+}
+
 TEST(a_span_without_room_is_lost_and_counted)
 {
     start();
     prof_site *late = site("late");
     prof_span span = prof_span_begin(late);
     prof_end(prof_begin(late)); /* the thread is attached */
-    for (size_t bytes = 16; bytes <= 256; bytes += 16) /* what was freed is kept by size */
-        while (profi_region_alloc(bytes, PROFI_REGION_TREE) != NULL)
-            ;
+    spend_memory();
     for (int i = 0; i < 5; i++)
         prof_span_end(span, NULL, 0);
     prof_snapshot *snapshot = take();
