@@ -85,6 +85,20 @@ class cuda_tracker {
         return true;
     }
 
+    /*
+     * In a forked child, which holds none of its parent's memory: the last that is told.  Takes no lock, which another
+     * thread may have had at the fork, and asks for no statistics.
+     */
+    void forget()
+    {
+        if (pool == nullptr)
+            return;
+        prof_pool_settle_by(pool, nullptr, nullptr);
+        prof_pool_change(pool, 0, 0); /* closes what is open */
+        prof_pool_set(pool, 0, 0);
+        pool = nullptr;
+    }
+
   private:
     struct movement {
         int64_t rise, fall;

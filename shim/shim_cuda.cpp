@@ -26,6 +26,7 @@
 
 #include <cstdio>
 #include <dlfcn.h>
+#include <pthread.h>
 
 using profi_torch::fail;
 using profi_torch::guarded;
@@ -119,6 +120,12 @@ void settle(void *user)
     }
 }
 
+void forget_in_child()
+{
+    for (cuda_tracker &tracker : trackers)
+        tracker.forget();
+}
+
 prof_status begin_device(int device, prof_error *err)
 {
     char name[32];
@@ -150,6 +157,7 @@ prof_status install(const task &doing, prof_error *err)
     for (int device = 0; device < count && device < DEVICES && status == PROF_OK; device++)
         status = begin_device(device, err); /* of those before it is told all the same, or what they held now would stand for ever */
     found->attachAllocatorTraceTracker(track);
+    pthread_atfork(nullptr, nullptr, forget_in_child); /* behind libprofcore's own, which gives its locks free */
     is_installed = true;
     return status;
 }

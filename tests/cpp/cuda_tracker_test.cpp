@@ -207,6 +207,42 @@ TEST(what_was_allocated_before_is_there_from_the_begin)
     CHECK_U64(measure_of("begins late", "before.allocated").peak, 5512);
 }
 
+static prof_pool_info pool_in(const prof_snapshot *snapshot, const std::string &name)
+{
+    prof_pool_info found = PROF_POOL_INFO_INIT;
+    for (uint32_t i = 0; i < prof_snapshot_pool_count(snapshot); i++) {
+        prof_pool_info info = PROF_POOL_INFO_INIT;
+        CHECK_I64(prof_snapshot_pool(snapshot, i, &info, nullptr), PROF_OK);
+        if (name == info.name)
+            found = info;
+    }
+    return found;
+}
+
+static prof_pool_info pool_now(const std::string &name)
+{
+    prof_snapshot *snapshot = nullptr;
+    CHECK_I64(prof_snapshot_take(&snapshot, nullptr), PROF_OK);
+    const prof_pool_info found = pool_in(snapshot, name);
+    prof_snapshot_close(snapshot);
+    return found;
+}
+
+TEST(a_forked_child_holds_nothing_and_nobody_asks_its_allocator)
+{
+    pretended_allocator gpu("forked", true);
+    gpu.allocate(100, 512);
+    CHECK_U64(pool_now("forked").allocated_bytes, 512);
+    gpu.tracker.step(cuda_step::allocate, 100, gpu.stats); /* and stays open */
+    gpu.tracker.forget();                                  /* as in the child */
+    const uint64_t changes = pool_now("forked").change_count;
+    CHECK(pool_now("forked").is_known);
+    CHECK_U64(pool_now("forked").allocated_bytes, 0);
+    CHECK_U64(pool_now("forked").reserved_bytes, 0);
+    gpu.allocate(100, 512);
+    CHECK_U64(pool_now("forked").change_count, changes);
+}
+
 TEST(retries_and_exhaustion_are_told)
 {
     pretended_allocator gpu("told", true);
@@ -215,13 +251,8 @@ TEST(retries_and_exhaustion_are_told)
     gpu.tracker.step(cuda_step::out_of_memory, uint64_t(1) << 40, gpu.stats);
     prof_end(scope);
     prof_snapshot *snapshot = nullptr;
-    prof_pool_info info = PROF_POOL_INFO_INIT;
     CHECK_I64(prof_snapshot_take(&snapshot, nullptr), PROF_OK);
-    for (uint32_t i = 0; i < prof_snapshot_pool_count(snapshot); i++) {
-        CHECK_I64(prof_snapshot_pool(snapshot, i, &info, nullptr), PROF_OK);
-        if (std::string(info.name) == "told")
-            break;
-    }
+    const prof_pool_info info = pool_in(snapshot, "told");
     CHECK_U64(info.retry_count, 2);
     CHECK_U64(info.exhausted_count, 1);
     CHECK_U64(info.exhausted_bytes, uint64_t(1) << 40);
