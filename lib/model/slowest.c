@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * See slowest.h.  The stream, which may be larger than memory, is gone along
- * a few times: to choose the request, to see how long its slices are, and to
- * copy those that are long enough.
+ * a few times: to choose the request, to see what it started elsewhere and how
+ * long its slices are, and to copy those that are long enough.
  */
 #include "slowest.h"
 
@@ -37,6 +37,7 @@ typedef struct search {
     prof_snapshot *snapshot;
     profi_slowest *into;
     profi_number_map site_map, track_map;
+    profi_number_map flows; /* that lead from what was chosen */
     int is_memory_spent;
     profi_slice batch[BATCH];
 } search;
@@ -50,6 +51,22 @@ static uint64_t end_of(const search *s, const profi_slice *slice)
 {
     uint64_t end = slice->end_ns == PROFI_STILL_OPEN ? s->events->taken.monotonic_ns : slice->end_ns;
     return profi_max_u64(end, slice->start_ns);
+}
+
+/* One of the flows that a slice is a station of, or 0. */
+static uint64_t flow_of(const profi_slice *slice)
+{
+    for (size_t i = 0; i < slice->detail_count; i++)
+        if (!profi_detail_is_argument(&slice->details[i]))
+            return slice->details[i].value.flow;
+    return 0;
+}
+
+/* Work that was done elsewhere for a scope, such as on a GPU: a flow leads to it, and its track is not called as it is. */
+static int is_work(const search *s, const profi_slice *slice, uint64_t track)
+{
+    return track >= s->events->thread_count && s->events->lanes[track - s->events->thread_count].track != slice->site &&
+           flow_of(slice) != 0;
 }
 
 static void visit_track(search *s, uint64_t track, uint64_t from, visitor visit)
@@ -109,7 +126,7 @@ static int note_request(search *s, const profi_slice *slice, uint64_t track, uin
 static int note_call(search *s, const profi_slice *slice, uint64_t track, uint64_t index)
 {
     candidate *c = &s->candidates[slice->site];
-    if (slice->kind == PROFI_SLICE_INSTANT)
+    if (slice->kind == PROFI_SLICE_INSTANT || is_work(s, slice, track))
         return 1;
     uint64_t end = end_of(s, slice), ns = end - slice->start_ns;
     if (c->count++ == 0 || ns > c->longest_ns)
@@ -159,10 +176,15 @@ static int choose_call(search *s)
 
 static void visit_chosen(search *s, visitor visit)
 {
-    if (s->into->has_request)
+    const profi_events *events = s->events;
+    if (s->into->has_request) {
         visit_all(s, visit);
-    else
-        visit_track(s, s->chosen.track, s->chosen.index, visit);
+        return;
+    }
+    visit_track(s, s->chosen.track, s->chosen.index, visit);
+    for (uint64_t track = events->thread_count; track < events->thread_count + events->lane_count && !s->is_memory_spent; track++)
+        if (track != s->chosen.track)
+            visit_track(s, track, 0, visit);
 }
 
 static unsigned bucket_of(const search *s, const profi_slice *slice)
@@ -171,21 +193,33 @@ static unsigned bucket_of(const search *s, const profi_slice *slice)
 }
 
 /* Whether a slice belongs to what was chosen; *goes_on: whether one behind it may. */
-static int belongs(const search *s, const profi_slice *slice, uint64_t index, int *goes_on)
+static int belongs(const search *s, const profi_slice *slice, uint64_t track, uint64_t index, int *goes_on)
 {
     const profi_request_id *request = &s->chosen.request;
     *goes_on = 1;
+    if (is_work(s, slice, track))
+        return profi_number_map_find(&s->flows, 0, flow_of(slice)) != UINT32_MAX;
     if (s->into->has_request)
         return slice->request != NULL && slice->request->low == request->low && slice->request->high == request->high;
-    *goes_on = index == s->chosen.index || slice->depth > s->chosen.depth;
+    *goes_on = track == s->chosen.track && (index == s->chosen.index || slice->depth > s->chosen.depth);
     return *goes_on;
+}
+
+static int note_flows(search *s, const profi_slice *slice, uint64_t track, uint64_t index)
+{
+    int goes_on;
+    if (!belongs(s, slice, track, index, &goes_on))
+        return goes_on;
+    for (size_t i = 0; i < slice->detail_count; i++)
+        if (!profi_detail_is_argument(&slice->details[i]))
+            s->is_memory_spent |= !profi_number_map_put(&s->flows, 0, slice->details[i].value.flow, 0);
+    return goes_on;
 }
 
 static int count_slice(search *s, const profi_slice *slice, uint64_t track, uint64_t index)
 {
     int goes_on;
-    (void)track;
-    if (belongs(s, slice, index, &goes_on))
+    if (belongs(s, slice, track, index, &goes_on))
         s->durations[bucket_of(s, slice)]++;
     return goes_on;
 }
@@ -260,7 +294,7 @@ static int copy_slice(search *s, const profi_slice *slice, uint64_t track, uint6
 {
     profi_slowest *into = s->into;
     int goes_on;
-    if (!belongs(s, slice, index, &goes_on) || !is_kept(s, bucket_of(s, slice)))
+    if (!belongs(s, slice, track, index, &goes_on) || !is_kept(s, bucket_of(s, slice)))
         return goes_on;
     profi_slowest_slice copy = { .track = copy_track(s, track), .site = copy_site(s, slice->site), .depth = slice->depth,
                                  .kind = slice->kind, .is_open = slice->end_ns == PROFI_STILL_OPEN,
@@ -290,6 +324,7 @@ static void copy_chosen(search *s)
     into->duration_ns = s->chosen.last_ns - s->chosen.first_ns;
     into->start_unix_ns = unix_ns_of(s->events, s->chosen.first_ns);
     into->lost = s->events->lost;
+    visit_chosen(s, note_flows);
     visit_chosen(s, count_slice);
     choose_least(s);
     into->site = copy_site(s, s->chosen.site);
@@ -339,6 +374,7 @@ prof_status profi_slowest_find(const profi_events *events, prof_snapshot *snapsh
         profi_number_map_fini(&s->by_request);
         profi_number_map_fini(&s->site_map);
         profi_number_map_fini(&s->track_map);
+        profi_number_map_fini(&s->flows);
     }
     profi_slowest_close(into);
     free(s);

@@ -8,7 +8,8 @@
  * none does, it is a single call with all below it on its thread, or a span:
  * the longest of those that there are more of than threads, since what a
  * thread is in all its life is no request; or of those that there are two of;
- * or the longest of all.
+ * or the longest of all.  With it comes the work that flows lead to, such as
+ * the kernels that it launched on a GPU, which may last longer than it.
  */
 #ifndef PROFI_SLOWEST_H
 #define PROFI_SLOWEST_H

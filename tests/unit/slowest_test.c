@@ -124,6 +124,67 @@ TEST(without_ids_it_is_the_longest_call_of_those_that_are_no_threads_whole_life_
     prof_snapshot_close(snapshot);
 }
 
+/* A kernel, launched by the scope that is open on a thread. */
+static void launch(uint32_t on, uint32_t gpu, uint64_t launched_ns, uint64_t from, uint64_t to, const char *name, uint64_t request)
+{
+    static uint64_t flow = 70;
+    const profi_request_id id = { request, 7 };
+    const profi_detail here = { .kind = PROFI_FLOW_HERE, .value.flow = ++flow }, last = { .kind = PROFI_FLOW_LAST, .value.flow = flow };
+    profi_build_whole(&builder, on, launched_ns, launched_ns + 1, site("launch"),
+                      &(profi_build_details){ .details = &here, .count = 1, .request = request ? &id : NULL });
+    profi_build_whole(&builder, gpu, from, to, site(name), &(profi_build_details){ .details = &last, .count = 1 });
+}
+
+static uint32_t gpu_track(void)
+{
+    uint32_t gpu = track("GPU 0 stream 7");
+    builder.tracks[gpu].is_lane = 1;
+    builder.tracks[gpu].tid = 0;
+    return gpu;
+}
+
+TEST(what_a_request_launched_on_a_gpu_belongs_to_it_and_is_no_request)
+{
+    start();
+    uint32_t one = track("one"), gpu = gpu_track();
+    begin(one, 100, "handle", 2);
+    launch(one, gpu, 110, 120, 150, "gemm", 2);
+    end(one, 160);
+    begin(one, 200, "handle", 1);
+    launch(one, gpu, 210, 220, 900, "gemm", 1);
+    end(one, 400);
+    call(one, 410, 420, "between", 0);
+    prof_snapshot *snapshot = look();
+    const profi_slowest *slowest = snapshot->slowest;
+    REQUIRE(slowest != NULL);
+    CHECK_U64(slowest->request.low, 1);
+    CHECK_U64(slowest->duration_ns, 200);
+    CHECK_U64(slowest->slice_count, 3);
+    check_slice(slowest, 0, "one", "handle", 0, 200);
+    check_slice(slowest, 1, "one", "launch", 10, 1);
+    check_slice(slowest, 2, "GPU 0 stream 7", "gemm", 20, 680);
+    prof_snapshot_close(snapshot);
+}
+
+TEST(without_ids_too_and_a_kernel_is_not_the_longest_call)
+{
+    start();
+    uint32_t one = track("one"), gpu = gpu_track();
+    for (uint64_t i = 1; i <= 3; i++) {
+        begin(one, 1000 * i, "handle", 0);
+        launch(one, gpu, 1000 * i + 10, 1000 * i + 20, 1000 * i + 900, "gemm", 0);
+        end(one, 1000 * i + 100 * i);
+    }
+    prof_snapshot *snapshot = look();
+    const profi_slowest *slowest = snapshot->slowest;
+    REQUIRE(slowest != NULL);
+    CHECK_STR(slowest->sites[slowest->site].name, "handle");
+    CHECK_U64(slowest->duration_ns, 300);
+    CHECK_U64(slowest->slice_count, 3);
+    check_slice(slowest, 2, "GPU 0 stream 7", "gemm", 20, 880);
+    prof_snapshot_close(snapshot);
+}
+
 TEST(where_everything_happened_once_it_is_the_longest_of_all)
 {
     start();

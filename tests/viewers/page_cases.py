@@ -120,6 +120,10 @@ class Pages(Timelines):
             tip = seen.page.inner_text("#tip")
             if "GPU busy 6.00 ms, 480 kernels" not in tip:
                 raise Failure(f"tip: {tip}")
+            lanes = seen.page.locator("#lanes .lane .of").all_inner_texts()
+            kernels = seen.page.locator("#lanes .slice[aria-label^='gemm,']").count()
+            if "GPU 0 stream 7" not in lanes or kernels != 6:
+                raise Failure(f"the slowest request is on {lanes}, with {kernels} of 6 kernels")
             told = seen.page.inner_text("#gpu")
             for part in ("busy for 6.08 ms of ", "480 kernels, 40 copies, 0 sets", "cuda:0", "CPU process"):
                 if part not in told:

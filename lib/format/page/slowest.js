@@ -2,14 +2,14 @@
 /* The slowest request, slice by slice, on the threads that it ran on; and spans. */
 
 const { about: request = null, sites = [], tracks = [], slices = [] } = data.slowest || {};
-const allOfIt = Math.max(1, request ? Number(request.duration_ns) : 0);
+const endOf = ([, , , from, ns]) => Number(from) + Number(ns);
+const allOfIt = slices.reduce((latest, slice) => Math.max(latest, endOf(slice)), Math.max(1, request ? Number(request.duration_ns) : 0));
 const shownSlices = new WeakMap(), view = { from: 0, to: allOfIt, focus: 0 };
 const placeOf = ([name, file, at]) => (file === null ? '' : file + ':' + at);
 const functionAt = ([name, file, at]) => functions.find((f) => f.name === name && f.file === file && (f.line === at || file === null));
 const firstOf = tracks.map(() => Infinity);
 for (const [track, , , from] of slices) firstOf[track] = Math.min(firstOf[track], Number(from));
 const trackOrder = tracks.map((track, i) => i).sort((a, b) => firstOf[a] - firstOf[b]);
-const endOf = ([, , , from, ns]) => Number(from) + Number(ns);
 
 function linesOfSlice([track, site, , from, ns, isOpen]) {
   return [sites[site][0], placeOf(sites[site]), (Number(ns) || isOpen ? time(ns) : 'a moment') + (isOpen ? ' so far: it had not ended' : ''),
