@@ -213,5 +213,8 @@ prof_status profi_torch::await_cuda_memory(prof_error *err)
 prof_status prof_torch_cuda_memory_start(prof_error *err)
 {
     const task doing{ "count memory of GPUs" };
-    return guarded(err, PROF_E_UNAVAILABLE, doing, [&] { return install(doing, err); });
+    return guarded(err, PROF_E_UNAVAILABLE, doing, [&] {
+        const prof_status status = profi_torch::check_version(doing, err);
+        return status != PROF_OK ? status : install(doing, err);
+    });
 }

@@ -47,6 +47,13 @@ prof_status guarded(prof_error *err, prof_status status, const task &doing, Body
     }
 }
 
+/*
+ * Fails where the libtorch that is loaded is not the version whose headers we
+ * were built with, as in a program that was not linked with us; asks no GPU.
+ * Before whatever hands libtorch an object of ours for good.  May throw.
+ */
+prof_status check_version(const task &doing, prof_error *err);
+
 /* The size field of a caller's struct, checked; `smallest` is the size that the first version had. */
 prof_status struct_size(const void *theirs, size_t smallest, const char *name, uint32_t *size, const task &doing,
                         prof_error *err) noexcept;

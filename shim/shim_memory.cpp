@@ -83,7 +83,10 @@ prof_status install(const task &doing, prof_error *err)
 prof_status prof_torch_memory_start(prof_error *err)
 {
     const task doing{ "count memory" };
-    prof_status status = guarded(err, PROF_E_UNAVAILABLE, doing, [&] { return install(doing, err); });
+    prof_status status = guarded(err, PROF_E_UNAVAILABLE, doing, [&] { return profi_torch::check_version(doing, err); });
+    if (status != PROF_OK) /* nor is its allocator of GPUs to be looked at */
+        return status;
+    status = guarded(err, PROF_E_UNAVAILABLE, doing, [&] { return install(doing, err); });
     const prof_status later = profi_torch::await_cuda_memory(status == PROF_OK ? err : nullptr);
     return status != PROF_OK ? status : later;
 }

@@ -10,16 +10,13 @@
 #include <profcore/torch.h>
 
 #include <ATen/ATen.h>
-#include <ATen/Version.h>
 #include <ATen/record_function.h>
-#include <torch/version.h>
 
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
 #include <memory>
 #include <mutex>
-#include <string>
 #include <unordered_set>
 
 using profi_torch::fail;
@@ -170,20 +167,6 @@ std::unordered_set<at::RecordScope> operator_scopes()
     return scopes;
 }
 
-/* A program that was not linked with us may have another libtorch than the headers that we were built with. */
-prof_status check_version(const task &doing, prof_error *err)
-{
-    static const char key[] = "TORCH_VERSION=";
-    const std::string built = TORCH_VERSION, config = at::show_config();
-    const size_t at = config.find(key);
-    if (at == std::string::npos)
-        return PROF_OK;
-    const std::string loaded = config.substr(at + sizeof(key) - 1, config.find_first_of(", \n", at) - at - (sizeof(key) - 1));
-    return loaded == built ? static_cast<prof_status>(PROF_OK)
-                           : fail(err, PROF_E_UNSUPPORTED, doing, "libprofcore_torch was built with libtorch %s, and the program has loaded %s",
-                                  built.c_str(), loaded.c_str());
-}
-
 prof_status start(uint32_t flags, prof_error *err)
 {
     const task doing{ "record operators" };
@@ -191,7 +174,7 @@ prof_status start(uint32_t flags, prof_error *err)
         return fail(err, PROF_E_INVALID, doing, "flags 0x%x are not known", static_cast<unsigned>(flags & ~PROF_TORCH_SHAPES));
     return guarded(err, PROF_E_UNAVAILABLE, doing, [&] {
         const std::lock_guard<std::mutex> locked(lock);
-        if (prof_status status = check_version(doing, err))
+        if (prof_status status = profi_torch::check_version(doing, err))
             return status;
         if (prof_status status = source == nullptr ? prof_operators_open("torch", &source, err) : PROF_OK)
             return status;

@@ -8,9 +8,17 @@
 #include <torch/cuda.h>
 #include <torch/version.h>
 
+#include <map>
+#include <string>
+
 using profi_torch::fail;
 using profi_torch::guarded;
 using profi_torch::task;
+
+/* What libtorch was built with, by name.  Debian's package does not have the header that says this. */
+namespace caffe2 {
+const std::map<std::string, std::string> &GetBuildOptions();
+}
 
 namespace {
 
@@ -45,6 +53,17 @@ namespace profi_torch {
 bool has_cuda(int index)
 {
     return torch::cuda::is_available() && (index < 0 || index < static_cast<int>(torch::cuda::device_count()));
+}
+
+/* Not by at::show_config(), which asks for GPUs: that would initialise the driver, in a server that forks its workers later. */
+prof_status check_version(const task &doing, prof_error *err)
+{
+    const auto &options = caffe2::GetBuildOptions();
+    const auto loaded = options.find("TORCH_VERSION");
+    if (loaded == options.end() || loaded->second == TORCH_VERSION)
+        return PROF_OK;
+    return fail(err, PROF_E_UNSUPPORTED, doing, "libprofcore_torch was built with libtorch %s, and the program has loaded %s", TORCH_VERSION,
+                loaded->second.c_str());
 }
 
 } // namespace profi_torch

@@ -617,8 +617,9 @@ PROF_API void prof_torch_operators_stop(void);
  * operators that ran before go without.  It lasts as long as the process.
  *
  *   returns  PROF_OK, also when called again; PROF_E_UNSUPPORTED: the program
- *            has an allocator of its own that cannot be counted; PROF_E_LIMIT,
- *            PROF_E_NO_MEMORY: see prof_memory_open().
+ *            has an allocator of its own that cannot be counted, or has loaded
+ *            another version of libtorch than this library was built with;
+ *            PROF_E_LIMIT, PROF_E_NO_MEMORY: see prof_memory_open().
  *   threads  Any; while no other uses libtorch.
  *   since    0.1
  */
@@ -638,9 +639,10 @@ PROF_API prof_status prof_torch_memory_start(prof_error *err);
  *
  *   returns  PROF_OK, also when called again; PROF_E_UNAVAILABLE: this libtorch
  *            is built without CUDA, or finds no GPU; PROF_E_UNSUPPORTED: its
- *            allocator has no trace (cudaMallocAsync, or before 2.2), or this
- *            library was built without CUDA's headers; PROF_E_LIMIT,
- *            PROF_E_NO_MEMORY: see prof_pool_open().
+ *            allocator has no trace (cudaMallocAsync, or before 2.2), this
+ *            library was built without CUDA's headers, or with another version
+ *            of libtorch than is loaded; PROF_E_LIMIT, PROF_E_NO_MEMORY: see
+ *            prof_pool_open().
  *   threads  Any; while no other uses libtorch.
  *   since    0.1
  */

@@ -169,6 +169,8 @@ TEST(nothing_is_asked_before_the_program_uses_cuda)
     prof_options options = PROF_OPTIONS_INIT;
     options.flags = PROF_NO_FILES;
     CHECK_I64(prof_torch_memory_start(nullptr), PROF_OK);
+    CHECK_I64(prof_torch_operators_start(0, nullptr), PROF_OK);
+    prof_torch_operators_stop();
     CHECK_I64(prof_start(&options, nullptr), PROF_OK);
     CHECK(comes("torch.cuda", not_yet));
     std::this_thread::sleep_for(std::chrono::milliseconds(100));
