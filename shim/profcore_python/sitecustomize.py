@@ -116,7 +116,8 @@ def _when_imported(torch):
     except (AttributeError, OSError):
         return  # started by a program that did not pass LD_PRELOAD on
     load()
-    _quietly(_record, torch, "the modules of this torch are not recorded")
+    if any(word not in ("", "memory") for word in _wish.split(",")):
+        _quietly(_record, torch, "the modules of this torch are not recorded")
 
 
 class _Watch:
@@ -153,7 +154,8 @@ def _make_way():
     del sys.modules["sitecustomize"]
 
 
-if any(word not in ("", "0", "memory") for word in os.environ.get("PROFCORE_TORCH", "").split(",")):
+_wish = os.environ.get("PROFCORE_TORCH", "")
+if _wish not in ("", "0"):
     sys.meta_path.insert(0, _Watch())
 _make_way()
 import sitecustomize  # noqa: E402  whether there is one, and what it raises, is as if this file were not

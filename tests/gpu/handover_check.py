@@ -30,8 +30,9 @@ def _enable_profiler(config, activities):
     print("traces")
 
 def _disable_profiler():
-    if gives_back:
+    if gives_back and handle:  # what it has got
         cupti.cuptiUnsubscribe(handle)
+        handle.value = None
     return "results"
 
 def profile(activities):
@@ -102,6 +103,12 @@ def _(folder):
     of_cpu, of_gpu = [TAKEN, "traces", "results", "on"], [GETS, "traces", "results", "on"]
     lines, said = run(folder, "gives back")
     equal(lines, ["started 0", *of_cpu, *of_gpu], said)
+
+
+@case("so_it_does_where_only_memory_is_asked_for")
+def _(folder):
+    lines, said = run(folder, "gives back", PROFCORE_TORCH="memory")
+    equal(lines[-4:], [GETS, "traces", "results", "on"], said)
 
 
 @case("where_it_keeps_cupti_it_stays_torchs")

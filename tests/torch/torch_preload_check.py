@@ -294,6 +294,12 @@ def _(folder):
     equal(ours, theirs["left"], "calls and bytes that were left by each operator")
 
 
+@case("a_python_script_of_which_only_memory_is_asked_for_has_no_modules")
+def _(folder):
+    done, calls = run_python(folder, "import torch\ntorch.nn.Linear(2, 2)(torch.ones(1, 2))\n", PROFCORE_TORCH="memory")
+    equal((done.returncode, calls or {}), (0, {}), done.stderr)
+
+
 @case("another_libtorch_is_named_and_left_alone")
 def _(folder):
     other = compile_c(folder, torch_library + ".999", "int other;", "-shared", "-fPIC")
