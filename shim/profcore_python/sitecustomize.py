@@ -12,7 +12,10 @@ import sys
 
 
 def _record(torch):
-    """Adds hooks around every forward from now on.  Each thread has a stack of the scopes that are open."""
+    """Adds hooks around every forward from now on.  Each thread has a stack of the scopes that are open.
+
+    In it a module and the frame that called a hook are addresses, which keep neither alive.
+    """
     import ctypes
     import threading
 
@@ -32,25 +35,41 @@ def _record(torch):
         names[name] = ctypes.addressof(texts[-1])
         return names[name]
 
+    def end_what_was_left(opened, caller):
+        """What no hook sees, such as KeyboardInterrupt, has ended those whose frame is not among these callers."""
+        while opened:
+            _, scope, address, code = opened[-1]
+            frame = caller
+            while frame is not None and id(frame) != address:
+                frame = frame.f_back
+            # Another frame at this address is not a module's, for that would have called a hook, and come here.
+            if frame is not None and frame.f_code is code:
+                return
+            opened.pop()
+            end(scope)
+
     def before(module, inputs):
         # What torch.compile() reads here is to find nothing to compile; of a script libtorch itself tells.
         if is_compiling() or isinstance(module, script):
             return
-        name = type(module).__name__
-        scope = begin(source, names.get(name) or name_anew(name))
+        frame, name = sys._getframe(1), type(module).__name__
         try:
-            thread.opened.append((module, scope))
+            opened = thread.opened
         except AttributeError:
-            thread.opened = [(module, scope)]
+            opened = thread.opened = []
+        if opened:
+            end_what_was_left(opened, frame.f_back)
+        scope = begin(source, names.get(name) or name_anew(name))
+        opened.append((id(module), scope, id(frame), frame.f_code))
 
     def after(module, inputs, result):
         if is_compiling() or isinstance(module, script):
             return
-        opened = getattr(thread, "opened", None)
-        if opened and (opened[-1][0] is module or any(one is module for one, _ in opened)):
+        opened, address = getattr(thread, "opened", None), id(module)
+        if opened and (opened[-1][0] == address or any(one[0] == address for one in opened)):
             inner = None
-            while inner is not module:  # before it those that were left by what no hook sees, such as KeyboardInterrupt
-                inner, scope = opened.pop()
+            while inner != address:  # before it those that were left by what no hook sees
+                inner, scope, _, _ = opened.pop()
                 end(scope)
 
     modules = torch.nn.modules.module

@@ -201,6 +201,67 @@ def _(folder):
     equal({path[:-1] for path in paths if path[-1] == net}, {()}, paths)  # what raised is over
 
 
+LEFT = """
+import weakref
+import torch
+from torch import nn
+
+class Left(nn.Module):
+    def forward(self, x):
+        raise KeyboardInterrupt
+
+class Catches(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.first, self.second = nn.Sequential(Left()), nn.ReLU()
+
+    def forward(self, x):
+        try:
+            self.first(x)
+        except KeyboardInterrupt:
+            return self.second(x)
+
+class Deep(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.inner = nn.Tanh()
+
+    def down(self, x, depth):
+        return self.down(x, depth - 1) if depth > 0 else self.inner(x)
+
+    def forward(self, x):
+        return self.down(x, 30)
+
+def leave():
+    left = nn.Sequential(Left())
+    try:
+        left(torch.ones(2))
+    except KeyboardInterrupt:
+        return weakref.ref(left)
+
+def leave_deeply(depth):
+    return leave_deeply(depth - 1) if depth > 0 else leave()
+
+for _ in range(3):
+    left, deep = leave(), leave_deeply(5)
+    print(left(), deep())
+    Deep()(torch.ones(2))
+    leave()
+    Catches()(torch.ones(2))
+"""
+
+
+@case("a_forward_that_is_left_by_keyboard_interrupt_ends_before_the_threads_next_and_its_module_is_let_go")
+def _(folder):
+    done, calls = run_python(folder, LEFT)
+    equal((done.returncode, done.stdout), (0, "None None\n" * 3), done.stderr)
+    names = ("nn.Module: Sequential", "nn.Module: Left", "nn.Module: Deep", "nn.Module: Tanh", "nn.Module: Catches", "nn.Module: ReLU")
+    sequential, left, deep, tanh, catches, relu = names
+    modules = {path: count for path, count in paths_of(profile_in(folder)).items() if path[-1] in names}
+    equal(modules, {(sequential,): 9, (sequential, left): 9, (deep,): 3, (deep, tanh): 3, (catches,): 3, (catches, sequential): 3,
+                    (catches, sequential, left): 3, (catches, relu): 3}, modules)
+
+
 @case("a_sitecustomize_of_the_users_own_runs_as_it_would_and_so_does_what_it_raises")
 def _(folder):
     code = "import sys, sitecustomize\nprint(sitecustomize.mine, sitecustomize.__file__, *sys.path, *map(type, sys.meta_path))\n"
