@@ -238,7 +238,10 @@ prof_scope profi_torch::operator_begin_shaped(const at::RecordFunction &function
 {
     shapes found;
     try {
-        for (const c10::IValue &input : function.inputs())
+        /* A script hands over its whole stack, of which the last are the operator's; what has no schema says no number. */
+        const auto all = function.inputs();
+        const size_t own = function.num_inputs(), below = own != 0 && all.size() > own ? all.size() - own : 0;
+        for (const c10::IValue &input : all.slice(below))
             found.add(input);
     } catch (...) { /* a tensor that has no sizes of its own: those before it are shown */
     }

@@ -135,6 +135,30 @@ TEST(shapes_tell_operators_apart_where_asked)
     prof_torch_model_close(model);
 }
 
+TEST(shapes_are_those_of_an_operators_own_inputs_not_of_what_else_a_script_has_at_hand)
+{
+    OPEN(model, "inputs.pt");
+    static float one[] = { 7 }, data[] = { 1, 2, 3 };
+    static const int64_t of_one[] = { 1 }, of_three[] = { 3 };
+    const prof_torch_tensor a = FLOATS(of_one, one), b = FLOATS(of_three, data);
+    const prof_torch_input inputs[] = { PROF_TORCH_INPUT_TENSOR(&a), PROF_TORCH_INPUT_TENSOR(&b) };
+    start();
+    CHECK_OK(prof_torch_operators_start(PROF_TORCH_SHAPES, &err));
+    for (int i = 0; i < 3; i++) {
+        prof_torch_value *value = NULL;
+        CHECK_OK(prof_torch_run(model, "mix", inputs, 2, &value, &err)); /* a * 10 waits while b * scale is made */
+        prof_torch_value_close(value);
+    }
+    prof_torch_operators_stop();
+    prof_snapshot *snapshot = taken();
+    CHECK_U64(calls_of(snapshot, "aten::mul([1])"), 3);
+    CHECK_U64(calls_of(snapshot, "aten::mul([3])"), 3);
+    CHECK_U64(calls_of(snapshot, "aten::add([1], [3])"), 3);
+    prof_snapshot_close(snapshot);
+    CHECK_I64(prof_stop(NULL), PROF_OK);
+    prof_torch_model_close(model);
+}
+
 TEST(an_operator_that_throws_ends_as_a_scope_and_the_text_reaches_c)
 {
     static const int64_t shape[] = { 3, 7 };
