@@ -3,7 +3,9 @@
  * Packages that AOTInductor compiled: see shim_package.hpp.
  *
  * The loader unpacks to a folder of its own under /tmp, which it removes when
- * the package is closed.  It writes to whatever names the archive has, and
+ * the package is closed: a process that a signal ends would leave it there, with
+ * all weights.  So we remove it as soon as nothing is read from it any more.  It
+ * writes to whatever names the archive has, and
  * would start a compiler for a package without a library: the archive has
  * been judged, and such packages are refused, before it sees the file.
  */
@@ -13,6 +15,10 @@
 #ifdef PROFI_TORCH_PACKAGES
 #include <torch/csrc/inductor/aoti_package/model_package_loader.h>
 
+#include <filesystem>
+#include <link.h>
+#include <mutex>
+#include <system_error>
 #include <thread>
 #include <type_traits>
 #endif
@@ -77,6 +83,35 @@ std::unique_ptr<Loader> make(const std::string &path, const std::string &name, c
         return std::make_unique<Loader>(path, name);
 }
 
+/* The folders under /tmp that libraries of packages were loaded from. */
+std::set<std::string> unpacked_folders()
+{
+    std::set<std::string> found;
+    dl_iterate_phdr(
+        [](dl_phdr_info *library, size_t, void *into) {
+            static const std::string start = "/tmp/aotinductor_";
+            const std::string path = library->dlpi_name != nullptr ? library->dlpi_name : "";
+            const size_t end = path.find('/', start.size());
+            if (starts_with(path, start) && end != std::string::npos)
+                static_cast<std::set<std::string> *>(into)->insert(path.substr(0, end));
+            return 0;
+        },
+        &found);
+    return found;
+}
+
+/* What a package for a processor was unpacked to; of those for GPUs kernels are read later.  Two at once: another opens one, beside us. */
+void remove_unpacked(const std::set<std::string> &before)
+{
+    std::set<std::string> added;
+    for (const std::string &folder : unpacked_folders())
+        if (before.count(folder) == 0)
+            added.insert(folder);
+    std::error_code ignored;
+    if (added.size() == 1)
+        std::filesystem::remove_all(*added.begin(), ignored);
+}
+
 class compiled : public package {
 public:
     compiled(const char *path, const std::string &name, const c10::Device &device)
@@ -114,8 +149,14 @@ prof_status package_open(const char *path, const archive &contents, bool is_aske
     /* Without this the compiled code believes shapes and types, and reads beyond what it is given. */
     setenv("AOTI_RUNTIME_CHECK_INPUTS", "1", 0);
     runners_record(); /* so that operators may be asked for later */
+    static std::mutex one_at_a_time; /* whose folder is the new one? */
+    std::unique_lock<std::mutex> locked(one_at_a_time);
+    const std::set<std::string> before = unpacked_folders();
     auto made = std::make_shared<compiled>(path, name, *device);
     const std::string device_name = made->device();
+    if (device_name == "cpu")
+        remove_unpacked(before);
+    locked.unlock();
     c10::Device compiled_for(c10::kCPU);
     if (starts_with(device_name, "cuda"))
         compiled_for = c10::Device(c10::kCUDA, device->is_cuda() ? device->index() : static_cast<c10::DeviceIndex>(0));

@@ -173,8 +173,8 @@ typedef struct prof_torch_argument {
  * evaluation mode.
  *
  * A model is a program.  A package holds a shared library: opening one
- * unpacks it to a folder under /tmp and runs its code with the rights of the
- * process.  A script is confined to libtorch's operators, which can read and
+ * unpacks it to a folder under /tmp, which is removed when it is open, or for a
+ * GPU when it is closed, and runs its code with the rights of the process.  A script is confined to libtorch's operators, which can read and
  * write files.  Open what you would also run.  Damaged files, and the known
  * ways to trouble whoever opens one, are refused before libtorch sees the
  * file: its directory, its tensors and how much comes of what is compressed are

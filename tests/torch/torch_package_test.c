@@ -6,6 +6,8 @@
 
 #include <pthread.h>
 #include <stdatomic.h>
+#include <string.h>
+#include <unistd.h>
 
 static float ones[4 * 65];
 static float ten_twenty_thirty[] = { 10, 20, 30, 40 };
@@ -53,6 +55,28 @@ TEST(a_package_takes_every_batch_that_it_was_compiled_for)
         CHECK(value != NULL && tensor_in(element(value, 0)).shape[0] == batches[i]);
         prof_torch_value_close(value);
     }
+    prof_torch_model_close(model);
+}
+
+/* A process that a signal ends closes nothing: all weights would stay there, once for each start of a service. */
+TEST(what_a_package_was_unpacked_to_is_removed_once_it_is_open)
+{
+    OPEN_PACKAGE(model);
+    char line[4400], folder[4200];
+    unsigned found = 0;
+    FILE *maps = fopen("/proc/self/maps", "r");
+    REQUIRE(maps != NULL);
+    while (fgets(line, sizeof(line), maps) != NULL) {
+        const char *path = strstr(line, "/tmp/aotinductor_");
+        if (path == NULL)
+            continue;
+        found++;
+        snprintf(folder, sizeof(folder), "%.*s", (int)(strchr(path + 5, '/') - path), path);
+        CHECK_I64(access(folder, F_OK), -1);
+    }
+    fclose(maps);
+    CHECK(found != 0);
+    check_runs(model);
     prof_torch_model_close(model);
 }
 
