@@ -161,6 +161,12 @@ prof_status status_of(const char *text, prof_status otherwise)
     return otherwise;
 }
 
+/* An exception of a compiled package's has libtorch's backtrace in its text. */
+std::string without_backtrace(const std::string &text)
+{
+    return text.substr(0, std::min(text.find("\nException raised from "), text.find(" Exception raised from ")));
+}
+
 prof_status fail_with(prof_error *err, prof_status status, const task &doing, const char *text)
 {
     const char *useful = useful_part(text);
@@ -238,7 +244,11 @@ prof_status fail_exception(prof_error *err, prof_status status, const task &doin
     } catch (torch::jit::JITException &error) {
         return fail_raised(err, status, doing, error);
     } catch (const std::exception &error) {
-        return fail_with(err, status, doing, error.what());
+        try {
+            return fail_with(err, status, doing, without_backtrace(error.what()).c_str());
+        } catch (...) { /* no memory for a copy */
+            return fail_with(err, status, doing, error.what());
+        }
     } catch (...) {
         return fail_text(err, status, doing, "an exception of an unknown type");
     }
