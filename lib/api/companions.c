@@ -127,6 +127,8 @@ static unsigned next_waiting(unsigned from)
     return from;
 }
 
+int profi_companions_are_missing(void) { return next_waiting(0) != MOST; }
+
 static void *watch_main(void *unused)
 {
     (void)unused;

@@ -114,6 +114,7 @@ void profi_gpu_forget(void);
 void profi_companions_lock(void);
 void profi_companions_unlock(void);
 void profi_companions_go_on(void);
+int profi_companions_are_missing(void); /* one that waits for a library which the program does not have, so far */
 
 /* Starts the thread that asks for pools that are awaited (record/awaited.h). */
 prof_status profi_companions_watch(prof_error *err);

@@ -175,7 +175,7 @@ static prof_status save_snapshot(const saving *s, prof_snapshot *snapshot, prof_
     save_report report;
     prof_error why = PROF_ERROR_INIT;
     if (is_empty(snapshot)) {
-        if (s->occasion != PROFI_SAVE_ASKED && !s->is_child)
+        if (s->occasion != PROFI_SAVE_ASKED && !s->is_child && !profi_companions_are_missing())
             profi_notice("nothing was recorded; no files written");
         return PROF_OK;
     }

@@ -90,6 +90,12 @@ def _(folder):
     check(paths.get(("nn.Module: Inputs", "forward", "aten::clone")) == 7, paths)
 
 
+@case("processes_that_never_have_libtorch_say_nothing_and_the_run_says_it_once")
+def _(folder):
+    done, _ = run(folder, "--", "sh", "-c", "sh -c true; sh -c true")
+    equal((done.returncode, done.stderr.count("nothing was recorded"), done.stderr.count("has written nothing")), (0, 0, 1), done.stderr)
+
+
 @case("shapes_are_told_apart_where_they_are_asked_for")
 def _(folder):
     done, calls = run(folder, "--set", "TORCH=shapes", "--", plain, os.path.join(models, "inputs.pt"), "3")
