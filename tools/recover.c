@@ -22,9 +22,11 @@ static void tell(const char *path, const prof_recovery *found)
 {
     cli_put_clean(stdout, path);
     printf(": process %lld, ", (long long)found->pid);
-    put_count(found->thread_count, "thread", ", ");
-    put_count(found->call_count, "call", ", of which ");
-    printf("%llu had not ended; ", (unsigned long long)found->open_count);
+    if (found->call_count != 0) { /* a stream has events only */
+        put_count(found->thread_count, "thread", ", ");
+        put_count(found->call_count, "call", ", of which ");
+        printf("%llu had not ended; ", (unsigned long long)found->open_count);
+    }
     put_count(found->event_count, "event", ", of which ");
     printf("%llu are lost\n", (unsigned long long)found->event_lost_count);
     if (found->damage_count != 0) {

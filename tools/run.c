@@ -280,6 +280,16 @@ done:
     return kind;
 }
 
+/* The signals that --signals takes: not those of a program's own faults, nor KILL. */
+static int can_be_saved_at(int number)
+{
+    static const int taken[] = { SIGTERM, SIGINT, SIGHUP, SIGQUIT, SIGUSR1, SIGUSR2, SIGALRM, SIGXCPU };
+    int is_taken = 0;
+    for (size_t i = 0; i < sizeof(taken) / sizeof(*taken); i++)
+        is_taken |= number == taken[i];
+    return is_taken;
+}
+
 static void explain(const char *program, int status, int has_torch)
 {
     const char *folder = getenv("PROFCORE_DIR"), *temporary = getenv("TMPDIR");
@@ -300,9 +310,12 @@ static void explain(const char *program, int status, int has_torch)
                               "with $(pkg-config --cflags --libs profcore)");
     else if (kind == PROGRAM_SCRIPT)
         cli_say(&command_run, "it is a script: only programs that link libprofcore, and that it starts, are recorded");
+    else if (WIFSIGNALED(status) && !can_be_saved_at(WTERMSIG(status)))
+        cli_say(&command_run, "it was ended by the signal %s: --set CRASH_SAFE=1 keeps what was recorded up to then, --save-every 10 "
+                              "saves while it runs", sigabbrev_np(WTERMSIG(status)));
     else if (WIFSIGNALED(status))
-        cli_say(&command_run, "it was ended by the signal %s: --signals can name those at which to save first (not KILL), "
-                              "--save-every 10 saves while it runs", sigabbrev_np(WTERMSIG(status)));
+        cli_say(&command_run, "it was ended by the signal %s: --signals %s saves first, --save-every 10 saves while it runs",
+                sigabbrev_np(WTERMSIG(status)), sigabbrev_np(WTERMSIG(status)));
     else
         cli_say(&command_run, "it reached no scope, was built with -DPROF_DISABLE, or ended by _exit(), where nothing can "
                               "be saved: --save-every 10 saves while it runs");

@@ -19,6 +19,7 @@
 
 /* What is made of the file. */
 typedef struct recovered {
+    int is_tape; /* it is what the process streamed */
     profi_dead dead;
     prof_snapshot *snapshot;
     profi_events *events;
@@ -33,7 +34,7 @@ static prof_status read_tape(int fd, const char *path, profi_dead *dead, prof_er
     return status;
 }
 
-static prof_status read_file(const char *path, profi_dead *dead, prof_error *err)
+static prof_status read_file(recovered *r, const char *path, prof_error *err)
 {
     char *data, mark[PROFI_TAPE_MARK_BYTES];
     size_t bytes;
@@ -41,16 +42,16 @@ static prof_status read_file(const char *path, profi_dead *dead, prof_error *err
     prof_status status = profi_input_open(path, &fd, err);
     if (status != PROF_OK)
         return status;
-    int is_tape = pread(fd, mark, sizeof(mark), 0) == sizeof(mark) && profi_tape_is(mark, sizeof(mark));
-    if (is_tape)
-        status = read_tape(fd, path, dead, err);
+    r->is_tape = pread(fd, mark, sizeof(mark), 0) == sizeof(mark) && profi_tape_is(mark, sizeof(mark));
+    if (r->is_tape)
+        status = read_tape(fd, path, &r->dead, err);
     close(fd);
-    if (is_tape)
+    if (r->is_tape)
         return status;
     status = profi_input_read(path, MOST_BYTES, &data, &bytes, err);
     if (status != PROF_OK)
         return status;
-    status = profi_dead_read(data, bytes, path, dead, err);
+    status = profi_dead_read(data, bytes, path, &r->dead, err);
     free(data);
     return status;
 }
@@ -71,9 +72,10 @@ static int has_figures(const profi_dead *dead)
 
 static prof_status make_views(recovered *r, const char *path, prof_error *err)
 {
-    prof_status status = read_file(path, &r->dead, err);
+    prof_status status = read_file(r, path, err);
     if (status == PROF_OK && !has_figures(&r->dead) && r->dead.record.stats.event_count == 0)
-        status = profi_fail(err, PROF_E_UNAVAILABLE, "\"%.300s\": nothing was recorded", path);
+        status = profi_fail(err, PROF_E_UNAVAILABLE, r->is_tape ? "\"%.300s\": no thread had filled a piece of it when the process was killed"
+                                                                     : "\"%.300s\": nothing was recorded", path);
     if (status == PROF_OK)
         status = profi_snapshot_of_dead(&r->dead, &r->snapshot, err);
     return status == PROF_OK ? profi_events_of_dead(&r->dead, &r->events, err) : status;

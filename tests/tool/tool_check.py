@@ -795,7 +795,7 @@ def _(folder):
     with open(f"/proc/{process.pid}/task/{process.pid}/children", encoding="ascii") as children:
         os.kill(int(children.read()), signal.SIGKILL)
     _, said = process.communicate(timeout=20)
-    check(process.returncode == -signal.SIGKILL and "ended by the signal KILL" in said, said)
+    check(process.returncode == -signal.SIGKILL and "ended by the signal KILL: --set CRASH_SAFE=1 keeps" in said, said)
     check("has written nothing" not in profcore("run", "-f", "none", victim, folder=folder).err, "nor where no file was wanted")
     check("has written nothing" not in profcore("run", victim, folder=folder).err, "nor where there is one")
 
@@ -847,7 +847,7 @@ def _(folder):
     process = start(folder, "--signals", "none", victim, "loop")
     process.send_signal(signal.SIGTERM)
     _, said = process.communicate(timeout=20)
-    check(process.returncode == -signal.SIGTERM and "ended by the signal TERM" in said, said)
+    check(process.returncode == -signal.SIGTERM and "ended by the signal TERM: --signals TERM saves first" in said, said)
 
 
 @case("a_killed_run_takes_its_program_along")
