@@ -32,6 +32,15 @@
 
 #include <profcore/prof.h>
 
+#if !defined(PROF_MEMORY_NOT_READ) && defined(__has_attribute)
+#if __has_attribute(access)
+#define PROF_MEMORY_NOT_READ __attribute__((access(none, 2))) /* a new block has nothing in it, which a compiler warns of */
+#endif
+#endif
+#ifndef PROF_MEMORY_NOT_READ
+#define PROF_MEMORY_NOT_READ
+#endif
+
 #ifdef __cplusplus
 extern "C" {
 #endif
@@ -72,7 +81,7 @@ PROF_API prof_status prof_memory_open(const char *name, prof_memory **memory, pr
  *            figure.  Also while recording is stopped.
  *   since    0.1
  */
-PROF_API void prof_memory_allocated(prof_memory *memory, const void *block, uint64_t bytes);
+PROF_API void prof_memory_allocated(prof_memory *memory, const void *block, uint64_t bytes) PROF_MEMORY_NOT_READ;
 
 /*
  * Says that the calling thread gives a block back.

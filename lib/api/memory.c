@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Memory that allocators hand out: the thread's figures are probe/'s, the blocks and where they are from record/'s. */
+#define PROF_MEMORY_NOT_READ /* the address of a block is, here */
 #include "recorder.h"
 
 #include "../base/error.h"
