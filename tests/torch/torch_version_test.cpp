@@ -4,12 +4,12 @@
  * this one says that it is, by this program's word for it, and its allocator of
  * GPUs is one on which no call of ours would come back.
  */
+#include <c10/core/CPUAllocator.h>
+#undef CHECK /* glog's, where libtorch is built with that */
 #include "../unit/harness.h"
 
 #include <profcore/snapshot.h>
 #include <profcore/torch.h>
-
-#include <c10/core/CPUAllocator.h>
 
 #include <atomic>
 #include <cstdio>
