@@ -66,14 +66,17 @@ void profi_read_utilization(profi_json *j, const profi_json_value *root)
     const profi_json_value *reasons = j->reasons, *from = profi_json_object(j, root, "utilization"), *object = NULL;
     const profi_json_value *rows = profi_json_array(j, from, "rows");
     uint32_t at;
+    int has_rows = 0;
     into->reason = profi_json_reason(j, "utilization");
-    if (from == NULL && into->reason == NULL)
-        into->reason = PROFI_NOT_SAID;
     profi_json_count(j, from, "every_ms", UINT64_MAX, &into->every_ms);
     profi_json_count(j, from, "samples", UINT64_MAX, &into->count);
     profi_json_count(j, from, "missed", UINT64_MAX, &into->missed_count);
     profi_json_count(j, from, "took_ns", UINT64_MAX, &into->took_ns);
-    while ((object = profi_json_next_object(j, "utilization.rows", rows, object, &at)) != NULL)
+    while ((object = profi_json_next_object(j, "utilization.rows", rows, object, &at)) != NULL) {
         read_row(j, object);
+        has_rows = 1;
+    }
+    if (!has_rows && into->reason == NULL)
+        into->reason = PROFI_NOT_SAID;
     j->reasons = reasons;
 }
