@@ -116,6 +116,10 @@ static int copy_what_holds(prof_snapshot *made, const prof_snapshot *from, const
     for (uint32_t i = 0; ok && i < from->function_count; i++)
         if (new_id[i] != PROFI_NONE) {
             profi_function *function = &made->functions[new_id[i]];
+            if (function->calls == 0) { /* a file may have such a path: nothing of it is unknown */
+                function->no_histogram = "no call has ended";
+                continue;
+            }
             ok = copy_histogram(made, function, &from->functions[i]) &&
                  (!made->has_bare_paths || copy_known(made, function, &from->functions[i]));
         }
